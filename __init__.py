@@ -1,0 +1,32 @@
+"""assay: where does an image come from, who says so, and how sure can we be?
+
+The front door. Names are resolved on first use, so that `import assay` costs nothing:
+
+    import assay
+
+    report = assay.scan("photo.jpg")         # everything that is known, weighed into one verdict
+    custody = assay.verify("photo.jpg")      # what the C2PA manifest says and whether it can be proved
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_FRONT_DOOR = {
+    "Asset": "assay.provenance.asset",
+    "AssayError": "assay.provenance.errors",
+}
+
+__all__ = ["AssayError", "Asset", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use (PEP 562)."""
+    if name not in _FRONT_DOOR:
+        raise AttributeError(f"module 'assay' has no attribute {name!r}")
+    return getattr(import_module(_FRONT_DOOR[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_FRONT_DOOR])

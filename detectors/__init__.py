@@ -1,0 +1,1 @@
+"""What speaks for a synthetic origin: signals, pixel classifiers, calibration."""

@@ -1,0 +1,204 @@
+"""The only room that knows the C2PA SDK (c2pa-python); everything above it sees plain dictionaries and bytes.
+
+Rules: every Reader and Builder gets a context of ours, and that context reaches no network unless named hosts are allowed;
+thumbnails are off unless asked for, and then small; SDK exceptions leave this room as `AssayError`.
+"""
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, BinaryIO, TypeVar
+
+import c2pa
+
+from assay.provenance.asset import Asset
+from assay.provenance.errors import AssayError, SigningFailed
+
+T = TypeVar("T")
+
+SDK_VERSION: str = c2pa.__version__
+
+# Extended key usages accepted for claim signing; the SDK alone accepts e-mail protection only (0.91).
+ACCEPTED_EKUS = (
+    "1.3.6.1.5.5.7.3.4",  # emailProtection
+    "1.3.6.1.5.5.7.3.36",  # documentSigning
+    "1.3.6.1.4.1.311.76.59.1.9",  # Microsoft C2PA signing
+    "1.3.6.1.4.1.62558.2.1",  # c2pa-kp-claimSigning
+    "1.3.6.1.5.5.7.3.8",  # timeStamping
+    "1.3.6.1.5.5.7.3.9",  # OCSPSigning
+)
+
+
+class ManifestUnreadable(AssayError):
+    """There is a manifest store, and it cannot be parsed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """Trust anchors of one list, as the SDK takes them. `kind` is manifest, tsa or cawg; `uri` names the list."""
+
+    kind: str
+    uri: str
+    anchors_pem: str
+    allowed_pem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the SDK says of a file that has a manifest store: its JSON report, and whether the store is embedded."""
+
+    report: dict[str, Any]
+    state: str
+    embedded: bool
+    remote_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IngredientSource:
+    """An ingredient for the builder: its JSON description and its bytes."""
+
+    description: dict[str, Any]
+    media_type: str
+    content: bytes
+
+
+@lru_cache(maxsize=16)
+def context(
+    anchors: tuple[Anchors, ...] = (),
+    *,
+    allowed_hosts: tuple[str, ...] = (),
+    ocsp: bool = False,
+    thumbnail: int = 0,
+) -> c2pa.Context:
+    """The project's SDK context; without `allowed_hosts` (host or host:port) it makes no connection at all.
+
+    `thumbnail` is the long edge in pixels of thumbnails made on signing, 0 for none.
+    """
+    settings: dict[str, Any] = {
+        "trust": {
+            "trust_config": "\n".join(ACCEPTED_EKUS) + "\n",
+            "anchors": [
+                {"trust_anchors": a.anchors_pem, "trust_kind": a.kind, "trust_uri": a.uri}
+                | ({"allowed_list": a.allowed_pem} if a.allowed_pem else {})
+                for a in anchors
+            ],
+        },
+        "verify": {"remote_manifest_fetch": bool(allowed_hosts), "ocsp_fetch": ocsp, "verify_trust": True},
+        "core": {"allowed_network_hosts": list(allowed_hosts)},
+        "builder": {"thumbnail": {"enabled": False}},
+    }
+    if thumbnail:
+        settings["builder"]["thumbnail"] = {
+            "enabled": True,
+            "long_edge": thumbnail,
+            "format": "jpeg",
+            "quality": "low",
+        }
+    if not anchors:
+        del settings["trust"]["anchors"]
+    return c2pa.Context(c2pa.Settings.from_dict(settings))
+
+
+def read(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = None) -> Reading | None:
+    """Read an asset's manifest store; None where there is none. Raises `ManifestUnreadable`."""
+    try:
+        with c2pa.Reader(
+            asset.media_type.value, io.BytesIO(asset.content), manifest_data=sidecar, context=sdk_context
+        ) as reader:
+            report = json.loads(reader.json())
+            return Reading(
+                report, reader.get_validation_state() or "Invalid", reader.is_embedded(), reader.get_remote_url()
+            )
+    except c2pa.C2paError.ManifestNotFound:
+        return None
+    except c2pa.C2paError as error:
+        raise ManifestUnreadable(f"{asset.name}: its manifest cannot be read: {_first_line(error)}") from error
+
+
+def crjson(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = None) -> str:
+    """The SDK's crJSON report, verbatim. Raises `ManifestUnreadable`, also where there is no manifest."""
+    return _reading(asset, sdk_context, sidecar, lambda reader: str(reader.crjson()))
+
+
+def detailed(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = None) -> dict[str, Any]:
+    """The SDK's detailed report. Raises `ManifestUnreadable`, also where there is no manifest."""
+    report: dict[str, Any] = _reading(asset, sdk_context, sidecar, lambda reader: json.loads(reader.detailed_json()))
+    return report
+
+
+def resource(asset: Asset, sdk_context: c2pa.Context, identifier: str, *, sidecar: bytes | None = None) -> bytes:
+    """A resource of the store (a thumbnail) by its identifier. Raises `ManifestUnreadable`."""
+
+    def fetch(reader: c2pa.Reader) -> bytes:
+        buffer = io.BytesIO()
+        reader.resource_to_stream(identifier, buffer)
+        return buffer.getvalue()
+
+    return _reading(asset, sdk_context, sidecar, fetch)
+
+
+def _reading(asset: Asset, sdk_context: c2pa.Context, sidecar: bytes | None, use: Callable[[c2pa.Reader], T]) -> T:
+    try:
+        with c2pa.Reader(
+            asset.media_type.value, io.BytesIO(asset.content), manifest_data=sidecar, context=sdk_context
+        ) as reader:
+            return use(reader)
+    except c2pa.C2paError as error:
+        raise ManifestUnreadable(f"{asset.name}: its manifest cannot be read: {_first_line(error)}") from error
+
+
+def signer_from_key(algorithm: str, chain_pem: bytes, key_pem: bytes, *, tsa_url: str | None = None) -> c2pa.Signer:
+    """An SDK signer over a PKCS#8 key in memory. `algorithm` is es256, ps256, ed25519 …"""
+    try:
+        return c2pa.Signer.from_info(c2pa.C2paSignerInfo(algorithm, chain_pem, key_pem, tsa_url))
+    except c2pa.C2paError as error:
+        raise SigningFailed(f"the key or certificate chain is refused: {_first_line(error)}") from None
+
+
+def signer_from_callback(
+    algorithm: str, chain_pem: str, sign: Callable[[bytes], bytes], *, tsa_url: str | None = None
+) -> c2pa.Signer:
+    """An SDK signer that calls `sign` with the bytes to be signed; ECDSA signatures may be raw r||s or DER."""
+    try:
+        return c2pa.Signer.from_callback(sign, c2pa.C2paSigningAlg[algorithm.upper()], chain_pem, tsa_url)
+    except c2pa.C2paError as error:
+        raise SigningFailed(f"the key or certificate chain is refused: {_first_line(error)}") from None
+
+
+def build(
+    manifest: dict[str, Any],
+    signer: c2pa.Signer,
+    *,
+    media_type: str,
+    source: BinaryIO,
+    target: BinaryIO,
+    sdk_context: c2pa.Context,
+    ingredients: Sequence[IngredientSource] = (),
+    intent: str | None = None,
+    embed: bool = True,
+    remote_url: str | None = None,
+) -> bytes:
+    """Sign `source` into `target` (opened w+b) and return the manifest store's bytes. Raises `SigningFailed`.
+
+    `intent` is EDIT, UPDATE or None. With `embed=False` the target is a plain copy and the returned store is a sidecar.
+    """
+    try:
+        with c2pa.Builder(manifest, context=sdk_context) as builder:
+            if intent is not None:
+                builder.set_intent(c2pa.C2paBuilderIntent[intent])
+            if not embed:
+                builder.set_no_embed()
+            if remote_url:
+                builder.set_remote_url(remote_url)
+            for ingredient in ingredients:
+                builder.add_ingredient(ingredient.description, ingredient.media_type, io.BytesIO(ingredient.content))
+            return bytes(builder.sign(signer, media_type, source, target))
+    except c2pa.C2paError as error:
+        raise SigningFailed(f"signing failed: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:300]

@@ -1,0 +1,1 @@
+"""The chain of custody, link by link, and the verdict on it."""

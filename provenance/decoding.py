@@ -1,0 +1,96 @@
+"""Decoding an asset into pixels under hard limits.
+
+Rules: Pillow is told which decoder it may use, by the sniffed format, so that no other parser ever sees the file; the
+header's size is checked before a pixel is decoded; truncated files are failures, not guesses.
+"""
+
+import io
+import warnings
+from importlib import import_module
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
+from assay.provenance.errors import DecodeFailed, LimitExceeded, MissingExtra, UnsupportedFormat
+from assay.provenance.media_type import MediaType
+
+_PILLOW_FORMATS = {
+    MediaType.JPEG: ("JPEG", "MPO"),
+    MediaType.PNG: ("PNG",),
+    MediaType.WEBP: ("WEBP",),
+    MediaType.GIF: ("GIF",),
+    MediaType.TIFF: ("TIFF",),
+    MediaType.AVIF: ("AVIF",),
+    MediaType.BMP: ("BMP", "DIB"),
+    MediaType.HEIC: ("HEIF",),
+    MediaType.HEIF: ("HEIF",),
+    MediaType.JXL: ("JXL",),
+}
+_PLUGINS = {  # formats that Pillow learns from an extra: module to import, extra to install
+    MediaType.HEIC: ("pillow_heif", "heic"),
+    MediaType.HEIF: ("pillow_heif", "heic"),
+    MediaType.JXL: ("pillow_jxl", "jxl"),
+}
+
+
+def can_decode(media_type: MediaType) -> bool:
+    """Whether assay has a decoder for this format (an extra may still be missing)."""
+    return media_type in _PILLOW_FORMATS
+
+
+def open_image(asset: Asset, *, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
+    """Open the header only: size, mode and `info` are known, pixels are not decoded yet.
+
+    Raises `UnsupportedFormat`, `MissingExtra`, `LimitExceeded` or `DecodeFailed`.
+    """
+    formats = _PILLOW_FORMATS.get(asset.media_type)
+    if formats is None:
+        raise UnsupportedFormat(asset.name, f"{asset.media_type}, which assay reads but does not decode")
+    _ensure_plugin(asset.media_type)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # our own limit below replaces Pillow's DecompressionBombWarning
+            image = Image.open(io.BytesIO(asset.content), formats=formats)
+    except Image.DecompressionBombError as error:
+        raise LimitExceeded(asset.name, "pixels", found=limits.pixels + 1, limit=limits.pixels) from error
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError) as error:
+        raise DecodeFailed(asset.name, _reason(error)) from error
+    pixels = image.width * image.height
+    if pixels > limits.pixels:
+        raise LimitExceeded(asset.name, "pixels", found=pixels, limit=limits.pixels)
+    return image
+
+
+def decode(asset: Asset, *, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
+    """Decode the first frame completely, as the file stores it (no rotation by EXIF, no colour conversion)."""
+    image = open_image(asset, limits=limits)
+    try:
+        if ImageFile.LOAD_TRUNCATED_IMAGES:
+            raise DecodeFailed(asset.name, "another library told Pillow to accept truncated images")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image.load()
+    except DecodeFailed:
+        raise
+    except MemoryError as error:
+        raise DecodeFailed(asset.name, "it needs more memory than there is") from error
+    except Exception as error:  # decoders raise whatever they like on hostile bytes
+        raise DecodeFailed(asset.name, _reason(error)) from error
+    return image
+
+
+def _ensure_plugin(media_type: MediaType) -> None:
+    if media_type not in _PLUGINS:
+        return
+    module, extra = _PLUGINS[media_type]
+    try:
+        plugin = import_module(module)
+    except ImportError as error:
+        raise MissingExtra(f"decoding {media_type}", extra) from error
+    if module == "pillow_heif" and "HEIF" not in Image.OPEN:
+        plugin.register_heif_opener()
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).replace("\n", " ")
+    return "no decoder recognises it" if "cannot identify image file" in text else (text[:200] or type(error).__name__)

@@ -1,0 +1,1 @@
+"""Unsigned statements in a file's metadata, one family per module."""

@@ -1,0 +1,92 @@
+"""Failures that a user can do something about: what happened, why, and what to do.
+
+Rules: findings are values, failures are exceptions; every failure of assay's own is an `AssayError`; its wording lives in
+the constructors here, so that the command line and the HTTP service say the same sentence.
+"""
+
+
+class AssayError(Exception):
+    """Something could not be done. `message` says what and why, `hint` what to do about it."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class UnreadableFile(AssayError):
+    """A file could not be opened or read at all."""
+
+    @classmethod
+    def from_os_error(cls, path: object, error: OSError) -> "UnreadableFile":
+        match error:
+            case FileNotFoundError():
+                return cls(f"{path}: no such file", "check the path")
+            case PermissionError():
+                return cls(f"{path}: permission denied", "make the file readable for this user")
+            case IsADirectoryError():
+                return cls(f"{path}: is a folder", "name a file")
+            case _:
+                return cls(f"{path}: cannot be read: {error.strerror or error}")
+
+
+class UnsupportedFormat(AssayError):
+    """The content is of no image format that assay reads."""
+
+    def __init__(self, name: str, found: str = "") -> None:
+        detail = f"its content is {found}" if found else "its content is of no image format known here"
+        super().__init__(f"{name}: not a supported image: {detail}", "assay goes by content, not by the file's ending")
+
+
+class LimitExceeded(AssayError):
+    """A file is larger than a limit allows; nothing beyond the limit was parsed."""
+
+    def __init__(self, name: str, what: str, *, found: int, limit: int) -> None:
+        super().__init__(
+            f"{name}: {found:,} {what} exceed the limit of {limit:,}", "raise the limit if you trust the file"
+        )
+
+
+class DecodeFailed(AssayError):
+    """The image data is broken: truncated, corrupt, or not what its header says."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"{name}: the picture cannot be decoded: {reason}", "the file may be truncated; get another copy"
+        )
+
+
+class MissingExtra(AssayError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an optional dependency", f"pip install 'assay[{extra}]'")
+
+
+class OutputRefused(AssayError):
+    """Writing would lose something, or cannot be done."""
+
+    @classmethod
+    def same_file(cls, path: object) -> "OutputRefused":
+        return cls(f"{path}: is the source itself", "name another output; assay never overwrites a source")
+
+    @classmethod
+    def exists(cls, path: object) -> "OutputRefused":
+        return cls(f"{path}: exists already", "name another output, or allow replacing it")
+
+    @classmethod
+    def from_os_error(cls, path: object, error: OSError) -> "OutputRefused":
+        return cls(
+            f"{path}: cannot be written: {error.strerror or error}", "check the folder, its permissions and free space"
+        )
+
+
+class SigningFailed(AssayError):
+    """A manifest could not be signed or did not verify afterwards; no output was left behind."""
+
+
+class CredentialRefused(AssayError):
+    """A key or a certificate chain cannot be used for signing."""

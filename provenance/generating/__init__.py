@@ -1,0 +1,1 @@
+"""The generation wrapper: every output of an image generator leaves signed."""

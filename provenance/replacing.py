@@ -1,0 +1,55 @@
+"""The one way in which assay writes a file: to a temporary neighbour, checked by the caller, then renamed into place.
+
+Rules: the source is never touched; a failure leaves neither a half-written output nor a temporary file; an existing file
+is replaced only when the caller says so.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from assay.provenance.errors import OutputRefused
+
+
+@contextmanager
+def replacing(
+    target: Path, *, sources: tuple[Path, ...] = (), overwrite: bool = False, mode: int = 0o644
+) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; on success it is renamed to `target`, on failure it is removed.
+
+    `sources` are files that must survive: if one of them is `target` (also by link), `OutputRefused` is raised.
+    """
+    for source in sources:
+        if target.exists() and source.exists() and target.samefile(source):
+            raise OutputRefused.same_file(target)
+    if target.exists() and not overwrite:
+        raise OutputRefused.exists(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}-", suffix=target.suffix, dir=target.parent)
+    except OSError as error:
+        raise OutputRefused.from_os_error(target, error) from error
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(mode)
+        _rename(temporary, target, overwrite)
+    except OSError as error:
+        raise OutputRefused.from_os_error(target, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _rename(temporary: Path, target: Path, overwrite: bool) -> None:
+    if overwrite:
+        temporary.replace(target)
+        return
+    try:
+        os.link(temporary, target)  # unlike rename, link refuses to replace a file that came into being meanwhile
+    except FileExistsError as error:
+        raise OutputRefused.exists(target) from error
+    except OSError:  # no hard links on this file system
+        temporary.replace(target)

@@ -1,0 +1,1 @@
+"""Manifests that were signed or seen, found again by hash or fingerprint."""

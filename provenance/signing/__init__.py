@@ -1,0 +1,1 @@
+"""Writing manifests: recipes, signers, keys, derivatives and the signing log."""

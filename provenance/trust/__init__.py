@@ -1,0 +1,1 @@
+"""Whom we believe: trust lists by purpose, certificate paths, revocation and time."""

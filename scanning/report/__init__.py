@@ -1,0 +1,1 @@
+"""Presenters: a report as a document, as JSON, in a terminal, as a page."""
