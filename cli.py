@@ -12,7 +12,7 @@ import click
 from assay import __version__
 from assay.provenance.errors import AssayError
 
-COMMANDS = {  # name: (module under assay.commands, what `assay --help` says of it)
+COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, what `assay --help` says of it)
 }
 
 
