@@ -1,0 +1,70 @@
+"""Boxes of ISO/IEC 14496-12 and 19566-5 (JUMBF): length, type, content.
+
+Rules: no recursion; a box never reaches beyond the one that holds it; every walk is bounded; malformed input ends the walk
+and is never an exception. Offsets are bytes into the buffer that was given.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+MAX_BOXES: Final = 8_192  # of one level; the busiest store of the public test files has 41
+
+Buffer = bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One box: `kind` is its four-byte type, `start` and `end` bound its content, `offset` is where its header begins."""
+
+    kind: bytes
+    offset: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Superbox:
+    """A JUMBF superbox: its description (`uuid`, `label`) and the boxes in it."""
+
+    uuid: bytes
+    label: str
+    offset: int
+    end: int
+    children: tuple[Box, ...]
+
+
+def boxes(buffer: Buffer, start: int, end: int) -> Iterator[Box]:
+    """The boxes from `start` to `end`; stops where one does not fit."""
+    at = start
+    for _ in range(MAX_BOXES):
+        if at + 8 > end:
+            return
+        size = int.from_bytes(buffer[at : at + 4], "big")
+        kind = bytes(buffer[at + 4 : at + 8])
+        header = 8
+        if size == 1:
+            size = int.from_bytes(buffer[at + 8 : at + 16], "big")
+            header = 16
+        elif size == 0:  # reaches to the end of what holds it
+            size = end - at
+        if size < header or at + size > end:
+            return
+        yield Box(kind, at, at + header, at + size)
+        at += size
+
+
+def superbox(buffer: Buffer, box: Box) -> Superbox | None:
+    """Read a `jumb` box's description; None where it has none (19566-5, annex B)."""
+    if box.kind != b"jumb":
+        return None
+    children = tuple(boxes(buffer, box.start, box.end))
+    if not children or children[0].kind != b"jumd" or children[0].end - children[0].start < 17:
+        return None
+    described = bytes(buffer[children[0].start : min(children[0].end, children[0].start + 1024)])
+    label = b""
+    if described[16] & 0x02:
+        label, nul, _ = described[17:].partition(b"\0")
+        if not nul:
+            return None
+    return Superbox(described[:16], label.decode("utf-8", "replace"), box.offset, box.end, children[1:])

@@ -1,0 +1,148 @@
+"""A manifest store, taken apart: its manifests in order, and each one's claim, assertions and signature as bytes.
+
+Rules: one pass, no recursion, bounded in size and in the number of manifests; a compressed manifest is unpacked under the
+same bound; what cannot be read is named in `defects` and the rest goes on.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+import brotli
+
+from assay.provenance.errors import AssayError, LimitExceeded
+from assay.provenance.jumbf.boxes import Superbox, boxes, superbox
+from assay.provenance.jumbf.cose import ClaimSignature, claim_signature
+
+MAX_STORE: Final = 64 * 1024 * 1024  # bytes; a 40-fold edit with full-size thumbnails has 47 MB
+MAX_MANIFESTS: Final = 1_024
+
+
+class StoreUnreadable(AssayError):
+    """These bytes are no C2PA manifest store."""
+
+
+class Kind(StrEnum):
+    """What sort of manifest a superbox holds (C2PA 2.2 §11.1.4)."""
+
+    STANDARD = "standard"
+    UPDATE = "update"
+    COMPRESSED = "compressed"
+    TIME_STAMP = "time-stamp"
+
+
+_KINDS: Final = {b"c2ma": Kind.STANDARD, b"c2um": Kind.UPDATE, b"c2cm": Kind.COMPRESSED, b"c2tm": Kind.TIME_STAMP}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredManifest:
+    """One manifest as stored. `claim` is CBOR; `assertions` are labels; `spans` are byte ranges in the store."""
+
+    label: str
+    kind: Kind
+    claim_label: str = ""
+    claim: bytes = field(default=b"", repr=False)
+    assertions: tuple[str, ...] = ()
+    signature: ClaimSignature | None = None
+    defects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestStore:
+    """The manifests of one store in their stored order; the last is the active one."""
+
+    manifests: tuple[StoredManifest, ...]
+    size: int
+
+    def find(self, label: str) -> StoredManifest | None:
+        """The manifest with this label, or None; of two with one label, the last, as validators do."""
+        return next((manifest for manifest in reversed(self.manifests) if manifest.label == label), None)
+
+    @property
+    def repeated_labels(self) -> tuple[str, ...]:
+        """Labels that more than one manifest bears."""
+        labels = [manifest.label for manifest in self.manifests]
+        return tuple(dict.fromkeys(label for label in labels if labels.count(label) > 1))
+
+
+def parse_store(data: bytes, *, name: str = "manifest store") -> ManifestStore:
+    """Take a store's bytes apart. Raises `StoreUnreadable`, or `LimitExceeded` beyond the bounds above."""
+    if len(data) > MAX_STORE:
+        raise LimitExceeded(name, "bytes of manifest store", found=len(data), limit=MAX_STORE)
+    outer = next(boxes(data, 0, len(data)), None)
+    store = superbox(data, outer) if outer else None
+    if store is None or store.uuid[:4] != b"c2pa":
+        raise StoreUnreadable(f"{name}: its manifest store is malformed", "get another copy of the file")
+    if len(store.children) > MAX_MANIFESTS:
+        raise LimitExceeded(name, "manifests", found=len(store.children), limit=MAX_MANIFESTS)
+    found = (superbox(data, box) for box in store.children)
+    return ManifestStore(tuple(_manifest(data, box) for box in found if box is not None), len(data))
+
+
+def _manifest(data: bytes, box: Superbox) -> StoredManifest:
+    kind = _KINDS.get(box.uuid[:4])
+    if kind is None:
+        return StoredManifest(label=box.label, kind=Kind.STANDARD, defects=("its kind of manifest is not known here",))
+    if kind is Kind.COMPRESSED:
+        return _compressed(data, box)
+    claim_label, claim, signature = "", b"", None
+    assertions: tuple[str, ...] = ()
+    for child in box.children:
+        part = superbox(data, child)
+        match part.label if part else "":
+            case "c2pa.claim" | "c2pa.claim.v2" if part:
+                claim_label, claim = part.label, _content(data, part)
+            case "c2pa.signature" if part:
+                signature = claim_signature(_content(data, part))
+            case "c2pa.assertions" if part:
+                assertions = tuple(found.label for inner in part.children if (found := superbox(data, inner)))
+            case _:
+                pass
+    defects = [] if signature else ["it has no claim signature"]
+    if not claim:
+        defects.append("it has no claim")
+    return StoredManifest(
+        label=box.label,
+        kind=kind,
+        claim_label=claim_label,
+        claim=claim,
+        assertions=assertions,
+        signature=signature,
+        defects=(*defects, *(signature.defects if signature else ())),
+    )
+
+
+def _compressed(data: bytes, box: Superbox) -> StoredManifest:
+    """Unpack the one `brob` box: the type of the box inside, then Brotli data (C2PA 2.2 §11.2.2)."""
+    packed = next((child for child in box.children if child.kind == b"brob"), None)
+    unpacked = _unbrotli(data[packed.start + 4 : packed.end]) if packed else None
+    if unpacked is None:
+        return StoredManifest(
+            label=box.label, kind=Kind.COMPRESSED, defects=("it is compressed, and was not unpacked",)
+        )
+    inner = next(boxes(unpacked, 0, len(unpacked)), None)
+    found = superbox(unpacked, inner) if inner else None
+    if found is None or found.uuid[:4] not in (b"c2ma", b"c2um"):  # never again a compressed one
+        return StoredManifest(label=box.label, kind=Kind.COMPRESSED, defects=("what it unpacks to is no manifest",))
+    return _manifest(unpacked, found)
+
+
+def _unbrotli(packed: bytes) -> bytes | None:
+    decompressor, parts, size = brotli.Decompressor(), list[bytes](), 0
+    try:
+        while not decompressor.is_finished():
+            part = decompressor.process(packed, output_buffer_limit=1 << 20)
+            if not (part or packed):  # truncated: nothing goes in, nothing comes out
+                return None
+            parts.append(part)
+            size += len(part)
+            packed = b""
+            if size > MAX_STORE:
+                return None
+    except brotli.error:
+        return None
+    return b"".join(parts)
+
+
+def _content(data: bytes, box: Superbox) -> bytes:
+    return data[box.children[0].start : box.children[0].end] if box.children else b""
