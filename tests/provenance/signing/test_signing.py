@@ -1,0 +1,89 @@
+"""Signing: what is written, what survives, what is refused."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from assay.provenance import _c2pa
+from assay.provenance.asset import Asset
+from assay.provenance.errors import OutputRefused
+from assay.provenance.signing import Prompt, Recipe, Signer, SoftwareAgent, sign
+from assay.provenance.signing.development import DEVELOPMENT_LIST, development_anchor
+
+MODEL = SoftwareAgent("example-model", "1.0")
+
+
+def picture(image_format: str = "PNG", name: str = "picture") -> Asset:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((48, 32)).convert("RGB").save(buffer, image_format)
+    return Asset.from_bytes(buffer.getvalue(), name=f"{name}.{image_format.lower()}")
+
+
+def read(asset: Asset, sidecar: bytes | None = None) -> _c2pa.Reading:
+    anchor = development_anchor()
+    assert anchor is not None
+    anchors = (_c2pa.Anchors("manifest", DEVELOPMENT_LIST, anchor),)
+    reading = _c2pa.read(asset, _c2pa.context(anchors), sidecar=sidecar)
+    assert reading is not None
+    return reading
+
+
+def active(reading: _c2pa.Reading) -> dict[str, Any]:
+    manifest: dict[str, Any] = reading.report["manifests"][reading.report["active_manifest"]]
+    return manifest
+
+
+def actions(reading: _c2pa.Reading) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = active(reading)["assertions"][0]["data"]["actions"]
+    return found
+
+
+def test_a_generated_picture_is_trusted_under_the_development_anchor(signer: Signer) -> None:
+    signed = sign(picture(), Recipe.generated(MODEL, parameters={"seed": 7}), signer)
+    reading = read(signed.asset)
+    assert reading.state == "Trusted"
+    assert signed.manifest_label == reading.report["active_manifest"]
+    (action,) = actions(reading)
+    assert action["action"] == "c2pa.created"
+    assert action["digitalSourceType"].endswith("/trainedAlgorithmicMedia")
+    assert action["softwareAgent"] == {"name": "example-model", "version": "1.0"}
+    assert action["parameters"] == {"io.readthedocs.assay.seed": 7}
+    assert signed.development
+    assert "nobody else trusts" in signed.warnings[0]
+
+
+def test_a_prompt_stays_secret_unless_disclosed(signer: Signer) -> None:
+    secret = Prompt("a very secret cat")
+    signed = sign(picture(), Recipe.generated(MODEL, prompt=secret), signer)
+    assert b"secret cat" not in signed.asset.content
+    assert secret.salt not in signed.asset.content
+    assert actions(read(signed.asset))[0]["parameters"] == {
+        "io.readthedocs.assay.promptHash": secret.parameters()["promptHash"]
+    }
+    shown = sign(picture(), Recipe.generated(MODEL, prompt=Prompt("a public cat", disclosed=True)), signer)
+    assert actions(read(shown.asset))[0]["parameters"] == {"io.readthedocs.assay.prompt": "a public cat"}
+
+
+def test_an_upstream_manifest_becomes_the_parent(signer: Signer) -> None:
+    upstream = sign(picture(), Recipe.generated(MODEL), signer)
+    ours = sign(upstream.asset, Recipe.generated(SoftwareAgent("wrapper"), parameters={"request": "r1"}), signer)
+    reading = read(ours.asset)
+    assert reading.state == "Trusted"
+    assert set(reading.report["manifests"]) == {upstream.manifest_label, ours.manifest_label}
+    (parent,) = active(reading)["ingredients"]
+    assert parent["relationship"] == "parentOf"
+    assert parent["active_manifest"] == upstream.manifest_label
+    assert [action["action"] for action in actions(reading)] == ["c2pa.opened"]
+
+
+def test_the_source_is_never_overwritten(signer: Signer, tmp_path: Path) -> None:
+    source = tmp_path / "picture.png"
+    source.write_bytes(picture().content)
+    before = source.read_bytes()
+    with pytest.raises(OutputRefused, match="source itself"):
+        sign(Asset.open(source), Recipe.generated(MODEL), signer, into=source, overwrite=True)
+    assert source.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [source]
