@@ -1,1 +1,24 @@
 """Whom we believe: trust lists by purpose, certificate paths, revocation and time."""
+
+from assay.provenance.trust.certificates import CertificateNames, names
+from assay.provenance.trust.judging import TrustJudgement, judge
+from assay.provenance.trust.path import Refusal
+from assay.provenance.trust.policy import TrustPolicy, default_policy
+from assay.provenance.trust.products import Product
+from assay.provenance.trust.reading import TrustListRefused
+from assay.provenance.trust.trust_list import ListKind, Purpose, TrustList
+
+__all__ = [
+    "CertificateNames",
+    "ListKind",
+    "Product",
+    "Purpose",
+    "Refusal",
+    "TrustJudgement",
+    "TrustList",
+    "TrustListRefused",
+    "TrustPolicy",
+    "default_policy",
+    "judge",
+    "names",
+]

@@ -1,0 +1,128 @@
+"""Certificates as they come out of a manifest: parsed under limits, and named.
+
+Rules: every byte is the attacker's; what cannot be parsed is None, never an exception; strings are returned as found and
+presenters neutralise them.
+"""
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+MAX_CERTIFICATE_BYTES = 16 * 1024
+ASSURANCE_LEVEL = x509.ObjectIdentifier("1.3.6.1.4.1.62558.3")  # C2PA certificate policy
+CONFORMANCE_RECORD = x509.ObjectIdentifier("1.3.6.1.4.1.62558.4")
+_LEVELS = {"1.3.6.1.4.1.62558.3.10": 1, "1.3.6.1.4.1.62558.3.20": 2}
+_RECORD = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateNames:
+    """What a certificate says of its holder. Times are UTC; `serial` is hexadecimal."""
+
+    common_name: str = ""
+    organisation: str = ""
+    issuer: str = ""
+    serial: str = ""
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    sha256: str = ""
+    ekus: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=1024)
+def parse(der: bytes) -> x509.Certificate | None:
+    """The certificate, or None: too large, malformed, or with extensions that cannot be read."""
+    if len(der) > MAX_CERTIFICATE_BYTES:
+        return None
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        _ = (certificate.subject, certificate.issuer, certificate.extensions, certificate.not_valid_after_utc)
+        _ = (certificate.not_valid_before_utc, certificate.serial_number)
+    except Exception:  # noqa: BLE001  (the parser raises several kinds; an unusual certificate is a finding, not a crash)
+        return None
+    return certificate
+
+
+def names(der: bytes) -> CertificateNames:
+    """Whom a certificate names; empty strings where it cannot be parsed."""
+    sha256 = hashlib.sha256(der).hexdigest()
+    certificate = parse(der)
+    if certificate is None:
+        return CertificateNames(sha256=sha256)
+    return CertificateNames(
+        common_name=_first(certificate.subject, NameOID.COMMON_NAME),
+        organisation=_first(certificate.subject, NameOID.ORGANIZATION_NAME),
+        issuer=_first(certificate.issuer, NameOID.COMMON_NAME) or _first(certificate.issuer, NameOID.ORGANIZATION_NAME),
+        serial=f"{certificate.serial_number:x}",
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        sha256=sha256,
+        ekus=extended_key_usages(certificate),
+    )
+
+
+def extended_key_usages(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The object identifiers of its extended key usage, in order; empty where it has none."""
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(usage.dotted_string for usage in usages)
+
+
+def assurance_level(certificate: x509.Certificate) -> int | None:
+    """The conformance programme's assurance level written in the certificate, 1 or 2."""
+    content = _unrecognised(certificate, ASSURANCE_LEVEL)
+    for oid, level in _LEVELS.items():
+        encoded = _encoded_oid(oid)
+        if encoded in content:
+            return level
+    return None
+
+
+def conformance_record(certificate: x509.Certificate) -> str:
+    """The identifier of its product's record in the conforming-products list; empty where it names none."""
+    found = _RECORD.search(_unrecognised(certificate, CONFORMANCE_RECORD)[:256])
+    return found.group().decode("ascii").lower() if found else ""
+
+
+def _unrecognised(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> bytes:
+    try:
+        value = certificate.extensions.get_extension_for_oid(oid).value
+    except x509.ExtensionNotFound:
+        return b""
+    return value.value if isinstance(value, x509.UnrecognizedExtension) else b""
+
+
+@lru_cache(maxsize=8)
+def _encoded_oid(dotted: str) -> bytes:
+    """The DER object identifier, tag and length included (X.690 §8.19)."""
+    first, second, *rest = (int(part) for part in dotted.split("."))
+    content = bytearray([first * 40 + second])
+    for part in rest:
+        groups = [part & 0x7F]
+        while part := part >> 7:
+            groups.append(0x80 | (part & 0x7F))
+        content += bytes(reversed(groups))
+    return bytes([0x06, len(content)]) + bytes(content)
+
+
+def _first(name: x509.Name, oid: x509.ObjectIdentifier) -> str:
+    attributes = name.get_attributes_for_oid(oid)
+    return str(attributes[0].value)[:256] if attributes else ""
+
+
+def pem(certificates: tuple[bytes, ...]) -> str:
+    """DER certificates as one PEM text."""
+    blocks = []
+    for der in certificates:
+        body = base64.b64encode(der).decode("ascii")
+        lines = "\n".join(body[i : i + 64] for i in range(0, len(body), 64))
+        blocks.append(f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n")
+    return "".join(blocks)

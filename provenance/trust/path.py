@@ -1,0 +1,207 @@
+"""Certificate paths of our own, one list at a time, because the SDK mixes trust kinds and does not say what a path rests on.
+
+Rules (RFC 5280 §6 reduced to what C2PA 2.2 §14.5 uses): at most 8 certificates and 64 tries; every step is a verified
+signature; every issuer is a CA, may sign certificates, respects its path length and permits the purpose; a critical
+extension nobody here understands refuses the path; dates are judged at the given time and reported apart.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from assay.provenance.trust.certificates import extended_key_usages, parse
+from assay.provenance.trust.trust_list import Purpose, TrustList
+
+MAX_STEPS = 8
+MAX_TRIES = 64
+
+TIME_STAMPING_EKU = "1.3.6.1.5.5.7.3.8"
+OCSP_SIGNING_EKU = "1.3.6.1.5.5.7.3.9"
+ANY_EKU = "2.5.29.37.0"
+CLAIM_EKUS = (
+    "1.3.6.1.4.1.62558.2.1",  # c2pa-kp-claimSigning
+    "1.3.6.1.5.5.7.3.4",  # emailProtection
+    "1.3.6.1.5.5.7.3.36",  # documentSigning
+    "1.3.6.1.4.1.311.76.59.1.9",  # Microsoft C2PA signing
+)
+_SOUND_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512, hashes.SHA3_256, hashes.SHA3_384, hashes.SHA3_512)
+
+
+class Refusal(StrEnum):
+    """Why a certificate is not believed."""
+
+    UNREADABLE = "unreadable"
+    NO_PATH = "no-path"
+    MISSING_USAGE = "missing-usage"  # no extended key usage that this purpose accepts
+    FORBIDDEN_USAGE = "forbidden-usage"  # one that may not stand beside it
+    NOT_A_SIGNER = "not-a-signer"  # a CA certificate, or its key may not sign
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not-yet-valid"
+    NOT_A_CA = "not-a-ca"
+    PATH_LENGTH = "path-length"
+    ISSUER_USAGE = "issuer-usage"  # an issuer on the path may not certify for this purpose
+    WEAK_KEY = "weak-key"
+    UNKNOWN_CRITICAL = "unknown-critical-extension"
+    WRONG_PURPOSE = "wrong-purpose"  # it leads to a list, but to one kept for another purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A path from the leaf to an anchor of one list (both included). `dates` is what is wrong with its dates, if anything."""
+
+    trust_list: TrustList
+    certificates: tuple[bytes, ...]
+    dates: Refusal | None = None
+
+
+def accepted_usages(purpose: Purpose, extra: tuple[str, ...] = ()) -> frozenset[str]:
+    """The extended key usages of which a leaf must have one."""
+    own = (TIME_STAMPING_EKU,) if purpose is Purpose.TIME_STAMPING else CLAIM_EKUS
+    return frozenset(own + extra)
+
+
+def leaf_refusal(leaf: x509.Certificate, purpose: Purpose, accepted: frozenset[str]) -> Refusal | None:
+    """What in the leaf itself forbids this purpose, whoever issued it. C2PA 2.2 §14.5.1, RFC 3161 §2.3."""
+    usages = set(extended_key_usages(leaf))
+    if not usages & accepted:
+        return Refusal.MISSING_USAGE
+    if ANY_EKU in usages or OCSP_SIGNING_EKU in usages or (TIME_STAMPING_EKU in usages and usages != {TIME_STAMPING_EKU}):
+        return Refusal.FORBIDDEN_USAGE
+    constraints = _basic_constraints(leaf)
+    key_usage = _key_usage(leaf)
+    if (constraints and constraints.ca) or key_usage is None or not key_usage.digital_signature:
+        return Refusal.NOT_A_SIGNER
+    return _form_refusal(leaf)
+
+
+def find_path(
+    chain: tuple[bytes, ...], trust_list: TrustList, accepted: frozenset[str], at: datetime
+) -> Path | Refusal:
+    """A path from `chain[0]` to an anchor of `trust_list`, or why there is none. In-date paths are preferred."""
+    leaf = chain[0]
+    if hashlib.sha256(leaf).digest() in trust_list.allowed:
+        return Path(trust_list, (leaf,), _dates((leaf,), at))
+    refusal = Refusal.NO_PATH
+    late: Path | None = None
+    for certificates in _paths(chain[:MAX_STEPS], trust_list):
+        wrong = _path_refusal(certificates, accepted)
+        if wrong is not None:
+            refusal = wrong
+            continue
+        path = Path(trust_list, certificates, _dates(certificates, at))
+        if path.dates is None:
+            return path
+        late = late or path
+    return late or refusal
+
+
+def issued_by(certificate: bytes, issuer: bytes) -> bool:
+    """Whether `issuer` (DER) signed `certificate` (DER); a certificate that cannot be read was issued by nobody."""
+    return _issued_by(certificate, issuer)
+
+
+def _paths(chain: tuple[bytes, ...], trust_list: TrustList) -> Iterator[tuple[bytes, ...]]:
+    """Every verified path over the supplied certificates to an anchor, shortest first, within the limits."""
+    anchors = _anchors_by_subject(trust_list)
+    open_paths: list[tuple[bytes, ...]] = [(chain[0],)]
+    tries = 0
+    while open_paths:
+        path = open_paths.pop(0)
+        tries += 1
+        last = parse(path[-1])
+        if last is None or tries > MAX_TRIES:
+            continue
+        if path[-1] in anchors.get(last.subject, ()):
+            yield path
+            continue
+        issuers = [anchor for anchor in anchors.get(last.issuer, ()) if _issued_by(path[-1], anchor)]
+        yield from ((*path, anchor) for anchor in issuers)
+        if len(path) < MAX_STEPS:
+            open_paths += [(*path, c) for c in chain[1:] if c not in path and c not in issuers and _issued_by(path[-1], c)]
+
+
+def _path_refusal(certificates: tuple[bytes, ...], accepted: frozenset[str]) -> Refusal | None:
+    for depth, der in enumerate(certificates[1:]):
+        certificate = parse(der)
+        if certificate is None:
+            return Refusal.UNREADABLE
+        constraints = _basic_constraints(certificate)
+        key_usage = _key_usage(certificate)
+        if constraints is None or not constraints.ca or (key_usage and not key_usage.key_cert_sign):
+            return Refusal.NOT_A_CA
+        if constraints.path_length is not None and constraints.path_length < depth:
+            return Refusal.PATH_LENGTH
+        usages = set(extended_key_usages(certificate))
+        if usages and ANY_EKU not in usages and not usages & accepted:
+            return Refusal.ISSUER_USAGE
+        if wrong := _form_refusal(certificate):
+            return wrong
+    return None
+
+
+def _form_refusal(certificate: x509.Certificate) -> Refusal | None:
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
+        return Refusal.WEAK_KEY
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < 256:
+        return Refusal.WEAK_KEY
+    for extension in certificate.extensions:
+        understood = not isinstance(extension.value, x509.UnrecognizedExtension | x509.NameConstraints)
+        if extension.critical and not understood:
+            return Refusal.UNKNOWN_CRITICAL
+    return None
+
+
+def _dates(certificates: tuple[bytes, ...], at: datetime) -> Refusal | None:
+    for der in certificates:
+        certificate = parse(der)
+        if certificate is None or at > certificate.not_valid_after_utc:
+            return Refusal.EXPIRED
+        if at < certificate.not_valid_before_utc:
+            return Refusal.NOT_YET_VALID
+    return None
+
+
+@lru_cache(maxsize=64)
+def _anchors_by_subject(trust_list: TrustList) -> dict[x509.Name, tuple[bytes, ...]]:
+    by_subject: dict[x509.Name, tuple[bytes, ...]] = {}
+    for der in trust_list.anchors:
+        if certificate := parse(der):
+            by_subject[certificate.subject] = (*by_subject.get(certificate.subject, ()), der)
+    return by_subject
+
+
+@lru_cache(maxsize=4096)
+def _issued_by(der: bytes, issuer_der: bytes) -> bool:
+    certificate, issuer = parse(der), parse(issuer_der)
+    if certificate is None or issuer is None or certificate.issuer != issuer.subject:
+        return False
+    try:
+        algorithm = certificate.signature_hash_algorithm
+        if algorithm is not None and not isinstance(algorithm, _SOUND_HASHES):
+            return False
+        certificate.verify_directly_issued_by(issuer)
+    except Exception:  # noqa: BLE001  (InvalidSignature, TypeError, ValueError, UnsupportedAlgorithm: all mean no)
+        return False
+    return True
+
+
+def _basic_constraints(certificate: x509.Certificate) -> x509.BasicConstraints | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _key_usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return None
