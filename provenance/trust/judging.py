@@ -25,7 +25,9 @@ _CODES = {  # (claims and identities, time stamps): the specification's validati
     "expired": ("signingCredential.expired", "timeStamp.outsideValidity"),
     "invalid": ("signingCredential.invalid", "timeStamp.untrusted"),
 }
-_INVALID = frozenset({Refusal.UNREADABLE, Refusal.MISSING_USAGE, Refusal.FORBIDDEN_USAGE, Refusal.NOT_A_SIGNER, Refusal.WEAK_KEY})
+_INVALID = frozenset(
+    {Refusal.UNREADABLE, Refusal.MISSING_USAGE, Refusal.FORBIDDEN_USAGE, Refusal.NOT_A_SIGNER, Refusal.WEAK_KEY}
+)
 _WORDS = {
     Refusal.UNREADABLE: "its certificate cannot be read",
     Refusal.NO_PATH: "no trust list leads to its certificate",

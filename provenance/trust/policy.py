@@ -35,9 +35,7 @@ class TrustPolicy:
 
     def lists_for(self, purpose: Purpose) -> tuple[TrustList, ...]:
         """The lists kept for a purpose, most official first."""
-        return tuple(
-            sorted((x for x in self.lists if purpose in x.purposes), key=lambda x: _ORDER.index(x.kind))
-        )
+        return tuple(sorted((x for x in self.lists if purpose in x.purposes), key=lambda x: _ORDER.index(x.kind)))
 
     def find(self, list_id: str | None) -> TrustList | None:
         """The list of that id."""

@@ -95,5 +95,3 @@ def _pem(content: bytes) -> Contents:
     if len(certificates) != opened:
         raise ValueError(f"{opened} certificates begin, {len(certificates)} can be read")
     return Contents(tuple(dict.fromkeys(c.public_bytes(Encoding.DER) for c in certificates)))
-
-

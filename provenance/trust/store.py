@@ -54,7 +54,11 @@ class Edition:
     def read(self) -> bytes:
         """The content, checked against its hash. Raises `TrustListRefused`."""
         try:
-            content = (SNAPSHOTS / self.content).read_bytes() if self.shipped else (folder(self.id) / self.content).read_bytes()
+            content = (
+                (SNAPSHOTS / self.content).read_bytes()
+                if self.shipped
+                else (folder(self.id) / self.content).read_bytes()
+            )
         except OSError as error:
             raise TrustListRefused(f"{self.id}: {self.content} cannot be read: {error.strerror}", _hint(self)) from None
         if hashlib.sha256(content).hexdigest() != self.sha256:
@@ -145,7 +149,9 @@ def _stored(path: Path) -> Edition:
     try:
         return _edition(json.loads(path.read_bytes()), shipped=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise TrustListRefused(f"{path}: cannot be read", f"remove the folder {path.parent}, or update the list") from None
+        raise TrustListRefused(
+            f"{path}: cannot be read", f"remove the folder {path.parent}, or update the list"
+        ) from None
 
 
 def _edition(entry: Mapping[str, Any], *, shipped: bool) -> Edition:
@@ -174,7 +180,9 @@ def _edition(entry: Mapping[str, Any], *, shipped: bool) -> Edition:
 @lru_cache(maxsize=64)
 def _parsed(edition: Edition, content: bytes) -> TrustList:
     contents = read_contents(edition.id, content)
-    allowed = read_allowed((SNAPSHOTS / edition.allowed).read_bytes()) if edition.allowed and edition.shipped else frozenset()
+    allowed = (
+        read_allowed((SNAPSHOTS / edition.allowed).read_bytes()) if edition.allowed and edition.shipped else frozenset()
+    )
     return TrustList(
         id=edition.id,
         title=edition.title,
@@ -200,4 +208,8 @@ def _newer(edition: Edition, shipped: Edition) -> bool:
 
 
 def _hint(edition: Edition) -> str:
-    return "reinstall assay" if edition.shipped else f"run `assay trust update {edition.id}`, or remove {folder(edition.id)}"
+    return (
+        "reinstall assay"
+        if edition.shipped
+        else f"run `assay trust update {edition.id}`, or remove {folder(edition.id)}"
+    )
