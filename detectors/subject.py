@@ -15,6 +15,8 @@ from assay.provenance.errors import AssayError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from assay.provenance.disclosure.metadata import Metadata
+
 
 @dataclass(slots=True)
 class Subject:
@@ -24,6 +26,16 @@ class Subject:
     custody: Custody | AssayError
     limits: Limits = DEFAULT_LIMITS
     _decoded: "Image | AssayError | None" = field(default=None, repr=False)
+    _metadata: "Metadata | None" = field(default=None, repr=False)
+
+    @property
+    def metadata(self) -> "Metadata":
+        """Everything that the container holds beside the picture, parsed once. Never raises on bad input."""
+        if self._metadata is None:
+            from assay.provenance.disclosure.metadata import Metadata
+
+            self._metadata = Metadata.of(self.asset)
+        return self._metadata
 
     @property
     def image(self) -> "Image":
