@@ -1,13 +1,13 @@
 """The only room that knows the C2PA SDK (c2pa-python); everything above it sees plain dictionaries and bytes.
 
 Rules: every Reader and Builder gets a context of ours, and that context reaches no network unless named hosts are allowed;
-thumbnails are off unless asked for, and then small; SDK exceptions leave this room as `AssayError`.
+the SDK makes no thumbnails (its own are large and blown up); SDK exceptions leave this room as `AssayError`.
 """
 
 import io
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, BinaryIO, TypeVar
 
@@ -57,11 +57,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class IngredientSource:
-    """An ingredient for the builder: its JSON description and its bytes."""
+    """An ingredient for the builder: its JSON description, its bytes, and the resources its description refers to."""
 
     description: dict[str, Any]
     media_type: str
     content: bytes
+    resources: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=16)
@@ -70,11 +71,12 @@ def context(
     *,
     allowed_hosts: tuple[str, ...] = (),
     ocsp: bool = False,
-    thumbnail: int = 0,
+    verify_after_sign: bool = True,
 ) -> c2pa.Context:
-    """The project's SDK context; without `allowed_hosts` (host or host:port) it makes no connection at all.
+    """The project's SDK context; without `allowed_hosts` (host or host:port) no Reader makes a connection.
 
-    `thumbnail` is the long edge in pixels of thumbnails made on signing, 0 for none.
+    A time-stamping authority is asked all the same: it belongs to the signer. `verify_after_sign` may be False where the
+    caller reads the result back anyway.
     """
     settings: dict[str, Any] = {
         "trust": {
@@ -85,17 +87,15 @@ def context(
                 for a in anchors
             ],
         },
-        "verify": {"remote_manifest_fetch": bool(allowed_hosts), "ocsp_fetch": ocsp, "verify_trust": True},
+        "verify": {
+            "remote_manifest_fetch": bool(allowed_hosts),
+            "ocsp_fetch": ocsp,
+            "verify_trust": True,
+            "verify_after_sign": verify_after_sign,
+        },
         "core": {"allowed_network_hosts": list(allowed_hosts)},
         "builder": {"thumbnail": {"enabled": False}},
     }
-    if thumbnail:
-        settings["builder"]["thumbnail"] = {
-            "enabled": True,
-            "long_edge": thumbnail,
-            "format": "jpeg",
-            "quality": "low",
-        }
     if not anchors:
         del settings["trust"]["anchors"]
     return c2pa.Context(c2pa.Settings.from_dict(settings))
@@ -179,6 +179,7 @@ def build(
     intent: str | None = None,
     embed: bool = True,
     remote_url: str | None = None,
+    resources: Mapping[str, bytes] | None = None,
 ) -> bytes:
     """Sign `source` into `target` (opened w+b) and return the manifest store's bytes. Raises `SigningFailed`.
 
@@ -192,7 +193,11 @@ def build(
                 builder.set_no_embed()
             if remote_url:
                 builder.set_remote_url(remote_url)
+            for identifier, content in (resources or {}).items():
+                builder.add_resource(identifier, io.BytesIO(content))
             for ingredient in ingredients:
+                for identifier, content in ingredient.resources.items():
+                    builder.add_resource(identifier, io.BytesIO(content))
                 builder.add_ingredient(ingredient.description, ingredient.media_type, io.BytesIO(ingredient.content))
             return bytes(builder.sign(signer, media_type, source, target))
     except c2pa.C2paError as error:

@@ -95,6 +95,16 @@ class Component:
     asset: Asset
     relationship: Relationship = Relationship.COMPONENT_OF
     title: str = ""
+    sidecar: bytes | None = field(default=None, repr=False)  # its manifest store, where that stands beside the file
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An ingredient with the SDK's definition of it, ready to be taken in."""
+
+    asset: Asset
+    sidecar: bytes | None = field(repr=False)
+    definition: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +145,9 @@ class Recipe:
     actions: tuple[Action, ...]
     title: str = ""  # empty: the asset's file name
     parent: Asset | None = None
+    parent_sidecar: bytes | None = field(
+        default=None, repr=False
+    )  # its manifest store, where that stands beside the file
     components: tuple[Component, ...] = ()
     assertions: tuple[Assertion, ...] = ()
     training_mining: Mapping[str, str] = field(default_factory=dict)
@@ -241,7 +254,7 @@ class Recipe:
             complete=True,
         )
 
-    def upon(self, asset: Asset, *, has_manifest: bool) -> "Recipe":
+    def upon(self, asset: Asset, *, has_manifest: bool, sidecar: bytes | None = None) -> "Recipe":
         """The recipe for signing `asset` itself: whatever manifest it carries becomes the parent, never lost.
 
         A `c2pa.created` upon an asset that is signed already becomes `c2pa.opened` with the same statements; a parent that
@@ -251,21 +264,27 @@ class Recipe:
         first, *rest = recipe.actions
         if recipe.parent is not None and recipe.parent.sha256 != asset.sha256 and has_manifest:
             position = len(recipe.components)
-            earlier = Component(recipe.parent, Relationship.INPUT_TO)
+            earlier = Component(recipe.parent, Relationship.INPUT_TO, sidecar=recipe.parent_sidecar)
             change = rest[0] if rest else Action(label="c2pa.edited", agent=first.agent)
             rest[:1] = [replace(change, ingredients=(*change.ingredients, position))]
-            return replace(recipe, parent=asset, components=(*recipe.components, earlier), actions=(first, *rest))
+            return replace(
+                recipe,
+                parent=asset,
+                parent_sidecar=sidecar,
+                components=(*recipe.components, earlier),
+                actions=(first, *rest),
+            )
         if first.label == "c2pa.created" and has_manifest:
             # Only the parent may be named in `c2pa.opened`; the inputs stay in the manifest as ingredients.
             unplaced = tuple(action for action in rest if action.label != "c2pa.placed")
             opened = replace(first, label="c2pa.opened", ingredients=())
-            return replace(recipe, parent=asset, actions=(opened, *unplaced))
+            return replace(recipe, parent=asset, parent_sidecar=sidecar, actions=(opened, *unplaced))
         if first.label == "c2pa.opened" and recipe.parent is None:
-            return replace(recipe, parent=asset)
+            return replace(recipe, parent=asset, parent_sidecar=sidecar)
         return recipe
 
     def definition(self) -> dict[str, Any]:
-        """The SDK's manifest definition, without the ingredients (see `ingredient_definitions`)."""
+        """The SDK's manifest definition, without the ingredients (see `parts`)."""
         actions = [self._action(position, action) for position, action in enumerate(self.actions)]
         assertions: list[dict[str, Any]] = [
             {
@@ -283,19 +302,17 @@ class Recipe:
             "assertions": assertions,
         }
 
-    def ingredient_definitions(self) -> tuple[tuple[Asset, dict[str, Any]], ...]:
+    def parts(self) -> tuple[Part, ...]:
         """Every ingredient with its SDK definition, the parent first."""
-        parts: list[tuple[Asset, dict[str, Any]]] = []
+        found: list[Part] = []
         if self.parent is not None:
-            parts.append((self.parent, _ingredient(self.parent, "parentOf", label=_PARENT, title="")))
+            found.append(Part(self.parent, self.parent_sidecar, _ingredient(self.parent, "parentOf", label=_PARENT)))
         for position, part in enumerate(self.components):
-            parts.append(
-                (
-                    part.asset,
-                    _ingredient(part.asset, part.relationship.value, label=f"component{position}", title=part.title),
-                )
+            definition = _ingredient(
+                part.asset, part.relationship.value, label=f"component{position}", title=part.title
             )
-        return tuple(parts)
+            found.append(Part(part.asset, part.sidecar, definition))
+        return tuple(found)
 
     def _action(self, position: int, action: Action) -> dict[str, Any]:
         parameters = {_namespaced(key): value for key, value in action.parameters.items()}
@@ -322,7 +339,7 @@ class Recipe:
 _PARENT = "parent"
 
 
-def _ingredient(asset: Asset, relationship: str, *, label: str, title: str) -> dict[str, Any]:
+def _ingredient(asset: Asset, relationship: str, *, label: str, title: str = "") -> dict[str, Any]:
     return {
         "title": title or PurePath(asset.name).name,
         "format": asset.media_type.value,

@@ -2,14 +2,18 @@
 
 Rules: the picture's data is never re-encoded; a manifest that is there already becomes the parent, never lost; what was
 signed is read back and must hold before it leaves; a file appears whole under its name or not at all; every signature is
-written to the signing log first.
+in the signing log before its file appears.
 """
 
 import hashlib
 import io
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
 
 from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
@@ -17,8 +21,12 @@ from assay.provenance.errors import SigningFailed
 from assay.provenance.media_type import MediaType
 from assay.provenance.replacing import replacing
 from assay.provenance.signing.development import DEVELOPMENT_LIST, WARNING, development_anchor
+from assay.provenance.signing.ingredients import Upstream, ingest, upstream_of
+from assay.provenance.signing.log import SigningLog
 from assay.provenance.signing.recipe import Recipe
-from assay.provenance.signing.signer import KeySigner, Signer
+from assay.provenance.signing.signer import KeySigner, Signer, leaf_certificate
+from assay.provenance.signing.thumbnail import MEDIA_TYPE, thumbnail
+from assay.provenance.signing.timestamp import TimestampAuthority, WithoutStamp
 
 SIDECAR_SUFFIX = ".c2pa"
 SIDECAR_ONLY = frozenset({MediaType.BMP})  # formats in which the SDK cannot embed
@@ -33,6 +41,8 @@ class Signed:
     source_sha256: str
     signer: str
     development: bool
+    timestamped: bool = False
+    upstream: Upstream = Upstream.NONE  # the manifest that the source brought, and that is the parent now
     sidecar: bytes | None = field(default=None, repr=False)
     path: Path | None = None
     sidecar_path: Path | None = None
@@ -52,59 +62,105 @@ def sign(
     into: Path | None = None,
     sidecar: bool = False,
     overwrite: bool = False,
+    timestamp: TimestampAuthority | None = None,
+    asset_sidecar: bytes | None = None,
+    anchors: tuple[_c2pa.Anchors, ...] = (),
+    log: SigningLog | None = None,
 ) -> Signed:
     """Sign `asset` and return the signed one; with `into` also write it there (a sidecar goes beside it as `.c2pa`).
 
+    `asset_sidecar` is the manifest store that stood beside the source. `anchors` are the trust anchors under which
+    ingredients are judged at ingest; without them a stranger's signature is recorded as untrusted, which a verifier
+    supersedes. `log` defaults to the one in assay's state folder. BMP always gets a sidecar.
+
     Raises `SigningFailed` (with a signer's or authority's own reason), `RecipeRefused` or `OutputRefused`; then nothing was
-    written. BMP always gets a sidecar.
+    written.
     """
     detached = sidecar or asset.media_type in SIDECAR_ONLY
-    recipe = recipe.upon(asset, has_manifest=_has_manifest(asset))
-    signed_bytes, store = _build(asset, recipe, signer, embed=not detached)
-    signed_asset = Asset(asset.name, signed_bytes, asset.media_type, hashlib.sha256(signed_bytes).hexdigest(), into)
-    label = _verified(signed_asset, store if detached else None)
+    anchors = (*_development_anchors(), *anchors)
+    found = upstream_of(asset, anchors, sidecar=asset_sidecar)
+    recipe = recipe.upon(asset, has_manifest=found.upstream is not Upstream.NONE, sidecar=asset_sidecar)
+    job = _Job(asset, recipe, signer, anchors, embed=not detached)
+    warnings = [WARNING] if signer.development else []
+    try:
+        content, store = job.run(timestamp.url if timestamp else None)
+    except SigningFailed as error:
+        if timestamp is None or timestamp.without is WithoutStamp.FAIL or job.signer_failed:
+            raise
+        content, store = job.run(None)
+        warnings.append(f"without time stamp: {error.message}")
+        timestamp = None
+    signed_asset = Asset(asset.name, content, asset.media_type, hashlib.sha256(content).hexdigest(), into)
     signed = Signed(
         asset=signed_asset,
-        manifest_label=label,
+        manifest_label=_verified(signed_asset, store if detached else None, anchors),
         source_sha256=asset.sha256,
         signer=signer.name,
         development=signer.development,
+        timestamped=timestamp is not None,
+        upstream=found.upstream,
         sidecar=store if detached else None,
         path=into,
         sidecar_path=into.with_suffix(SIDECAR_SUFFIX) if detached and into else None,
-        warnings=(WARNING,) if signer.development else (),
+        warnings=tuple(warnings),
     )
-    if into is not None:
-        _write(signed, asset, into, overwrite=overwrite)
+    _write(signed, asset, recipe, overwrite=overwrite, log=log or SigningLog(), signer=signer)
     return signed
 
 
-def _build(asset: Asset, recipe: Recipe, signer: Signer, *, embed: bool) -> tuple[bytes, bytes]:
-    cause: list[Exception] = []
+class _Job:
+    """One asset and all that the SDK needs to sign it; may run twice, with and without a time stamp."""
+
+    def __init__(
+        self, asset: Asset, recipe: Recipe, signer: Signer, anchors: tuple[_c2pa.Anchors, ...], *, embed: bool
+    ) -> None:
+        self.asset = asset
+        self.signer = signer
+        self.anchors = anchors
+        self.embed = embed
+        self.definition: dict[str, Any] = recipe.definition()
+        self.resources: dict[str, bytes] = {}
+        self.ingredients = [ingest(part, anchors, edge=recipe.thumbnail) for part in recipe.parts()]
+        self.signer_failed = False
+        if small := thumbnail(asset, recipe.thumbnail):
+            self.resources["thumbnail.jpg"] = small
+            self.definition["thumbnail"] = {"format": MEDIA_TYPE, "identifier": "thumbnail.jpg"}
+
+    def run(self, timestamp_url: str | None) -> tuple[bytes, bytes]:
+        """Return the signed bytes and the manifest store. Raises `SigningFailed`."""
+        cause: list[Exception] = []
+        target = io.BytesIO()
+        try:
+            store = _c2pa.build(
+                self.definition,
+                _sdk_signer(self.signer, cause, timestamp_url),
+                media_type=self.asset.media_type.value,
+                source=io.BytesIO(self.asset.content),
+                target=target,
+                sdk_context=_c2pa.context(self.anchors, verify_after_sign=False),  # `_verified` does, and says more
+                ingredients=self.ingredients,
+                embed=self.embed,
+                resources=self.resources,
+            )
+        except SigningFailed as error:
+            if cause:  # the SDK swallows what the signer said
+                self.signer_failed = True
+                said = str(cause[0]) or type(cause[0]).__name__
+                raise SigningFailed(f"{self.asset.name}: the signer failed: {said}") from cause[0]
+            if timestamp_url and "http" in error.message:
+                raise SigningFailed(
+                    f"{self.asset.name}: the time-stamping authority {timestamp_url} gave no stamp: {error.message}",
+                    "try again later, or choose to sign without a stamp",
+                ) from error
+            raise SigningFailed(f"{self.asset.name}: {error.message}", error.hint) from error
+        return target.getvalue(), store
+
+
+def _sdk_signer(signer: Signer, cause: list[Exception], timestamp_url: str | None) -> Any:
     if isinstance(signer, KeySigner):
-        sdk_signer = _c2pa.signer_from_key(signer.algorithm, signer.chain.encode(), signer.key_pem())
-    else:
-        sdk_signer = _c2pa.signer_from_callback(signer.algorithm, signer.chain, _remembering(signer.sign, cause))
-    target = io.BytesIO()
-    try:
-        store = _c2pa.build(
-            recipe.definition(),
-            sdk_signer,
-            media_type=asset.media_type.value,
-            source=io.BytesIO(asset.content),
-            target=target,
-            sdk_context=_c2pa.context(_anchors(), thumbnail=recipe.thumbnail),
-            ingredients=[
-                _c2pa.IngredientSource(definition, part.media_type.value, part.content)
-                for part, definition in recipe.ingredient_definitions()
-            ],
-            embed=embed,
-        )
-    except SigningFailed as error:
-        if cause:  # the SDK swallows what the signer said
-            raise SigningFailed(f"the signer failed: {type(cause[0]).__name__}: {cause[0]}") from cause[0]
-        raise SigningFailed(f"{asset.name}: {error.message}", error.hint) from error
-    return target.getvalue(), store
+        return _c2pa.signer_from_key(signer.algorithm, signer.chain.encode(), signer.key_pem(), tsa_url=timestamp_url)
+    sign_with_cause = _remembering(signer.sign, cause)
+    return _c2pa.signer_from_callback(signer.algorithm, signer.chain, sign_with_cause, tsa_url=timestamp_url)
 
 
 def _remembering(sign: Callable[[bytes], bytes], cause: list[Exception]) -> Callable[[bytes], bytes]:
@@ -118,36 +174,43 @@ def _remembering(sign: Callable[[bytes], bytes], cause: list[Exception]) -> Call
     return call
 
 
-def _anchors() -> tuple[_c2pa.Anchors, ...]:
+def _development_anchors() -> tuple[_c2pa.Anchors, ...]:
     anchor = development_anchor()
     return (_c2pa.Anchors("manifest", DEVELOPMENT_LIST, anchor),) if anchor else ()
 
 
-def _has_manifest(asset: Asset) -> bool:
-    if asset.media_type in SIDECAR_ONLY:
-        return False
-    try:
-        return _c2pa.read(asset, _c2pa.context()) is not None
-    except _c2pa.ManifestUnreadable:
-        return True
-
-
-def _verified(asset: Asset, sidecar: bytes | None) -> str:
+def _verified(asset: Asset, sidecar: bytes | None, anchors: tuple[_c2pa.Anchors, ...]) -> str:
     """Read the signed asset back; return the active manifest's label. Raises `SigningFailed`."""
-    reading = _c2pa.read(asset, _c2pa.context(_anchors()), sidecar=sidecar)
+    reading = _c2pa.read(asset, _c2pa.context(anchors), sidecar=sidecar)
     if reading is None:
         raise SigningFailed(f"{asset.name}: no manifest was found after signing")
     if reading.state == "Invalid":
         active = reading.report.get("validation_results", {}).get("activeManifest", {})
-        codes = ", ".join(sorted({status["code"] for status in active.get("failure", ())})) or "unknown reasons"
-        raise SigningFailed(f"{asset.name}: the signature does not hold after signing: {codes}")
+        reasons = [f"{status['code']}: {status.get('explanation', '')}" for status in active.get("failure", ())]
+        raise SigningFailed(
+            f"{asset.name}: the signature does not hold after signing: {'; '.join(reasons) or 'no reason given'}",
+            "`assay keys check` looks at the certificates; else look at the recipe's actions",
+        )
     return str(reading.report["active_manifest"])
 
 
-def _write(signed: Signed, source: Asset, into: Path, *, overwrite: bool) -> None:
+def _write(signed: Signed, source: Asset, recipe: Recipe, *, overwrite: bool, log: SigningLog, signer: Signer) -> None:
+    """Write the files where a path is given; the log's entry comes after the bytes and before the names."""
     sources = (source.path,) if source.path else ()
-    with replacing(into, sources=sources, overwrite=overwrite) as temporary:
-        temporary.write_bytes(signed.asset.content)
-        if signed.sidecar is not None and signed.sidecar_path is not None:
-            with replacing(signed.sidecar_path, sources=sources, overwrite=overwrite) as beside:
-                beside.write_bytes(signed.sidecar)
+    with ExitStack() as files:
+        for path, content in ((signed.path, signed.asset.content), (signed.sidecar_path, signed.sidecar)):
+            if path is not None and content is not None:
+                files.enter_context(replacing(path, sources=sources, overwrite=overwrite)).write_bytes(content)
+        prompt = recipe.prompt
+        log.append(
+            asset=source.name,
+            path=str(signed.path.absolute()) if signed.path else "",
+            source_sha256=signed.source_sha256,
+            sha256=signed.sha256,
+            manifest=signed.manifest_label,
+            signer=signed.signer,
+            certificate_sha256=leaf_certificate(signer.chain).fingerprint(hashes.SHA256()).hex(),
+            development=signed.development,
+            timestamped=signed.timestamped,
+            opening={"promptSalt": prompt.salt.hex()} if prompt and not prompt.disclosed else {},
+        )

@@ -1,0 +1,71 @@
+"""Taking pictures in as ingredients, with whatever manifest they bring.
+
+Rules: a manifest that is there is carried over, embedded or from a sidecar; one that cannot be parsed is recorded as such,
+never dropped in silence; what we found at ingest is what the SDK found, not what we hoped.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from assay.provenance import _c2pa
+from assay.provenance.asset import Asset
+from assay.provenance.media_type import MediaType
+from assay.provenance.signing.recipe import Part
+from assay.provenance.signing.thumbnail import MEDIA_TYPE, thumbnail
+
+
+class Upstream(StrEnum):
+    """What manifest a picture brings."""
+
+    NONE = "none"
+    READABLE = "readable"  # it may still be broken, untrusted or expired: its record says so
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The manifest a picture brings, the SDK's reading of it, or the reason why there is none."""
+
+    upstream: Upstream
+    reading: _c2pa.Reading | None = None
+    reason: str = ""
+
+
+def upstream_of(asset: Asset, anchors: tuple[_c2pa.Anchors, ...], *, sidecar: bytes | None = None) -> Found:
+    """Look for a manifest in `asset` or its `sidecar`."""
+    # Any store holds its label in clear, any remote reference the name of its property; only JPEG XL may compress them.
+    traces = (b"c2pa", b"dcterms:provenance")
+    if sidecar is None and asset.media_type is not MediaType.JXL and not any(t in asset.content for t in traces):
+        return Found(Upstream.NONE)
+    try:
+        reading = _c2pa.read(asset, _c2pa.context(anchors), sidecar=sidecar)
+    except _c2pa.ManifestUnreadable as error:
+        return Found(Upstream.UNREADABLE, reason=error.message)
+    return Found(Upstream.READABLE, reading) if reading else Found(Upstream.NONE)
+
+
+def ingest(part: Part, anchors: tuple[_c2pa.Anchors, ...], *, edge: int = 0) -> _c2pa.IngredientSource:
+    """Describe one ingredient for the SDK; `edge` is its thumbnail's long side in pixels, 0 for none."""
+    found = upstream_of(part.asset, anchors, sidecar=part.sidecar)
+    definition: dict[str, Any] = dict(part.definition)
+    media_type = part.asset.media_type.value
+    resources: dict[str, bytes] = {}
+    label = definition["label"]
+    if found.upstream is Upstream.UNREADABLE:
+        # The SDK refuses such bytes as an image; as plain bytes it takes them, and our record says what they were.
+        media_type = "application/octet-stream"
+        definition["description"] = "carried a manifest that could not be parsed"
+        status = {"code": "general.error", "explanation": found.reason}
+        definition["validation_results"] = {"activeManifest": {"success": [], "informational": [], "failure": [status]}}
+    elif found.reading is not None and part.sidecar is not None:
+        resources[f"{label}.c2pa"] = part.sidecar
+        definition |= {
+            "active_manifest": found.reading.report["active_manifest"],
+            "manifest_data": {"format": "application/c2pa", "identifier": f"{label}.c2pa"},
+            "validation_results": found.reading.report["validation_results"],
+        }
+    if small := thumbnail(part.asset, edge):
+        resources[f"{label}.jpg"] = small
+        definition["thumbnail"] = {"format": MEDIA_TYPE, "identifier": f"{label}.jpg"}
+    return _c2pa.IngredientSource(definition, media_type, part.asset.content, resources)
