@@ -41,16 +41,41 @@ class Axes:
     unbroken: Axis
 
 
+class Standing(StrEnum):
+    """What holds for one link by itself, worst first."""
+
+    TAMPERED = "tampered"  # bytes or claim are not those that were signed
+    INVALID = "invalid"  # intact, but it breaks a rule, or its certificate was expired or revoked
+    UNKNOWN = "unknown"  # nobody recorded, and nothing can tell now
+    VALID = "valid"  # intact, signed by somebody no list knows
+    TRUSTED = "trusted"  # intact, signed by somebody on a claim-signing list
+
+
 class BottomLine(StrEnum):
-    """The one word for the whole chain."""
+    """The one word for the whole chain: that of its weakest link."""
 
     NO_MANIFEST = "no-manifest"
     UNREADABLE = "unreadable"  # there is a manifest, and it cannot be parsed
     TAMPERED = "tampered"  # the bytes or the claim are not those that were signed
-    INVALID = "invalid"  # intact, but it breaks a rule of the specification (named in the headline)
-    BROKEN_HISTORY = "broken-history"  # this link holds; something it was made from does not
-    VALID = "valid"  # intact, signed by somebody no list knows
+    BROKEN_HISTORY = "broken-history"  # this link holds; something it was made from was tampered with, or is missing
+    INVALID = "invalid"  # intact, but a link breaks a rule of the specification (named in the headline)
+    VALID = "valid"  # intact; this link or one before it was signed by somebody no list knows
+    INCOMPLETE_HISTORY = "incomplete-history"  # trusted, but made from something of which nothing is known
     TRUSTED = "trusted"  # intact, signed by somebody on a claim-signing list, with a history that holds
+
+
+class Requirement(StrEnum):
+    """What a gate may ask of a chain."""
+
+    INTACT = "intact"  # no link was tampered with or is missing
+    VALID = "valid"  # besides, no link breaks a rule
+    TRUSTED = "trusted"  # besides, every link rests on a trust list, and no source is unknown
+
+
+_MEETS = {
+    Requirement.TRUSTED: frozenset({BottomLine.TRUSTED}),
+    Requirement.VALID: frozenset({BottomLine.TRUSTED, BottomLine.INCOMPLETE_HISTORY, BottomLine.VALID}),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +85,21 @@ class Signer:
     common_name: str = ""
     organisation: str = ""
     issuer: str = ""
-    serial: str = ""
+    serial: str = ""  # hexadecimal
+    sha256: str = ""  # of the certificate
     not_before: datetime | None = None
     not_after: datetime | None = None
-    trust_list: str = ""  # empty: no list vouches for it
+    trust_list: str = ""  # title; empty: no list vouches for it
+    trust_list_id: str = ""
+    trust_list_kind: str = ""  # official, interim, user, development …
     development: bool = False  # signed with assay's throw-away development authority
     assurance_level: int | None = None  # C2PA conformance programme, 1 or 2
     product: str = ""  # from the conforming-products list
+
+    @property
+    def who(self) -> str:
+        """The name to call them by."""
+        return self.organisation or self.common_name or "an unnamed signer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +124,15 @@ class Status:
     explanation: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A named break or silence in the history. A grave one keeps the chain from being believed whole."""
+
+    code: str  # kebab-case, the same in code, documentation and JSON
+    statement: str
+    grave: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingredient:
     """Something a link was made from. `recorded` is what the signer's tool found when it took the ingredient in."""
@@ -99,27 +141,54 @@ class Ingredient:
     relationship: str = ""  # parentOf, componentOf, inputTo
     media_type: str = ""
     manifest: str = ""  # label of its manifest in the store; empty: it had none
-    recorded: tuple[Status, ...] = ()
-    thumbnail: str = ""  # resource identifier
+    recorded: tuple[Status, ...] | None = None  # None: no record at all
+    thumbnail: str = ""  # JUMBF URL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A CAWG identity assertion: who says to have made or to own this, beside the claim's signer."""
+
+    names: tuple[str, ...] = ()
+    kind: str = ""  # cawg.x509.cose, cawg.identity_claims_aggregation …
+    issuer: str = ""
+    answer: Answer = Answer.UNKNOWN  # whether its own signature holds and a list vouches for it
+    statement: str = ""
+    codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One manifest of the chain."""
+    """One manifest of the chain. `now` and `recorded` are the two verdicts on it: today's, and that of whoever took it in
+    (None for the active manifest, and where nobody wrote it down)."""
 
     label: str
+    kind: str = "standard"  # update, compressed
     title: str = ""
+    media_type: str = ""
     claim_generator: str = ""
     signer: Signer = field(default_factory=Signer)
     actions: tuple[Action, ...] = ()
     ingredients: tuple[Ingredient, ...] = ()
+    identities: tuple[Identity, ...] = ()
     claimed_time: str = ""
     certified_time: datetime | None = None
     time_authority: str = ""
     axes: Axes
+    now: Standing = Standing.UNKNOWN
+    recorded: Standing | None = None
     statuses: tuple[Status, ...] = ()
-    gaps: tuple[str, ...] = ()  # named breaks in the history, in plain words
-    thumbnail: str = ""
+    breaks: tuple[Gap, ...] = ()
+    assertions: tuple[str, ...] = ()  # labels
+    soft_bindings: tuple[str, ...] = ()  # algorithms
+    permissions: tuple[str, ...] = ()  # training and mining, "use: permission"
+    rubric: tuple[str, ...] = ()  # signals of the official asset rubric that hold for it
+    thumbnail: str = ""  # JUMBF URL
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """Its breaks and silences in plain words."""
+        return tuple(gap.statement for gap in self.breaks)
 
     @property
     def digital_source_types(self) -> tuple[str, ...]:
@@ -136,13 +205,35 @@ class Custody:
     bottom_line: BottomLine
     headline: str  # one sentence, the first thing anybody reads
     links: tuple[Link, ...] = ()
-    gaps: tuple[str, ...] = ()
+    breaks: tuple[Gap, ...] = ()  # of the store as a whole; each link has its own besides
     residue: tuple[str, ...] = ()  # signs of a removed or hidden manifest
     sdk_state: str = ""
+    place: str = ""  # where the store lay: a segment, a box, a sidecar, a remote host
     remote_url: str = ""
     warnings: tuple[str, ...] = ()  # stale trust list, development authority in use …
+    store: bytes = field(default=b"", repr=False, compare=False)  # for thumbnails
 
     @property
     def active(self) -> Link | None:
         """The manifest that speaks for the file itself."""
         return self.links[-1] if self.links else None
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """Every break and silence of the whole chain in plain words, grave ones first."""
+        found = [*self.breaks, *(gap for link in reversed(self.links) for gap in link.breaks)]
+        return tuple(dict.fromkeys(gap.statement for gap in sorted(found, key=lambda gap: not gap.grave)))
+
+    def find(self, label: str) -> Link | None:
+        """The link with this manifest label."""
+        return next((link for link in self.links if link.label == label), None)
+
+    def meets(self, requirement: Requirement) -> bool:
+        """Whether the chain as a whole is as good as a gate requires."""
+        if requirement is not Requirement.INTACT:
+            return self.bottom_line in _MEETS[requirement]
+        unchanged = all(axis.answer is Answer.YES for axis in self._bytes_axes())
+        return bool(self.links) and unchanged and self.bottom_line is not BottomLine.BROKEN_HISTORY
+
+    def _bytes_axes(self) -> tuple[Axis, ...]:
+        return (self.links[-1].axes.intact, self.links[-1].axes.authentic) if self.links else ()
