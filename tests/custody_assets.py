@@ -1,5 +1,6 @@
 """Throw-away authorities and signed pictures, made at test time and named by their defect."""
 
+import hashlib
 import io
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from PIL import Image, ImageDraw
 
 from assay.provenance import _c2pa
+from assay.provenance.trust import ListKind, Purpose, TrustList
 
 NOW = datetime.now(UTC)
 TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -212,3 +214,18 @@ def sign(
         **options,
     )
     return Signed(target.getvalue(), store)
+
+
+def trust_list(*anchors: Credential, purpose: Purpose = Purpose.CLAIM_SIGNING, **fields: object) -> TrustList:
+    ders = tuple(a.certificate.public_bytes(serialization.Encoding.DER) for a in anchors)
+    return TrustList(
+        **{  # type: ignore[arg-type]
+            "id": purpose.value,
+            "title": f"list of {purpose.value}",
+            "kind": ListKind.USER,
+            "purposes": (purpose,),
+            "anchors": ders,
+            "sha256": hashlib.sha256(b"".join(ders)).hexdigest(),
+        }
+        | fields
+    )

@@ -141,6 +141,7 @@ class Ingredient:
     relationship: str = ""  # parentOf, componentOf, inputTo
     media_type: str = ""
     manifest: str = ""  # label of its manifest in the store; empty: it had none
+    label: str = ""  # of the ingredient assertion: its version, and its instance
     recorded: tuple[Status, ...] | None = None  # None: no record at all
     thumbnail: str = ""  # JUMBF URL
 

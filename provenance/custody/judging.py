@@ -36,12 +36,15 @@ class Judged:
     fault: str = ""
 
 
-def judge_link(found: Found, judgement: TrustJudgement | None, *, active: bool, binds: bool) -> Judged:
+def judge_link(
+    found: Found, judgement: TrustJudgement | None, *, active: bool, binds: bool = True, old_record: bool = False
+) -> Judged:
     """Judge one link on its statuses and on its certificate chain (None: it could not be read).
 
-    `binds` is false for manifests that bind no bytes of their own: update manifests.
+    `binds` is false for manifests that bind no bytes of their own: update manifests. `old_record` is true for what was
+    taken in by an ingredient assertion before version 3, which without failures carries no record at all.
     """
-    intact = _intact(found, active=active, binds=binds)
+    intact = _intact(found, active=active, binds=binds, old_record=old_record)
     authentic = _authentic(found)
     timely = _timely(found)
     trusted = _trusted(found, judgement, authentic)
@@ -72,13 +75,13 @@ def signer(judgement: TrustJudgement | None) -> Signer:
         trust_list=judgement.list_title if judgement.trusted else "",
         trust_list_id=judgement.trusted_by or "",
         trust_list_kind=judgement.kind.value if judgement.trusted and judgement.kind else "",
-        development=judgement.kind is ListKind.DEVELOPMENT,
+        development=judgement.trusted and judgement.kind is ListKind.DEVELOPMENT,
         assurance_level=judgement.assurance_level,
         product=product.common_name if product and judgement.product_matches else "",
     )
 
 
-def _intact(found: Found, *, active: bool, binds: bool) -> Axis:
+def _intact(found: Found, *, active: bool, binds: bool, old_record: bool) -> Axis:
     altered = _codes(found, ALTERED)
     if _SPLICED in " ".join(status.explanation for status in found.failures(BINDING_MISMATCH)):
         return Axis(Answer.NO, "its manifest was made for another file, or was moved within this one", altered)
@@ -91,25 +94,25 @@ def _intact(found: Found, *, active: bool, binds: bool) -> Axis:
     if matched:
         statement = "its bytes are those that were signed"
         return Axis(Answer.YES, statement if active else f"{statement}, by the record of whoever took it in", matched)
-    if not active and found.recorded is not None:
-        return Axis(Answer.YES, "no change was recorded when it was taken in")
-    if not active and found.has("ingredient.manifest.validated") and _old_record(found):
-        return Axis(Answer.YES, "no change was recorded when it was taken in (its format records failures only)")
+    if not active and (old_record or _lists_failures_only(found)):
+        return Axis(Answer.YES, "no change was recorded when it was taken in (its record lists failures only)")
     if not binds:
         return Axis(Answer.YES, "it only adds statements and binds no bytes of its own")
     return Axis(Answer.UNKNOWN, "nothing binds it to the bytes of a file, or nobody recorded having checked")
 
 
-def _old_record(found: Found) -> bool:
-    """Before version 3, an ingredient without failures was written without any record."""
-    return found.recorded is None and not any(status.url.endswith("c2pa.ingredient.v3") for status in found.now)
+def _lists_failures_only(found: Found) -> bool:
+    """Records before version 3 of the ingredient assertion name what failed, not what succeeded."""
+    return found.recorded is not None and all(status.failure for status in found.recorded)
 
 
 def _authentic(found: Found) -> Axis:
     if forged := _codes(found, FORGED):
         return Axis(Answer.NO, "its signature does not fit its claim: one of them was changed", forged)
     if found.has("claimSignature.validated"):
-        return Axis(Answer.YES, "its signature was made with the key of the named certificate", ("claimSignature.validated",))
+        return Axis(
+            Answer.YES, "its signature was made with the key of the named certificate", ("claimSignature.validated",)
+        )
     return Axis(Answer.UNKNOWN, "its signature could not be checked")
 
 
@@ -141,7 +144,9 @@ def _trusted(found: Found, judgement: TrustJudgement | None, authentic: Axis) ->
         return Axis(Answer.NO, f"the named signer is {judgement.statement}, but did not sign this", authentic.codes)
     if not found.has("signingCredential.trusted"):
         return Axis(
-            Answer.UNKNOWN, f"{judgement.statement}, though the C2PA library does not confirm it", _codes(found, UNTRUSTED)
+            Answer.UNKNOWN,
+            f"{judgement.statement}, though the C2PA library does not confirm it",
+            _codes(found, UNTRUSTED),
         )
     return Axis(Answer.YES, judgement.statement, judgement.codes)
 
@@ -155,7 +160,9 @@ def _fault(found: Found, judgement: TrustJudgement | None, timely: Axis) -> str:
     if judgement is not None and judgement.refusal in _UNUSABLE:
         return judgement.statement
     explained = ALTERED | FORGED | MISSING | LATE | UNTRUSTED | {"timeStamp.untrusted"}
-    broken = [status for status in found.failures() if status.code not in explained and not status.code.startswith("cawg.")]
+    broken = [
+        status for status in found.failures() if status.code not in explained and not status.code.startswith("cawg.")
+    ]
     if not broken:
         return ""
     codes = ", ".join(dict.fromkeys(status.code for status in broken))

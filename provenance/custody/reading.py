@@ -59,6 +59,7 @@ def ingredients(manifest: Node) -> tuple[Ingredient, ...]:
                 relationship=text(entry.get("relationship")),
                 media_type=text(entry.get("format")),
                 manifest=text(entry.get("active_manifest")),
+                label=text(entry.get("label")),
                 recorded=recorded_statuses(entry),
                 thumbnail=text(mapping(entry.get("thumbnail")).get("identifier")),
             )
