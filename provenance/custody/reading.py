@@ -82,7 +82,7 @@ def claimed_time(manifest: Node) -> str:
 
 def permissions(manifest: Node) -> tuple[str, ...]:
     """What training-and-mining assertions allow, `use: permission` each."""
-    found = {}
+    found: dict[str, None] = {}
     for label in ("c2pa.training-mining", "cawg.training-mining"):
         for content in assertions(manifest, label):
             for use, entry in mapping(content.get("entries")).items():
