@@ -49,6 +49,7 @@ def parse(der: bytes) -> x509.Certificate | None:
     return certificate
 
 
+@lru_cache(maxsize=1024)
 def names(der: bytes) -> CertificateNames:
     """Whom a certificate names; empty strings where it cannot be parsed."""
     sha256 = hashlib.sha256(der).hexdigest()

@@ -4,7 +4,7 @@ Rules: a list vouches only for its own purposes; official lists are tried first,
 what the certificate says of assurance and product counts only where an official list reaches it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from assay.provenance.trust.certificates import (
@@ -64,6 +64,7 @@ class TrustJudgement:
     judged_at: datetime
     holder: CertificateNames
     path: tuple[CertificateNames, ...] = ()
+    path_der: tuple[bytes, ...] = field(default=(), repr=False)
     assurance_level: int | None = None
     record: str = ""  # of the conforming-products list, as the certificate names it
     product: Product | None = None
@@ -149,6 +150,7 @@ def _reached(
         judged_at=moment,
         holder=holder,
         path=tuple(names(der) for der in found.certificates),
+        path_der=found.certificates,
         assurance_level=assurance_level(leaf) if official and leaf is not None else None,
         record=record,
         product=policy.product(record),

@@ -24,13 +24,15 @@ class TrustPolicy:
     """`lists` in order of precedence. `ekus` are extended key usages accepted beside the usual ones, for every list.
 
     `now` fixes the clock (tests, reproducible reports). With `online_revocation`, OCSP responders named by certificates that
-    a list vouches for are asked; nothing else is ever fetched on account of a policy.
+    a list vouches for are asked; nothing else is ever fetched on account of a policy. `private_hosts` are responders that
+    may be asked though their address is private (a company's own, or a test's).
     """
 
     lists: tuple[TrustList, ...] = ()
     ekus: tuple[str, ...] = ()
     now: datetime | None = None
     online_revocation: bool = False
+    private_hosts: frozenset[str] = frozenset()
     products: tuple[Product, ...] = field(default=(), hash=False, repr=False)
 
     def lists_for(self, purpose: Purpose) -> tuple[TrustList, ...]:
