@@ -13,6 +13,7 @@ from assay import __version__
 from assay.provenance.errors import AssayError
 
 COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, what `assay --help` says of it)
+    "trust": ("trust", "Show and keep the trust lists: who is believed, for what, since when"),
 }
 
 

@@ -7,7 +7,7 @@ once; the edition before is kept; content that does not match its hash is refuse
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
@@ -20,6 +20,7 @@ from assay.provenance.trust.reading import TrustListRefused, moment, read_allowe
 from assay.provenance.trust.trust_list import ListKind, Purpose, TrustList
 
 PRODUCTS = "products"  # the conforming-products list lies beside the trust lists and is updated like them
+SWITCHED_OFF = "off"  # a file of this name in a list's folder
 SNAPSHOTS = files("assay") / "provenance" / "trust" / "snapshots"
 
 
@@ -81,9 +82,9 @@ def editions() -> tuple[Edition, ...]:
         for path in sorted(folder().glob("*/list.json")):
             edition = _stored(path)
             shipped = current.get(edition.id)
-            if shipped is None or edition.disabled or _newer(edition, shipped):
+            if shipped is None or _newer(edition, shipped):
                 current[edition.id] = edition
-    return tuple(current.values())
+    return tuple(replace(x, disabled=(folder(x.id) / SWITCHED_OFF).exists()) for x in current.values())
 
 
 def load_lists() -> tuple[TrustList, ...]:
@@ -128,7 +129,7 @@ def shipped_editions() -> tuple[Edition, ...]:
 
 
 def metadata(edition: Edition) -> str:
-    """An edition as its metadata file holds it. `_edition(json.loads(metadata(e)), shipped=e.shipped) == e`"""
+    """An edition as its metadata file holds it. Whether it is switched off is no part of it."""
     entry: dict[str, Any] = {
         "id": edition.id,
         "title": edition.title,
@@ -138,7 +139,7 @@ def metadata(edition: Edition) -> str:
         "source": edition.source,
         "sha256": edition.sha256,
     }
-    optional = ("licence", "allowed", "url", "key", "previous", "frozen", "disabled")
+    optional = ("licence", "allowed", "url", "key", "previous", "frozen")
     entry |= {name: getattr(edition, name) for name in optional if getattr(edition, name)}
     dates = {name: getattr(edition, name) for name in ("issued", "next_update", "retrieved")}
     entry |= {name: value.isoformat() for name, value in dates.items() if value is not None}
@@ -155,7 +156,7 @@ def _stored(path: Path) -> Edition:
 
 
 def _edition(entry: Mapping[str, Any], *, shipped: bool) -> Edition:
-    dates = {name: moment(entry[name]) for name in ("issued", "next_update", "retrieved") if entry.get(name)}
+    dates = {name: moment(entry[name]) if entry.get(name) else None for name in ("issued", "next_update", "retrieved")}
     source = str(entry["source"])
     return Edition(
         id=str(entry["id"]),
@@ -170,10 +171,11 @@ def _edition(entry: Mapping[str, Any], *, shipped: bool) -> Edition:
         url=str(entry.get("url", "")) or (source if shipped and not entry.get("frozen") else ""),
         key=str(entry.get("key", "")),
         frozen=bool(entry.get("frozen")),
-        disabled=bool(entry.get("disabled")),
         previous=str(entry.get("previous", "")),
         shipped=shipped,
-        **dates,
+        issued=dates["issued"],
+        next_update=dates["next_update"],
+        retrieved=dates["retrieved"],
     )
 
 
