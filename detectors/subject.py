@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Subject:
-    """One image under examination. `custody` is the verifier's answer, or the failure that kept it from giving one."""
+    """One image under examination. `custody` is the verifier's answer, or the failure that kept it from giving one.
+
+    `deep` lets signals search for seconds where they would otherwise look for milliseconds.
+    """
 
     asset: Asset
     custody: Custody | AssayError
     limits: Limits = DEFAULT_LIMITS
+    deep: bool = False
     _decoded: "Image | AssayError | None" = field(default=None, repr=False)
     _metadata: "Metadata | None" = field(default=None, repr=False)
 

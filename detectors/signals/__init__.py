@@ -41,6 +41,13 @@ REGISTRY: tuple[Entry, ...] = (
         target="declaration_source_type:SourceTypeDeclaration",
         basis="declared",
     ),
+    Entry(
+        name="watermark",
+        title="Invisible watermark",
+        target="watermark:InvisibleWatermark",
+        basis="marked",
+        needs_pixels=True,
+    ),
 )
 
 

@@ -1,0 +1,70 @@
+"""Invisible watermarks that generators write into their pictures, decoded locally.
+
+Rules: a picture larger than any marked generator makes is looked at only in a deep examination; a mark can be forged by
+whoever runs its embedder, so it is MARKED, never PROVED; that none was found says nothing.
+"""
+
+from typing import TYPE_CHECKING
+
+from assay.detectors.evidence import Basis, Evidence, Origin, Silence, Trace
+from assay.detectors.subject import Subject
+from assay.detectors.watermarks.dwtdct import DwtDct, can_carry
+from assay.detectors.watermarks.protocol import Decoded, Watermark
+from assay.provenance.decoding import open_image
+from assay.provenance.errors import AssayError, UnsupportedFormat
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LARGEST = 2048 * 2048  # pixels; no generator that writes one of these marks makes larger pictures
+
+
+class InvisibleWatermark:
+    """Asks every decoder; the first mark that is read speaks."""
+
+    name = "watermark"
+
+    def __init__(self, decoders: tuple[Watermark, ...] | None = None) -> None:
+        self.decoders: tuple[Watermark, ...] = (DwtDct(),) if decoders is None else decoders
+
+    def examine(self, subject: Subject) -> Evidence:
+        """Decode the picture's pixels and look for known marks in them."""
+        try:
+            header = open_image(subject.asset, limits=subject.limits)
+            if (reason := _unsuitable(header)) and not (subject.deep and can_carry(header)):
+                return Evidence.silent(self.name, Silence.INAPPLICABLE, reason)
+            picture = subject.image
+        except UnsupportedFormat:
+            return Evidence.silent(
+                self.name, Silence.INAPPLICABLE, f"{subject.asset.media_type} has no pixels to read."
+            )
+        except AssayError as error:
+            return Evidence.silent(self.name, Silence.FAILED, error.message)
+        for decoder in self.decoders:
+            if decoded := decoder.detect(picture, deep=subject.deep):
+                return self._speak(decoded)
+        return Evidence.silent(self.name, Silence.ABSENT, "No known invisible watermark could be read from the pixels.")
+
+    def _speak(self, decoded: Decoded) -> Evidence:
+        agreed = f"{decoded.matched} of {decoded.bits} bits"
+        trace = Trace(f"pixels {decoded.scheme}", f"{decoded.payload.hex()} ({agreed}; {decoded.place})")
+        return Evidence(
+            signal=self.name,
+            statement=(
+                f"The pixels carry the invisible watermark that {decoded.generator} writes into its pictures ({agreed})."
+            ),
+            origin=Origin.SYNTHETIC,
+            basis=Basis.MARKED,
+            generator=decoded.generator,
+            traces=(trace,),
+        )
+
+
+def _unsuitable(header: "Image") -> str:
+    if not can_carry(header):
+        return "The picture is too small, or has no colour, for the watermarks known here."
+    if header.width * header.height > LARGEST:
+        return (
+            "The picture is larger than any that the generators with known watermarks make; a deep examination looks."
+        )
+    return ""
