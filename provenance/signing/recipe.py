@@ -86,6 +86,7 @@ class Action:
     when: str = ""  # RFC 3339
     parameters: Mapping[str, Any] = field(default_factory=dict)
     ingredients: tuple[int, ...] = ()  # indices into Recipe.components
+    redacts: str = ""  # JUMBF URI of the ingredient's assertion that was taken out; only with c2pa.redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +301,7 @@ class Recipe:
             "claim_generator_info": [self.generator.definition()],
             "title": self.title,
             "assertions": assertions,
-        }
+        } | ({"redactions": redacted} if (redacted := [a.redacts for a in self.actions if a.redacts]) else {})
 
     def parts(self) -> tuple[Part, ...]:
         """Every ingredient with its SDK definition, the parent first."""
@@ -324,6 +325,8 @@ class Recipe:
             ids.insert(0, _PARENT)
         if ids:
             parameters["ingredientIds"] = ids
+        if action.redacts:
+            parameters["redacted"] = action.redacts
         entry: dict[str, Any] = {"action": action.label}
         optional = {
             "digitalSourceType": action.source_type,

@@ -1,0 +1,241 @@
+"""Derivatives that keep their history: resized, cropped, converted or cleaned copies, signed with the original as parent.
+
+Rules: every change that is made is an action, and no action is written that changed nothing; a picture is never enlarged;
+what a format cannot carry over is named in the manifest; positions are taken out of the file *and* of the history.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import Any
+
+from PIL import Image, ImageCms, ImageOps
+
+from assay.provenance import _c2pa
+from assay.provenance.asset import Asset
+from assay.provenance.decoding import decode
+from assay.provenance.errors import AssayError, UnsupportedFormat
+from assay.provenance.media_type import MediaType
+from assay.provenance.signing.ingredients import upstream_of
+from assay.provenance.signing.log import SigningLog
+from assay.provenance.signing.metadata import Metadata
+from assay.provenance.signing.recipe import ASSAY, Action, Recipe
+from assay.provenance.signing.signer import Signer
+from assay.provenance.signing.signing import Signed, sign
+from assay.provenance.signing.timestamp import TimestampAuthority
+
+WRITABLE: Mapping[str, MediaType] = {
+    "jpeg": MediaType.JPEG,
+    "png": MediaType.PNG,
+    "webp": MediaType.WEBP,
+    "avif": MediaType.AVIF,
+    "tiff": MediaType.TIFF,
+    "gif": MediaType.GIF,
+}
+_PERSONAL = "c2pa.PII.present"  # the specification's reason for taking out personal facts
+_MODES: Mapping[MediaType, tuple[str, ...]] = {  # what each encoder takes as it is; anything else becomes RGB or RGBA
+    MediaType.JPEG: ("L", "RGB", "CMYK"),
+    MediaType.PNG: ("1", "L", "LA", "RGB", "RGBA", "I;16"),
+    MediaType.WEBP: ("RGB", "RGBA"),
+    MediaType.AVIF: ("RGB", "RGBA"),
+    MediaType.TIFF: ("1", "L", "LA", "RGB", "RGBA", "CMYK", "I;16"),
+    MediaType.GIF: ("L", "RGB", "RGBA"),
+}
+
+
+class DerivationRefused(AssayError):
+    """The derivative asked for cannot be made from this picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the upright picture, origin top left."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derivation:
+    """What to change. Cropping comes first, then resizing (`resize`: greatest width and height in pixels)."""
+
+    crop: Box | None = None
+    resize: tuple[int, int] | None = None
+    media_type: MediaType | None = None
+    quality: int = 85  # 1 to 100, for JPEG, WebP and AVIF
+    drop_gps: bool = False
+
+
+def derive(
+    asset: Asset,
+    derivation: Derivation,
+    signer: Signer,
+    *,
+    into: Path | None = None,
+    sidecar: bool = False,
+    overwrite: bool = False,
+    timestamp: TimestampAuthority | None = None,
+    asset_sidecar: bytes | None = None,
+    thumbnail: int = 0,
+    log: SigningLog | None = None,
+) -> Signed:
+    """Make the derivative and sign it with `asset` as its parent. `thumbnail` as in `Recipe`; the rest as in `sign`.
+
+    Raises `DerivationRefused`, and what `decode` and `sign` raise.
+    """
+    derived, actions = _derived(asset, derivation)
+    if derivation.drop_gps:
+        actions += _redactions(asset, asset_sidecar)
+    recipe = Recipe.edited(asset, agent=ASSAY, actions=tuple(actions), title=derived.name, complete=True)
+    signed = sign(
+        derived,
+        replace(recipe, parent_sidecar=asset_sidecar, thumbnail=thumbnail),
+        signer,
+        into=into,
+        sidecar=sidecar,
+        overwrite=overwrite,
+        timestamp=timestamp,
+        log=log,
+    )
+    return replace(signed, source_sha256=asset.sha256)
+
+
+def _derived(asset: Asset, wanted: Derivation) -> tuple[Asset, list[Action]]:
+    target = wanted.media_type or asset.media_type
+    if target not in _MODES:
+        raise UnsupportedFormat(asset.name, f"{target}, which assay does not write (it writes {', '.join(WRITABLE)})")
+    image = decode(asset)
+    if getattr(image, "n_frames", 1) > 1 and asset.media_type is not MediaType.JPEG:
+        raise DerivationRefused(f"{asset.name}: has several frames, and a derivative would keep one only")
+    metadata = Metadata.of(image)
+    actions: list[Action] = []
+    upright = ImageOps.exif_transpose(image)
+    if upright.size != image.size or metadata.orientation != 1:
+        actions.append(_action("c2pa.orientation", "turned upright as its EXIF orientation says"))
+    image = upright
+    if (box := wanted.crop) and (box.x, box.y, box.width, box.height) != (0, 0, *image.size):
+        image = _cropped(asset, image, box)
+        place = {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
+        actions.append(_action("c2pa.cropped", f"cropped to {box.width} × {box.height} pixels", **place))
+    if wanted.resize and (image.width > wanted.resize[0] or image.height > wanted.resize[1]):
+        before = image.size
+        image = _resized(image, wanted.resize)
+        description = f"reduced from {before[0]} × {before[1]} to {image.width} × {image.height} pixels"
+        actions.append(_action("c2pa.resized", description, width=image.width, height=image.height))
+    image, colours = _for_encoder(image, target)
+    if colours:
+        metadata = replace(metadata, profile=b"") if image.mode == "RGB" and "CMYK" in colours else metadata
+        actions.append(_action("c2pa.color_adjustments", colours))
+    if target is not asset.media_type:
+        actions.append(_action("c2pa.converted", f"from {asset.media_type} to {target}"))
+    else:
+        actions.append(_action("c2pa.transcoded", f"encoded anew as {target}"))
+    if wanted.drop_gps and metadata.has_position:
+        metadata = metadata.without_position()
+        actions.append(replace(_action("c2pa.edited.metadata", "the position was taken out"), reason=_PERSONAL))
+    kept, lost = metadata.for_format(target)
+    if lost:
+        actions.append(_action("c2pa.edited.metadata", f"not carried over: {', '.join(lost)}"))
+    content = _encoded(image, target, wanted.quality, kept)
+    return Asset.from_bytes(content, name=str(PurePath(asset.name).with_suffix(target.suffix))), actions
+
+
+def _action(label: str, description: str, **parameters: int) -> Action:
+    return Action(label=label, agent=ASSAY, description=description, parameters=parameters)
+
+
+def _cropped(asset: Asset, image: Image.Image, box: Box) -> Image.Image:
+    inside = 0 <= box.x < box.x + box.width <= image.width and 0 <= box.y < box.y + box.height <= image.height
+    if not inside:
+        raise DerivationRefused(
+            f"{asset.name}: the crop {box.x},{box.y},{box.width},{box.height} is not inside its "
+            f"{image.width} × {image.height} pixels",
+            "give x,y,width,height in pixels of the upright picture",
+        )
+    return image.crop((box.x, box.y, box.x + box.width, box.y + box.height))
+
+
+def _resized(image: Image.Image, limit: tuple[int, int]) -> Image.Image:
+    if image.mode in ("P", "1"):  # palettes cannot be interpolated
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB" if image.mode == "P" else "L")
+    scale = min(limit[0] / image.width, limit[1] / image.height)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _for_encoder(image: Image.Image, target: MediaType) -> tuple[Image.Image, str]:
+    """Bring the picture into a mode that the encoder takes, and say so where it changes how it looks."""
+    modes = _MODES[target]
+    transparent = image.has_transparency_data
+    if image.mode in modes and not (transparent and image.mode not in ("RGBA", "LA")):
+        return image, ""
+    if image.mode == "CMYK":
+        return _from_cmyk(image), "CMYK turned into sRGB"
+    if transparent and "RGBA" not in modes:
+        picture = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB"), (
+            "transparency laid on white"
+        )
+    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
+        return image.convert("I").point(lambda value: value / 256).convert("L").convert(modes[0]), (
+            "reduced to 8 bits for each channel"
+        )
+    return image.convert("RGBA" if transparent else "RGB"), ""
+
+
+def _from_cmyk(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if profile:
+        try:
+            converted = ImageCms.profileToProfile(
+                image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+            if converted is not None:
+                return converted
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # a broken profile: the plain formula is what every viewer would use too
+    return image.convert("RGB")
+
+
+def _encoded(image: Image.Image, target: MediaType, quality: int, metadata: Mapping[str, Any]) -> bytes:
+    options: dict[str, Any] = dict(metadata)
+    match target:
+        case MediaType.JPEG:
+            options |= {"quality": quality, "optimize": True}
+        case MediaType.WEBP | MediaType.AVIF:
+            options |= {"quality": quality}
+        case MediaType.TIFF:
+            options |= {"compression": "tiff_deflate"}
+    image.info = {}  # Pillow's encoders copy from here; only what was decided above may go in
+    buffer = io.BytesIO()
+    image.save(buffer, target.name, **options)
+    return buffer.getvalue()
+
+
+def _redactions(asset: Asset, sidecar: bytes | None) -> list[Action]:
+    """One `c2pa.redacted` for each assertion in the original's manifests that tells a position."""
+    found = upstream_of(asset, (), sidecar=sidecar)
+    if found.reading is None:
+        return []
+    actions = []
+    for label, manifest in found.reading.report.get("manifests", {}).items():
+        for assertion in manifest.get("assertions", ()):
+            name = str(assertion.get("label", ""))
+            if not name.startswith("c2pa.actions") and _tells_position(assertion.get("data")):
+                instance = assertion.get("instance")
+                uri = f"self#jumbf=/c2pa/{label}/c2pa.assertions/{name}" + (f"__{instance}" if instance else "")
+                action = Action(label="c2pa.redacted", agent=ASSAY, reason=_PERSONAL, redacts=uri)
+                actions.append(action)
+    return actions
+
+
+def _tells_position(content: Any) -> bool:
+    match content:
+        case dict():
+            return any("gps" in str(key).lower() or _tells_position(value) for key, value in content.items())
+        case list():
+            return any(map(_tells_position, content))
+    return False
