@@ -14,6 +14,8 @@ from assay.provenance.errors import AssayError
 
 COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, what `assay --help` says of it)
     "trust": ("trust", "Show and keep the trust lists: who is believed, for what, since when"),
+    "sign": ("sign", "Sign a picture, or every picture of a folder"),
+    "derive": ("derive", "Make a derivative of a picture, signed with the original as its parent"),
 }
 
 

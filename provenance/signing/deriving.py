@@ -12,7 +12,6 @@ from typing import Any
 
 from PIL import Image, ImageCms, ImageOps
 
-from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
 from assay.provenance.decoding import decode
 from assay.provenance.errors import AssayError, UnsupportedFormat

@@ -4,6 +4,7 @@ Rules: a manifest that is there is carried over, embedded or from a sidecar; one
 never dropped in silence; what we found at ingest is what the SDK found, not what we hoped.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,6 +14,11 @@ from assay.provenance.asset import Asset
 from assay.provenance.media_type import MediaType
 from assay.provenance.signing.recipe import Part
 from assay.provenance.signing.thumbnail import MEDIA_TYPE, thumbnail
+
+SIDECAR_SUFFIX = ".c2pa"
+
+# Any store holds its label in clear, any remote reference the name of its property; only JPEG XL may compress them.
+_TRACES = (b"c2pa", b"dcterms:provenance")
 
 
 class Upstream(StrEnum):
@@ -34,15 +40,31 @@ class Found:
 
 def upstream_of(asset: Asset, anchors: tuple[_c2pa.Anchors, ...], *, sidecar: bytes | None = None) -> Found:
     """Look for a manifest in `asset` or its `sidecar`."""
-    # Any store holds its label in clear, any remote reference the name of its property; only JPEG XL may compress them.
-    traces = (b"c2pa", b"dcterms:provenance")
-    if sidecar is None and asset.media_type is not MediaType.JXL and not any(t in asset.content for t in traces):
+    compresses = asset.media_type is MediaType.JXL
+    if sidecar is None and not compresses and not any(trace in asset.content for trace in _TRACES):
         return Found(Upstream.NONE)
     try:
         reading = _c2pa.read(asset, _c2pa.context(anchors), sidecar=sidecar)
     except _c2pa.ManifestUnreadable as error:
         return Found(Upstream.UNREADABLE, reason=error.message)
     return Found(Upstream.READABLE, reading) if reading else Found(Upstream.NONE)
+
+
+def sidecar_beside(asset: Asset) -> bytes | None:
+    """The manifest store that stands beside an asset's file as `.c2pa`, where it is this asset's own; else None.
+
+    Two pictures of one folder may share a stem, so a store counts only if its hard binding matches.
+    """
+    if asset.path is None or any(trace in asset.content for trace in _TRACES):
+        return None
+    try:
+        store = asset.path.with_suffix(SIDECAR_SUFFIX).read_bytes()
+        reading = _c2pa.read(asset, _c2pa.context(), sidecar=store)
+    except (OSError, _c2pa.ManifestUnreadable):
+        return None
+    results = reading.report.get("validation_results", {}).get("activeManifest", {}) if reading else {}
+    bound = any(re.fullmatch(r"assertion\..*Hash\.match", status["code"]) for status in results.get("success", ()))
+    return store if bound else None
 
 
 def ingest(part: Part, anchors: tuple[_c2pa.Anchors, ...], *, edge: int = 0) -> _c2pa.IngredientSource:

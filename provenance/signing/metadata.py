@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import TiffImageFile
 
 from assay.provenance.media_type import MediaType
+from assay.provenance.text import plain
 
 _ORIENTATION = ExifTags.Base.Orientation
 _MAKER_NOTE = 0x927C  # opaque, and some makers write positions into it
@@ -77,7 +78,7 @@ class Metadata:
             others.append("IPTC")
         if image.info.get("comment"):
             others.append("comment")
-        others += [f"text “{key}”" for key in getattr(image, "text", {}) if key != "XML:com.adobe.xmp"]
+        others += [f"text “{plain(key, limit=40)}”" for key in getattr(image, "text", {}) if key != "XML:com.adobe.xmp"]
         return cls(
             exif,
             xmp.encode() if isinstance(xmp, str) else bytes(xmp),

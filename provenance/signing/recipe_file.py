@@ -53,10 +53,13 @@ def parse_recipe(content: Mapping[str, Any], *, parent: Asset | None = None) -> 
     kind = content.get("kind", "edited" if parent else "created" if "source_type" in content else "published")
     if kind not in _KINDS:
         raise RecipeRefused(f"kind = {kind!r} is unknown", f"use {', '.join(_KINDS)}")
-    text = {key: _text(content, key) for key in ("title", "description", "when")}
     actions = tuple(_action(entry) for entry in content.get("actions", ()))
     prompt = _text(content, "prompt")
+    title, description = _text(content, "title"), _text(content, "description")
     common: dict[str, Any] = {
+        "title": title,
+        "description": description,
+        "when": _text(content, "when"),
         "parameters": _table(content, "parameters"),
         "prompt": Prompt(prompt, disclosed=content.get("disclose_prompt") is True) if prompt else None,
     }
@@ -64,7 +67,7 @@ def parse_recipe(content: Mapping[str, Any], *, parent: Asset | None = None) -> 
         case "created":
             if "source_type" not in content or "agent" not in content:
                 raise RecipeRefused("a created picture needs source_type and agent", 'agent = { name = "…" }')
-            recipe = Recipe.created(_source_type(content), _agent(content["agent"]), **text, **common, complete=False)
+            recipe = Recipe.created(_source_type(content), _agent(content["agent"]), **common, complete=False)
             recipe = replace(recipe, actions=(*recipe.actions, *actions))
         case "edited":
             if parent is None:
@@ -73,12 +76,12 @@ def parse_recipe(content: Mapping[str, Any], *, parent: Asset | None = None) -> 
                 raise RecipeRefused("an edited picture needs its agent", 'agent = { name = "…" }')
             source_type = _source_type(content) if "source_type" in content else ""
             recipe = Recipe.edited(
-                parent, agent=_agent(content["agent"]), source_type=source_type, actions=actions, **text, **common
+                parent, agent=_agent(content["agent"]), source_type=source_type, actions=actions, **common
             )
         case _:
             if actions or prompt or common["parameters"]:
                 raise RecipeRefused("a published picture was not changed: it takes no actions, prompt or parameters")
-            recipe = Recipe.published(title=text["title"], description=text["description"])
+            recipe = Recipe.published(title=title, description=description)
     return replace(
         recipe,
         training_mining=_training_mining(content),

@@ -21,14 +21,13 @@ from assay.provenance.errors import SigningFailed
 from assay.provenance.media_type import MediaType
 from assay.provenance.replacing import replacing
 from assay.provenance.signing.development import DEVELOPMENT_LIST, WARNING, development_anchor
-from assay.provenance.signing.ingredients import Upstream, ingest, upstream_of
+from assay.provenance.signing.ingredients import SIDECAR_SUFFIX, Upstream, ingest, upstream_of
 from assay.provenance.signing.log import SigningLog
 from assay.provenance.signing.recipe import Recipe
 from assay.provenance.signing.signer import KeySigner, Signer, leaf_certificate
 from assay.provenance.signing.thumbnail import MEDIA_TYPE, thumbnail
 from assay.provenance.signing.timestamp import TimestampAuthority, WithoutStamp
 
-SIDECAR_SUFFIX = ".c2pa"
 SIDECAR_ONLY = frozenset({MediaType.BMP})  # formats in which the SDK cannot embed
 
 
@@ -196,7 +195,7 @@ def _verified(asset: Asset, sidecar: bytes | None, anchors: tuple[_c2pa.Anchors,
 
 def _write(signed: Signed, source: Asset, recipe: Recipe, *, overwrite: bool, log: SigningLog, signer: Signer) -> None:
     """Write the files where a path is given; the log's entry comes after the bytes and before the names."""
-    sources = (source.path,) if source.path else ()
+    sources = tuple(a.path for a in (source, *(part.asset for part in recipe.parts())) if a.path)
     with ExitStack() as files:
         for path, content in ((signed.path, signed.asset.content), (signed.sidecar_path, signed.sidecar)):
             if path is not None and content is not None:

@@ -1,0 +1,173 @@
+"""Derivatives: every change is stated, nothing is stated that did not happen, positions are gone from file and history."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import ExifTags, Image
+from signing_assets import actions, active, picture, read
+
+from assay.provenance.asset import Asset
+from assay.provenance.errors import OutputRefused
+from assay.provenance.media_type import MediaType
+from assay.provenance.signing import Assertion, Recipe, Signer, SoftwareAgent, SourceType, sign
+from assay.provenance.signing.deriving import Box, Derivation, DerivationRefused, derive
+
+XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><d exif:GPSLatitude='48,51.5N'/></x:xmpmeta>"
+
+
+def photo(size: tuple[int, int] = (90, 60), **options: Any) -> Asset:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Example"
+    position = exif.get_ifd(ExifTags.IFD.GPSInfo)
+    position[1], position[2] = "N", (48.0, 51.0, 30.0)
+    details = exif.get_ifd(ExifTags.IFD.Exif)
+    details[0x927C] = b"maker note at 48.8583"
+    for tag, value in options.items():
+        exif[ExifTags.Base[tag]] = value
+    buffer = io.BytesIO()
+    gradient = Image.linear_gradient("L").resize(size)
+    Image.merge("RGB", (gradient, gradient, gradient)).save(buffer, "JPEG", exif=exif, xmp=XMP)
+    return Asset.from_bytes(buffer.getvalue(), name="photo.jpg")
+
+
+def captured(signer: Signer) -> Asset:
+    position = Assertion(
+        "c2pa.metadata", {"@context": {"exif": "http://ns.adobe.com/exif/1.0/"}, "exif:GPSLatitude": "48,51.5N"}
+    )
+    recipe = Recipe.created(SourceType.DIGITAL_CAPTURE, SoftwareAgent("Example Camera"))
+    return sign(photo(), replace(recipe, assertions=(position,)), signer).asset
+
+
+def labels(asset: Asset) -> list[str]:
+    return [action["action"] for action in actions(read(asset))]
+
+
+def test_each_change_is_an_action_and_the_original_is_the_parent(signer: Signer) -> None:
+    original = captured(signer)
+    derivation = Derivation(crop=Box(10, 0, 60, 60), resize=(30, 30), media_type=MediaType.WEBP)
+    derived = derive(original, derivation, signer)
+    reading = read(derived.asset)
+    assert reading.state == "Trusted"
+    assert derived.asset.media_type is MediaType.WEBP
+    assert Image.open(io.BytesIO(derived.asset.content)).size == (30, 30)
+    assert labels(derived.asset) == ["c2pa.opened", "c2pa.cropped", "c2pa.resized", "c2pa.converted"]
+    cropped = actions(reading)[1]["parameters"]
+    assert {key.rpartition(".")[2]: value for key, value in cropped.items()} == {
+        "x": 10,
+        "y": 0,
+        "width": 60,
+        "height": 60,
+    }
+    (parent,) = active(reading)["ingredients"]
+    assert parent["relationship"] == "parentOf"
+    assert parent["active_manifest"] in reading.report["manifests"]
+    assert derived.source_sha256 == original.sha256
+
+
+def test_positions_leave_the_file_and_the_history(signer: Signer) -> None:
+    original = captured(signer)
+    assert b"48,51.5N" in original.content
+    derived = derive(original, Derivation(drop_gps=True), signer)
+    reading = read(derived.asset)
+    assert reading.state == "Trusted"
+    assert b"48,51.5N" not in derived.asset.content
+    assert b"48.8583" not in derived.asset.content
+    exif = Image.open(io.BytesIO(derived.asset.content)).getexif()
+    assert ExifTags.IFD.GPSInfo not in exif
+    assert exif[ExifTags.Base.Make] == "Example"
+    redacted = [action for action in actions(reading) if action["action"] == "c2pa.redacted"]
+    assert redacted[0]["parameters"]["redacted"].endswith("c2pa.metadata")
+    assert redacted[0]["reason"] == "c2pa.PII.present"
+    (parent_label,) = set(reading.report["manifests"]) - {derived.manifest_label}
+    kept = {assertion["label"] for assertion in reading.report["manifests"][parent_label]["assertions"]}
+    assert kept == {"c2pa.actions.v2"}
+
+
+def test_without_drop_gps_the_position_stays(signer: Signer) -> None:
+    derived = derive(captured(signer), Derivation(resize=(30, 30)), signer)
+    assert ExifTags.IFD.GPSInfo in Image.open(io.BytesIO(derived.asset.content)).getexif()
+    assert "c2pa.redacted" not in labels(derived.asset)
+
+
+def test_a_picture_is_never_enlarged_and_nothing_is_claimed(signer: Signer) -> None:
+    derived = derive(picture(), Derivation(resize=(4000, 4000)), signer)
+    assert Image.open(io.BytesIO(derived.asset.content)).size == (48, 32)
+    assert labels(derived.asset) == ["c2pa.opened", "c2pa.transcoded"]
+
+
+def test_a_picture_on_its_side_is_turned_upright_before_it_is_cropped(signer: Signer) -> None:
+    derived = derive(photo((90, 60), Orientation=6), Derivation(crop=Box(0, 0, 60, 30)), signer)
+    image = Image.open(io.BytesIO(derived.asset.content))
+    assert image.size == (60, 30)
+    assert ExifTags.Base.Orientation not in image.getexif()
+    assert labels(derived.asset)[:3] == ["c2pa.opened", "c2pa.orientation", "c2pa.cropped"]
+
+
+def test_an_embedded_preview_of_the_uncropped_picture_is_not_carried_along(signer: Signer) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), "blue").save(buffer, "JPEG")
+    preview = buffer.getvalue()
+    first = b"\0\1" + b"\x01\x12\0\3\0\0\0\1\0\6\0\0" + (26).to_bytes(4, "big")
+    entries = (
+        b"\x01\x03\0\3\0\0\0\1\0\6\0\0"
+        + b"\x02\x01\0\4\0\0\0\1" + (8 + 18 + 42).to_bytes(4, "big")
+        + b"\x02\x02\0\4\0\0\0\1" + len(preview).to_bytes(4, "big")
+    )  # fmt: skip
+    exif = b"Exif\0\0MM\0*" + (8).to_bytes(4, "big") + first + b"\0\3" + entries + bytes(4) + preview
+    buffer = io.BytesIO()
+    Image.new("RGB", (60, 40), "red").save(buffer, "JPEG", exif=exif)
+    assert preview in buffer.getvalue()
+    derived = derive(Asset.from_bytes(buffer.getvalue(), name="a.jpg"), Derivation(crop=Box(0, 0, 20, 20)), signer)
+    assert preview not in derived.asset.content
+
+
+def test_what_a_format_cannot_carry_is_named(signer: Signer) -> None:
+    derived = derive(photo(), Derivation(media_type=MediaType.GIF), signer)
+    (left,) = [action for action in actions(read(derived.asset)) if action["action"] == "c2pa.edited.metadata"]
+    assert left["description"] == "not carried over: EXIF, XMP"
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "P", "RGBA", "LA", "L", "1", "I;16"])
+@pytest.mark.parametrize(
+    "target", [MediaType.JPEG, MediaType.PNG, MediaType.WEBP, MediaType.AVIF, MediaType.TIFF, MediaType.GIF]
+)
+def test_every_mode_goes_into_every_format(signer: Signer, mode: str, target: MediaType) -> None:
+    buffer = io.BytesIO()
+    Image.new(mode, (24, 16), 30_000 if mode == "I;16" else 0).save(buffer, "TIFF")
+    derived = derive(
+        Asset.from_bytes(buffer.getvalue(), name="a.tif"), Derivation(resize=(12, 12), media_type=target), signer
+    )
+    assert Image.open(io.BytesIO(derived.asset.content)).size == (12, 8)
+    assert read(derived.asset).state == "Trusted"
+
+
+def test_transparency_laid_on_white_is_said(signer: Signer) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(buffer, "PNG")
+    derived = derive(Asset.from_bytes(buffer.getvalue(), name="a.png"), Derivation(media_type=MediaType.JPEG), signer)
+    assert Image.open(io.BytesIO(derived.asset.content)).getpixel((4, 4)) == (255, 255, 255)
+    assert "transparency laid on white" in [action.get("description") for action in actions(read(derived.asset))]
+
+
+def test_a_crop_outside_the_picture_is_refused(signer: Signer) -> None:
+    with pytest.raises(DerivationRefused, match="not inside its 48 × 32 pixels"):
+        derive(picture(), Derivation(crop=Box(40, 0, 20, 20)), signer)
+
+
+def test_an_animation_is_refused(signer: Signer) -> None:
+    buffer = io.BytesIO()
+    frames = [Image.new("L", (8, 8), shade) for shade in (0, 255)]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    with pytest.raises(DerivationRefused, match="several frames"):
+        derive(Asset.from_bytes(buffer.getvalue(), name="a.gif"), Derivation(), signer)
+
+
+def test_the_original_is_never_the_target(signer: Signer, tmp_path: Path) -> None:
+    source = tmp_path / "photo.jpg"
+    source.write_bytes(photo().content)
+    with pytest.raises(OutputRefused, match="source itself"):
+        derive(Asset.open(source), Derivation(), signer, into=source, overwrite=True)
+    assert source.read_bytes() == photo().content
