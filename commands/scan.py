@@ -1,0 +1,59 @@
+"""`assay scan`: everything that is known of one image or a few, weighed into one verdict each."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from assay.commands.outcome import CONDITION_NAMES, EXIT_CONDITION, EXIT_FAILURE, EXIT_NOTHING
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to a new file instead of the terminal.")
+@click.option("--no-pixels", is_flag=True, help="Only what the file says and carries; no pixel classifier.")
+@click.option("--model", default="deep", show_default=True, help="Pixel model: a name under models/, or a folder.")
+@click.option(
+    "--fail-on", multiple=True, type=click.Choice(CONDITION_NAMES), help="Exit with 10 if this holds; repeatable."
+)
+@click.option("-v", "--verbose", count=True, help="Show silent signals too; -vv every field that was read.")
+def scan(
+    paths: tuple[Path, ...],
+    form: str,
+    output: Path | None,
+    no_pixels: bool,
+    model: str,
+    fail_on: tuple[str, ...],
+    verbose: int,
+) -> None:
+    """Say where images come from, who says so and how sure that is
+
+    Looks at the C2PA manifest, at what the file declares, at watermarks and at pixels, and gives one verdict each. PATHS are
+    files or folders; nothing leaves this machine. JSON is one document per line.
+
+    Example: assay scan photo.jpg downloads/ --fail-on tampered
+    """
+    from assay.provenance.errors import DecodeFailed, LimitExceeded
+    from assay.scanning.gate import conditions
+    from assay.scanning.report.presenting import presenter
+    from assay.scanning.scan import Failure, Scanner, standard_signals
+    from assay.scanning.walking import files
+
+    scanner = Scanner(signals=standard_signals(None if no_pixels else model))
+    met: set[str] = set()
+    seen = failed = 0
+    with presenter(form, output, depth=verbose) as present:
+        for path in files(paths):
+            outcome = scanner.scan_path(path)
+            present(outcome)
+            met |= conditions(outcome)
+            seen += 1
+            failed += isinstance(outcome, Failure) or isinstance(outcome.undecoded, DecodeFailed | LimitExceeded)
+    if not seen:
+        click.echo("assay: nothing to scan: no images in there", err=True)
+        sys.exit(EXIT_NOTHING)
+    if met & set(fail_on):
+        sys.exit(EXIT_CONDITION)
+    if failed:
+        sys.exit(EXIT_FAILURE)

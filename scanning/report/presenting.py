@@ -1,0 +1,55 @@
+"""Choosing a presenter and where it writes; outcomes stream through it one by one.
+
+Rules: a file output is written beside its place and renamed when complete; text and JSON stream, HTML is written at the end.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from assay.provenance.replacing import replacing
+from assay.scanning.scan import Failure, Report
+
+Present = Callable[[Report | Failure], None]
+
+
+@contextmanager
+def presenter(form: str, output: Path | None, *, depth: int = 0) -> Iterator[Present]:
+    """Yield a function that presents one outcome. `form` is text, json or html."""
+    if output is None:
+        with _writing(form, sys.stdout, depth) as present:
+            yield present
+        return
+    with (
+        replacing(output, overwrite=True) as temporary,
+        temporary.open("w", encoding="utf-8") as stream,
+        _writing(form, stream, depth) as present,
+    ):
+        yield present
+
+
+@contextmanager
+def _writing(form: str, stream: TextIO, depth: int) -> Iterator[Present]:
+    match form:
+        case "text":
+            from assay.scanning.report.terminal import TerminalPresenter
+
+            yield TerminalPresenter(stream, depth=depth).show
+        case "json":
+            from assay.scanning.report.document import to_json
+
+            def write_line(outcome: Report | Failure) -> None:
+                stream.write(to_json(outcome) + "\n")
+                stream.flush()
+
+            yield write_line
+        case "html":
+            from assay.scanning.report.html import page
+
+            gathered: list[Report | Failure] = []
+            yield gathered.append
+            stream.write(page(gathered))
+        case _:
+            raise ValueError(f"no presenter for {form!r}")

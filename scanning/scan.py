@@ -1,0 +1,116 @@
+"""Scanning one image: custody and signals gathered, weighed into one verdict, given back as a report.
+
+Rules: this is the one place where a failure becomes a value; a signal that fails is silent with its reason, and the rest
+speak; a scanner may be used for any number of images and is not shared between threads.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.detectors.evidence import Evidence, Silence
+from assay.detectors.signals import REGISTRY
+from assay.detectors.subject import Signal, Subject
+from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
+from assay.provenance.custody.chain import Custody
+from assay.provenance.custody.verifying import verify
+from assay.provenance.errors import AssayError
+from assay.provenance.trust import TrustPolicy, default_policy
+from assay.scanning.verdict import Verdict, weigh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All that is known of one image. `width` and `height` are pixels as stored, None where it was not decoded; then
+    `undecoded` says why."""
+
+    asset: Asset
+    width: int | None
+    height: int | None
+    undecoded: AssayError | None = None
+    custody: Custody | AssayError
+    evidence: tuple[Evidence, ...]
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An image that could not be examined at all, and why."""
+
+    name: str
+    error: AssayError
+
+
+PIXELS = "pixels"
+DEFAULT_MODEL = "deep"
+
+
+def standard_signals(model: str | None = DEFAULT_MODEL) -> tuple[Signal, ...]:
+    """All signals of the registry; `model` is the pixel model's name or folder, None leaves the pixels out."""
+    chosen = [entry.make() for entry in REGISTRY if entry.name != PIXELS]
+    del model  # the pixel model is wired in with its own room
+    return tuple(chosen)
+
+
+class Scanner:
+    """Examines images with a fixed set of signals under one trust policy."""
+
+    def __init__(
+        self,
+        *,
+        signals: Sequence[Signal] | None = None,
+        policy: TrustPolicy | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self.signals = standard_signals() if signals is None else tuple(signals)
+        self.policy = default_policy() if policy is None else policy
+        self.limits = limits
+
+    def scan(self, asset: Asset) -> Report:
+        """Examine one asset. Never raises on account of its content."""
+        custody = self._custody(asset)
+        subject = Subject(asset, custody, self.limits)
+        evidence = tuple(self._ask(signal, subject) for signal in self.signals)
+        verdict = weigh(evidence)
+        try:
+            width, height = subject.image.size
+        except AssayError as error:
+            return Report(
+                asset=asset,
+                width=None,
+                height=None,
+                undecoded=error,
+                custody=custody,
+                evidence=evidence,
+                verdict=verdict,
+            )
+        return Report(asset=asset, width=width, height=height, custody=custody, evidence=evidence, verdict=verdict)
+
+    def scan_path(self, path: Path | str) -> Report | Failure:
+        """Examine a file; what cannot be opened is a `Failure`."""
+        try:
+            return self.scan(Asset.open(path, limits=self.limits))
+        except AssayError as error:
+            return Failure(str(path), error)
+
+    def _custody(self, asset: Asset) -> Custody | AssayError:
+        try:
+            return verify(asset, self.policy)
+        except AssayError as error:
+            return error
+
+    def _ask(self, signal: Signal, subject: Subject) -> Evidence:
+        try:
+            return signal.examine(subject)
+        except AssayError as error:
+            return Evidence.silent(signal.name, Silence.FAILED, error.message)
+        except Exception as error:  # a defect of ours in one signal must not cost the others' answers
+            return Evidence.silent(
+                signal.name, Silence.FAILED, f"internal error: {type(error).__name__}: {error}"[:300]
+            )
+
+
+def scan(path: Path | str, *, scanner: Scanner | None = None) -> Report:
+    """Examine one file with the standard signals. Raises `AssayError` where it cannot be opened."""
+    scanner = scanner or Scanner()
+    return scanner.scan(Asset.open(path, limits=scanner.limits))

@@ -1,0 +1,80 @@
+"""Presenters show the same outcome to people and machines, and never let a string of the file do anything."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+from outcomes import CAPTURED, DECLARED, FAILURE, HOSTILE, PIXELS, SILENT, report
+
+from assay.scanning.report.document import document, to_json
+from assay.scanning.report.html import page
+from assay.scanning.report.terminal import TerminalPresenter
+from assay.scanning.scan import Failure, Report
+
+SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "docs/schema/report-1.json").read_text())
+OUTCOMES = {
+    "nothing": report(SILENT),
+    "declared": report(SILENT, DECLARED, name=f"{HOSTILE}.png"),
+    "conflict": report(DECLARED, CAPTURED),
+    "inferred": report(SILENT, PIXELS),
+    "failure": FAILURE,
+}
+
+
+def terminal(outcome: Report | Failure, depth: int = 2) -> str:
+    stream = io.StringIO()
+    TerminalPresenter(stream, depth=depth, width=100).show(outcome)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_every_document_keeps_to_the_schema(name: str) -> None:
+    jsonschema.Draft202012Validator(SCHEMA).validate(document(OUTCOMES[name]))
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_a_document_is_one_line_of_ascii(name: str) -> None:
+    line = to_json(OUTCOMES[name])
+    assert line.isascii()
+    assert "\n" not in line
+    assert json.loads(line) == document(OUTCOMES[name])
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_the_terminal_sees_no_control_characters(name: str) -> None:
+    shown = terminal(OUTCOMES[name])
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
+
+
+def test_the_terminal_reads_nothing_of_the_file_as_markup() -> None:
+    assert "[bold]x[/bold]" in " ".join(terminal(OUTCOMES["declared"]).split())
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_the_page_lets_no_string_of_the_file_become_markup(name: str) -> None:
+    html = page([OUTCOMES[name]])
+    assert "<img src=x" not in html
+    assert "\u202e" not in html
+    assert "\x1b" not in html
+    assert "49" not in re.findall(r"\{\{(.*?)\}\}", html)
+    assert "<script" not in html
+
+
+def test_the_page_asks_nothing_of_anybody() -> None:
+    html = page(list(OUTCOMES.values()))
+    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:|#)""", html)
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_a_page_carries_the_pictures_and_every_verdict() -> None:
+    html = page(list(OUTCOMES.values()))
+    assert html.count("data:image/jpeg;base64,") == 4
+    assert html.count('class="stamp') == 5
+
+
+def test_terminal_snapshots(snapshot: object) -> None:
+    assert {name: terminal(outcome, depth=1) for name, outcome in OUTCOMES.items()} == snapshot

@@ -1,0 +1,34 @@
+"""Targets become files: everything named, and in folders whatever is or calls itself an image."""
+
+from pathlib import Path
+
+from outcomes import picture
+
+from assay.scanning.walking import files
+
+
+def test_named_files_are_given_whatever_they_are(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("hello")
+    missing = tmp_path / "missing.jpg"
+    assert list(files([text, missing])) == [text, missing]
+
+
+def test_a_folder_gives_images_by_content_and_by_name_in_order(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "no-ending").write_bytes(picture())
+    (tmp_path / "a.jpg").write_text("no image, but calls itself one")
+    (tmp_path / "README.md").write_text("# hello")
+    (tmp_path / ".hidden.png").write_bytes(picture())
+    assert [path.relative_to(tmp_path).as_posix() for path in files([tmp_path])] == ["a.jpg", "b/no-ending"]
+
+
+def test_no_link_is_followed_out_of_the_tree(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    inside = tmp_path / "inside"
+    outside.mkdir()
+    inside.mkdir()
+    (outside / "x.png").write_bytes(picture())
+    (inside / "folder").symlink_to(outside)
+    (inside / "file.png").symlink_to(outside / "x.png")
+    assert list(files([inside])) == []
