@@ -15,3 +15,61 @@ from assay.provenance.errors import AssayError
 COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, what `assay --help` says of it)
     "demo": ("demo", "Take a tour: generate, sign, edit, tamper, strip, launder, scan and report"),
     "scan": ("scan", "Say where images come from, who says so and how sure that is"),
+    "trust": ("trust", "Show and keep the trust lists: who is believed, for what, since when"),
+    "sign": ("sign", "Sign a picture, or every picture of a folder"),
+    "derive": ("derive", "Make a derivative of a picture, signed with the original as its parent"),
+}
+
+
+class CommandTable(click.Group):
+    """A group whose commands are imported when they are called; the list of them needs no import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table: it tells the story better than the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command's module; its click object bears the command's name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"assay.commands.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
+
+
+@click.command(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="assay")
+def assay() -> None:
+    """Where does an image come from, who says so, and how sure can we be?
+
+    Example: assay scan photo.jpg
+    """
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        sys.exit(assay.main(standalone_mode=False))
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("assay: interrupted", err=True)
+        sys.exit(1)
+    except AssayError as error:
+        click.echo(f"assay: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of our output has gone: not our failure, nothing left to say
+        sys.stderr.close()
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
