@@ -4,7 +4,6 @@ Rules: a signal's name is one string in code, documentation (`docs/signals.md#<n
 registry imports no signal; a signal never raises on bad input.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -42,27 +41,53 @@ REGISTRY: tuple[Entry, ...] = (
         basis="declared",
     ),
     Entry(
+        name="declaration-ai-fields",
+        title="IPTC fields for AI systems and prompts",
+        target="ruled:AiFieldsDeclaration",
+        basis="declared",
+    ),
+    Entry(
+        name="declaration-credit",
+        title="Credit lines of Google's and Apple's AI tools",
+        target="ruled:CreditDeclaration",
+        basis="declared",
+    ),
+    Entry(
+        name="declaration-aigc",
+        title="China's AIGC label (GB 45438-2025)",
+        target="declaration_aigc:AigcDeclaration",
+        basis="declared",
+    ),
+    Entry(
+        name="declaration-app",
+        title="Applications that declare their AI functions (ByteDance, Samsung)",
+        target="ruled:AppDeclaration",
+        basis="declared",
+    ),
+    Entry(
+        name="generator-metadata",
+        title="Traces that image generators leave in metadata",
+        target="ruled:GeneratorMetadata",
+        basis="declared",
+    ),
+    Entry(
+        name="generator-stealth",
+        title="Parameters hidden in the lowest bits, NovelAI's signature",
+        target="generator_stealth:StealthGenerator",
+        basis="proved",
+        needs_pixels=True,
+    ),
+    Entry(
         name="watermark",
         title="Invisible watermark",
         target="watermark:InvisibleWatermark",
         basis="marked",
         needs_pixels=True,
     ),
+    Entry(
+        name="metadata-structure",
+        title="Malformed metadata",
+        target="metadata_structure:MetadataStructure",
+        basis="none",
+    ),
 )
-
-
-def signals(*, only: Iterable[str] = (), pixels: bool = True) -> tuple[Signal, ...]:
-    """Build the signals of the registry, all or those named; without those that decode the picture where asked so.
-
-    Raises `KeyError` for a name that the registry does not know.
-    """
-    wanted = tuple(only)
-    known = {entry.name for entry in REGISTRY}
-    for name in wanted:
-        if name not in known:
-            raise KeyError(name)
-    return tuple(
-        entry.make()
-        for entry in REGISTRY
-        if (not wanted or entry.name in wanted) and (pixels or not entry.needs_pixels)
-    )

@@ -24,6 +24,7 @@ class Carrier(StrEnum):
     COMMENT = "COM"  # JPEG or GIF comment
     ICC = "ICC"
     MPF = "MPF"  # CIPA multi-picture format
+    SEF = "SEF"  # named blocks behind a Samsung JPEG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

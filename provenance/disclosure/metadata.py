@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from assay.provenance.asset import Asset
-from assay.provenance.disclosure import bmff, gif, iim, jpeg, png, riff, xmp
+from assay.provenance.disclosure import bmff, gif, iim, jpeg, png, riff, samsung, xmp
 from assay.provenance.disclosure.block import MAX_BLOCK, MAX_VALUE, Block, Budget, Carrier, Field, Flaw
 from assay.provenance.disclosure.exif import NOT_TEXT, Exif, read_exif
 from assay.provenance.media_type import MediaType
@@ -61,7 +61,7 @@ class Metadata:
                     found += xmp.fields(block, self._budget)
                 case Carrier.IIM | Carrier.RESOURCES:
                     found += iim.fields(block, self._budget)
-                case Carrier.TEXT | Carrier.COMMENT:
+                case Carrier.TEXT | Carrier.COMMENT | Carrier.SEF:
                     found += self._text_field(block)
         return tuple(found)
 
@@ -86,7 +86,11 @@ class Metadata:
     def _in_container(self) -> list[Block]:
         match self.media_type:
             case MediaType.JPEG:
-                return jpeg.blocks(self.pictures, self._budget)
+                behind = self.pictures[0].end
+                return [
+                    *jpeg.blocks(self.pictures, self._budget),
+                    *samsung.blocks(self.content, behind, self._budget),
+                ]
             case MediaType.PNG:
                 return png.blocks(self.content, self._budget)
             case MediaType.WEBP:
