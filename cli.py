@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, 
     "scan": ("scan", "Say where images come from, who says so and how sure that is"),
     "trust": ("trust", "Show and keep the trust lists: who is believed, for what, since when"),
     "sign": ("sign", "Sign a picture, or every picture of a folder"),
+    "keys": ("keys", "Keys and certificates for signing: make, request, check"),
+    "signatures": ("signatures", "Replay and check the log of all signatures made on this machine"),
     "derive": ("derive", "Make a derivative of a picture, signed with the original as its parent"),
 }
 
