@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from assay.provenance.jumbf.store import ManifestStore
+
 IPTC_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
 
@@ -175,6 +177,8 @@ class Link:
     claimed_time: str = ""
     certified_time: datetime | None = None
     time_authority: str = ""
+    revocation: str = ""  # what is known of it, in a sentence
+    revocation_state: str = ""  # good, revoked, unknown, unreachable, unusable, not-asked
     axes: Axes
     now: Standing = Standing.UNKNOWN
     recorded: Standing | None = None
@@ -212,7 +216,7 @@ class Custody:
     place: str = ""  # where the store lay: a segment, a box, a sidecar, a remote host
     remote_url: str = ""
     warnings: tuple[str, ...] = ()  # stale trust list, development authority in use …
-    store: bytes = field(default=b"", repr=False, compare=False)  # for thumbnails
+    store: ManifestStore | None = field(default=None, repr=False, compare=False)  # for thumbnails
 
     @property
     def active(self) -> Link | None:
@@ -224,6 +228,10 @@ class Custody:
         """Every break and silence of the whole chain in plain words, grave ones first."""
         found = [*self.breaks, *(gap for link in reversed(self.links) for gap in link.breaks)]
         return tuple(dict.fromkeys(gap.statement for gap in sorted(found, key=lambda gap: not gap.grave)))
+
+    def picture(self, url: str) -> tuple[str, bytes] | None:
+        """(media type, bytes) of a thumbnail in the store, by the URL that a link or an ingredient names."""
+        return self.store.picture(url) if self.store and url else None
 
     def find(self, label: str) -> Link | None:
         """The link with this manifest label."""

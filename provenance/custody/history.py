@@ -6,8 +6,9 @@ once, however many links were made from it; gaps are named, and grave ones keep 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from assay.provenance.custody.chain import Answer, Axis, BottomLine, Gap, Ingredient, Standing
+from assay.provenance.custody.chain import Action, Answer, Axis, BottomLine, Gap, Ingredient, Standing
 from assay.provenance.custody.judging import Judged
 from assay.provenance.custody.statuses import MISSING, Found
 from assay.provenance.jumbf.store import Kind, ManifestStore, StoredManifest
@@ -22,8 +23,9 @@ class Draft:
     label: str
     title: str
     kind: Kind
-    actions: tuple[str, ...]  # labels
+    actions: tuple[Action, ...]
     all_actions_included: bool
+    claim: Mapping[str, Any]
     claim_version: int
     redacted: tuple[str, ...]  # JUMBF URLs of assertions it removed from its ingredients
     ingredients: tuple[Ingredient, ...]
@@ -58,6 +60,7 @@ def oldest_first(active: str, sources: Mapping[str, tuple[str, ...]]) -> tuple[s
 def link_gaps(draft: Draft, stored: StoredManifest | None, present: Iterable[str]) -> tuple[Gap, ...]:
     """What is missing from, or unusual about, one link's account of itself."""
     labels = set(present)
+    actions = [action.label for action in draft.actions]
     gaps: list[Gap] = []
     if stored is not None:
         gaps += [
@@ -78,15 +81,15 @@ def link_gaps(draft: Draft, stored: StoredManifest | None, present: Iterable[str
         )
     elif draft.kind is Kind.TIME_STAMP:
         gaps.append(Gap("time-stamp-manifest", "it is a time-stamp manifest: it adds a time stamp and nothing else"))
-    elif not draft.actions:
+    elif not actions:
         gaps.append(Gap("no-actions", "it does not say what was done"))
-    elif draft.actions[0] not in ("c2pa.created", "c2pa.opened"):
-        gaps.append(Gap("no-beginning", f"its first action is {draft.actions[0]}, neither created nor opened"))
+    elif actions[0] not in ("c2pa.created", "c2pa.opened"):
+        gaps.append(Gap("no-beginning", f"its first action is {actions[0]}, neither created nor opened"))
     elif not draft.all_actions_included and draft.claim_version >= 2:
         gaps.append(Gap("actions-incomplete", "it does not say that all actions are listed"))
-    if "c2pa.opened" in draft.actions and not parents:
+    if "c2pa.opened" in actions and not parents:
         gaps.append(Gap("missing-parent", "it says to have opened a picture, and does not say which"))
-    if "c2pa.created" in draft.actions[:1] and parents and draft.kind is Kind.STANDARD:
+    if "c2pa.created" in actions[:1] and parents and draft.kind is Kind.STANDARD:
         gaps.append(Gap("created-with-parent", "it says to have been created from nothing, yet names a parent"))
     if draft.redacted:
         count = len(draft.redacted)
@@ -96,8 +99,9 @@ def link_gaps(draft: Draft, stored: StoredManifest | None, present: Iterable[str
     return tuple(dict.fromkeys(gaps))
 
 
-def store_gaps(store: ManifestStore, order: tuple[str, ...], *, stores: int, compressed: int) -> tuple[Gap, ...]:
+def store_gaps(store: ManifestStore, order: tuple[str, ...], *, stores: int) -> tuple[Gap, ...]:
     """What is odd about the store as a whole."""
+    compressed = sum(manifest.kind is Kind.COMPRESSED for manifest in store.manifests)
     gaps = []
     if stores > 1:
         gaps.append(Gap("several-stores", f"the file carries {stores} manifest stores, and may have one", grave=True))

@@ -6,6 +6,7 @@ own over a list kept for claim signing; what cannot be told is unknown, never ye
 
 from dataclasses import dataclass
 
+from assay.provenance.custody.certifying import Certified
 from assay.provenance.custody.chain import Answer, Axis, Signer, Standing
 from assay.provenance.custody.statuses import (
     ALTERED,
@@ -18,7 +19,9 @@ from assay.provenance.custody.statuses import (
     Found,
 )
 from assay.provenance.trust import ListKind, Refusal, TrustJudgement
+from assay.provenance.trust.revocation import RevocationState
 
+_LATE_NOW = ("signingCredential.expired",)
 REVOKED = "signingCredential.ocsp.revoked"
 _UNUSABLE = frozenset({Refusal.MISSING_USAGE, Refusal.FORBIDDEN_USAGE, Refusal.NOT_A_SIGNER, Refusal.WEAK_KEY})
 _SPLICED = "exclusion does not match the manifest location"
@@ -37,18 +40,18 @@ class Judged:
 
 
 def judge_link(
-    found: Found, judgement: TrustJudgement | None, *, active: bool, binds: bool = True, old_record: bool = False
+    found: Found, certified: Certified, *, active: bool, binds: bool = True, old_record: bool = False
 ) -> Judged:
-    """Judge one link on its statuses and on its certificate chain (None: it could not be read).
+    """Judge one link on its statuses and on its certificates.
 
     `binds` is false for manifests that bind no bytes of their own: update manifests. `old_record` is true for what was
     taken in by an ingredient assertion before version 3, which without failures carries no record at all.
     """
     intact = _intact(found, active=active, binds=binds, old_record=old_record)
     authentic = _authentic(found)
-    timely = _timely(found)
-    trusted = _trusted(found, judgement, authentic)
-    fault = _fault(found, judgement, timely)
+    timely = _timely(found, certified)
+    trusted = _trusted(found, certified, authentic, timely)
+    fault = _fault(found, certified, timely)
     return Judged(
         intact=intact,
         authentic=authentic,
@@ -63,7 +66,7 @@ def signer(judgement: TrustJudgement | None) -> Signer:
     """The signer as its leaf certificate names it, and who vouches for it."""
     if judgement is None:
         return Signer()
-    holder, product = judgement.holder, judgement.product
+    holder, product, trusted = judgement.holder, judgement.product, judgement.trusted
     return Signer(
         common_name=holder.common_name,
         organisation=holder.organisation,
@@ -72,10 +75,10 @@ def signer(judgement: TrustJudgement | None) -> Signer:
         sha256=holder.sha256,
         not_before=holder.not_before,
         not_after=holder.not_after,
-        trust_list=judgement.list_title if judgement.trusted else "",
+        trust_list=judgement.list_title if trusted else "",
         trust_list_id=judgement.trusted_by or "",
-        trust_list_kind=judgement.kind.value if judgement.trusted and judgement.kind else "",
-        development=judgement.trusted and judgement.kind is ListKind.DEVELOPMENT,
+        trust_list_kind=judgement.kind.value if trusted and judgement.kind else "",
+        development=trusted and judgement.kind is ListKind.DEVELOPMENT,
         assurance_level=judgement.assurance_level,
         product=product.common_name if product and judgement.product_matches else "",
     )
@@ -110,59 +113,74 @@ def _authentic(found: Found) -> Axis:
     if forged := _codes(found, FORGED):
         return Axis(Answer.NO, "its signature does not fit its claim: one of them was changed", forged)
     if found.has("claimSignature.validated"):
-        return Axis(
-            Answer.YES, "its signature was made with the key of the named certificate", ("claimSignature.validated",)
-        )
+        statement = "its signature was made with the key of the named certificate"
+        return Axis(Answer.YES, statement, ("claimSignature.validated",))
     return Axis(Answer.UNKNOWN, "its signature could not be checked")
 
 
-def _timely(found: Found) -> Axis:
-    late = _codes(found, LATE)
-    if late:
-        if found.has("timeStamp.untrusted"):
-            why = "expired, and the time stamp that could save it is from an authority no list knows"
-        elif found.has("timeStamp.mismatch", "timeStamp.malformed", "timeStamp.outsideValidity"):
-            why = "expired, and its time stamp does not hold"
-        else:
-            why = "expired, and no time stamp says when it was used"
-        return Axis(Answer.NO, f"its certificate has {why}", late)
-    if found.has("timeStamp.trusted"):
-        return Axis(Answer.YES, "a trusted time stamp lies within its certificate's validity", ("timeStamp.trusted",))
-    if found.has("claimSignature.insideValidity"):
-        return Axis(Answer.YES, "its certificate has not expired", ("claimSignature.insideValidity",))
+def _timely(found: Found, certified: Certified) -> Axis:
+    late, stamp, judgement = _codes(found, LATE), certified.stamp, certified.judgement
+    valid = judgement.in_validity if judgement else None
+    if certified.at is not None and valid:
+        if certified.inherited:
+            return Axis(Answer.YES, "its certificate was valid when something made from it was time-stamped")
+        assert stamp is not None
+        return Axis(Answer.YES, f"{stamp.statement}, while its certificate was valid", stamp.codes)
+    if certified.at is not None and valid is False:
+        return Axis(Answer.NO, "its certificate was not valid at the certified time", late or _LATE_NOW)
+    if late or valid is False:
+        codes = tuple(dict.fromkeys([*(late or _LATE_NOW), *(stamp.codes if stamp else ())]))
+        why = f"no time stamp that could be believed says when it was used ({stamp.statement})" if stamp else ""
+        why = why or "no time stamp says when it was used"
+        return Axis(Answer.NO, f"its certificate is not valid today, and {why}", codes)
+    if valid or found.has("claimSignature.insideValidity"):
+        statement = "its certificate is valid today"
+        return Axis(
+            Answer.YES, f"{statement}; {stamp.statement}" if stamp else statement, ("claimSignature.insideValidity",)
+        )
     return Axis(Answer.UNKNOWN, "when it was signed could not be checked")
 
 
-def _trusted(found: Found, judgement: TrustJudgement | None, authentic: Axis) -> Axis:
-    if found.has(REVOKED):
-        return Axis(Answer.NO, "its certificate was revoked by its issuer", (REVOKED,))
+def _trusted(found: Found, certified: Certified, authentic: Axis, timely: Axis) -> Axis:
+    judgement, revoked = certified.judgement, certified.revocation
+    if _is_revoked(found, certified):
+        statement = revoked.statement if revoked and revoked.state is RevocationState.REVOKED else ""
+        return Axis(Answer.NO, statement or "its certificate was revoked by its issuer", (REVOKED,))
     if judgement is None:
         return Axis(Answer.UNKNOWN, "its certificate chain could not be read")
     if not judgement.trusted:
         return Axis(Answer.NO, judgement.statement, judgement.codes)
     if authentic.answer is not Answer.YES:
         return Axis(Answer.NO, f"the named signer is {judgement.statement}, but did not sign this", authentic.codes)
-    if not found.has("signingCredential.trusted"):
-        return Axis(
-            Answer.UNKNOWN,
-            f"{judgement.statement}, though the C2PA library does not confirm it",
-            _codes(found, UNTRUSTED),
-        )
+    if revoked and revoked.state is RevocationState.UNKNOWN:
+        return Axis(Answer.UNKNOWN, f"{judgement.statement}, but {revoked.statement}", revoked.codes)
+    # An expired source that a later link's time stamp saves is untrusted for the SDK, which knows nothing of that.
+    confirmed = found.has("signingCredential.trusted") or (certified.inherited and timely.answer is Answer.YES)
+    if not confirmed:
+        statement = f"{judgement.statement}, though the C2PA library does not confirm it"
+        return Axis(Answer.UNKNOWN, statement, _codes(found, UNTRUSTED))
+    if revoked and revoked.state in (RevocationState.UNREACHABLE, RevocationState.UNUSABLE):
+        return Axis(Answer.YES, f"{judgement.statement}; {revoked.statement}", (*judgement.codes, *revoked.codes))
     return Axis(Answer.YES, judgement.statement, judgement.codes)
 
 
-def _fault(found: Found, judgement: TrustJudgement | None, timely: Axis) -> str:
+def _is_revoked(found: Found, certified: Certified) -> bool:
+    return found.has(REVOKED) or bool(certified.revocation and certified.revocation.state is RevocationState.REVOKED)
+
+
+def _fault(found: Found, certified: Certified, timely: Axis) -> str:
     """The rule it breaks, tampering and plain lack of trust apart."""
-    if found.has(REVOKED):
-        return "its certificate was revoked by its issuer"
+    if _is_revoked(found, certified):
+        revoked = certified.revocation
+        known = revoked is not None and revoked.state is RevocationState.REVOKED
+        return revoked.statement if known and revoked else "its certificate was revoked by its issuer"
     if timely.answer is Answer.NO:
         return timely.statement
+    judgement = certified.judgement
     if judgement is not None and judgement.refusal in _UNUSABLE:
         return judgement.statement
     explained = ALTERED | FORGED | MISSING | LATE | UNTRUSTED | {"timeStamp.untrusted"}
-    broken = [
-        status for status in found.failures() if status.code not in explained and not status.code.startswith("cawg.")
-    ]
+    broken = [s for s in found.failures() if s.code not in explained and not s.code.startswith("cawg.")]
     if not broken:
         return ""
     codes = ", ".join(dict.fromkeys(status.code for status in broken))

@@ -107,7 +107,7 @@ def _action(entry: Node, agents: list[Any]) -> Action:
     parameters = mapping(entry.get("parameters"))
     return Action(
         label=text(entry.get("action")),
-        digital_source_type=text(entry.get("digitalSourceType")).strip(),
+        digital_source_type=text(entry.get("digitalSourceType")),
         software_agent=name,
         description=text(entry.get("description")) or text(parameters.get("description")),
         when=text(entry.get("when")),

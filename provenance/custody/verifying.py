@@ -5,32 +5,30 @@ content is an answer and never an exception. The numbered comments follow C2PA 2
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import cbor2
 
 from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
 from assay.provenance.custody import reading
-from assay.provenance.custody.chain import Axes, BottomLine, Custody, Gap, Link
-from assay.provenance.custody.history import (
-    Draft,
-    bottom_line,
-    headline,
-    link_gaps,
-    oldest_first,
-    store_gaps,
-    unbroken,
-)
+from assay.provenance.custody.certifying import Certified, certify, inherited_times, stamp_of
+from assay.provenance.custody.chain import Axes, Axis, BottomLine, Custody, Gap, Ingredient, Link
+from assay.provenance.custody.history import Draft, bottom_line, headline, link_gaps, oldest_first, store_gaps, unbroken
+from assay.provenance.custody.identities import identities
 from assay.provenance.custody.judging import judge_link, signer
+from assay.provenance.custody.locating import Located, locate
+from assay.provenance.custody.reading import Node, mapping, sequence, text
+from assay.provenance.custody.rubric import rubric_signals
 from assay.provenance.custody.statuses import Found, found_statuses, recorded_standing
 from assay.provenance.errors import AssayError
-from assay.provenance.jumbf.containers import Embedded, embedded_stores
+from assay.provenance.jumbf.containers import Embedded
 from assay.provenance.jumbf.store import Kind, ManifestStore, StoredManifest, parse_store
-from assay.provenance.trust import Purpose, TrustJudgement, TrustPolicy, default_policy, judge
+from assay.provenance.trust import TrustPolicy, default_policy
 
-Node = dict[str, Any]
+_NO_MANIFEST = "No manifest: the file carries no signed statement of its origin, which is no evidence of anything."
 
 
 def verify(
@@ -42,135 +40,151 @@ def verify(
     """
     policy = default_policy() if policy is None else policy
     # 1. Find the manifest store (§15.3): in the sidecar named, else in the file.
-    stores = (
-        (Embedded(sidecar_name, 0, sidecar),)
-        if sidecar is not None
-        else embedded_stores(asset.content, asset.media_type)
-    )
-    if not stores:
-        return _without_store(asset)
+    located = locate(asset) if sidecar is None else Located((Embedded(sidecar_name, 0, sidecar),))
+    if not located.stores:
+        return _without_store(asset, located)
     # 2. Take it apart under limits before anything else reads it.
     try:
-        store = parse_store(stores[-1].store, name=asset.name)
-        # 3. The SDK checks hashes, signatures and rules of the specification (§15.5 to §15.12).
+        store = parse_store(located.stores[-1].store, name=asset.name)
+        # 3. The SDK checks hashes, signatures and the specification's rules (§15.5 to §15.12).
         read = _c2pa.read(asset, _c2pa.context(policy.anchors()), sidecar=sidecar)
     except AssayError as error:
-        return _unreadable(asset, stores[-1].place, error)
+        return _unreadable(asset, located, error.message)
     if read is None:
-        return _unreadable(asset, stores[-1].place, AssayError("its manifest store is not where the format keeps it"))
-    return _custody(asset, policy, read, store, stores)
-
-
-def _custody(
-    asset: Asset, policy: TrustPolicy, read: _c2pa.Reading, store: ManifestStore, stores: tuple[Embedded, ...]
-) -> Custody:
-    manifests: dict[str, Node] = {
-        label: reading.mapping(manifest) for label, manifest in reading.mapping(read.report.get("manifests")).items()
-    }
-    active = reading.text(read.report.get("active_manifest"))
+        return _unreadable(asset, located, "it lies where the C2PA library does not look")
+    manifests = {label: mapping(manifest) for label, manifest in mapping(read.report.get("manifests")).items()}
+    active = text(read.report.get("active_manifest"))
     if active not in manifests:
-        return _unreadable(asset, stores[-1].place, AssayError("it names no active manifest"))
-    ingredients = {label: reading.ingredients(manifest) for label, manifest in manifests.items()}
-    # 4. Walk the graph of ingredients (§15.11), oldest first.
-    order = oldest_first(active, {label: tuple(i.manifest for i in found) for label, found in ingredients.items()})
-    taken_in = {i.manifest: i for label in order for i in ingredients[label] if i.manifest}
-    records = ((i.manifest, i.recorded) for label in order for i in ingredients[label])
-    statuses = found_statuses(active, read.report, records)
-    drafts: dict[str, Draft] = {}
-    axes: dict[str, Any] = {}
-    links: list[Link] = []
-    for label in order:
-        manifest, stored = manifests[label], store.find(label)
-        found = statuses.get(label, Found())
-        # 5. Judge the certificate chain at the certified time on lists for claim signing alone (§14.4, §14.5).
-        stamped = _certified_time(manifest, found)
-        judgement = _judgement(stored, manifest, policy, stamped)
+        return _unreadable(asset, located, "it names no active manifest")
+    return _Walk(asset, policy, located, store, read, manifests, active).custody()
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One walk over the graph of manifests, from the oldest to the active one."""
+
+    asset: Asset
+    policy: TrustPolicy
+    located: Located
+    store: ManifestStore
+    read: _c2pa.Reading
+    manifests: dict[str, Node]
+    active: str
+
+    def custody(self) -> Custody:
+        # 4. Order the graph of ingredients (§15.11), oldest first.
+        ingredients = {label: reading.ingredients(manifest) for label, manifest in self.manifests.items()}
+        sources = {label: tuple(i.manifest for i in found) for label, found in ingredients.items()}
+        order = oldest_first(self.active, sources)
+        statuses = found_statuses(
+            self.active, self.read.report, ((i.manifest, i.recorded) for label in order for i in ingredients[label])
+        )
+        # 5. Certify times first: a later link's time stamp may save an earlier one (§10.3.2.5, §15.8).
+        stored = {label: self.store.find(label) for label in order}
+        stamps = {label: stamp_of(stored[label], self.policy) for label in order}
+        inherited = inherited_times(order, sources, stamps)
+        taken_in = {i.manifest: i for label in order for i in ingredients[label] if i.manifest}
+        drafts: dict[str, Draft] = {}
+        axes: dict[str, Axis] = {}
+        links: list[Link] = []
+        for label in order:
+            # 6. Judge the certificate chain on lists for claim signing alone (§14.4, §14.5).
+            info = mapping(self.manifests[label].get("signature_info"))
+            certified = certify(
+                stored[label],
+                text(info.get("cert_serial_number")),
+                self.policy,
+                stamp=stamps[label],
+                inherited=inherited.get(label),
+            )
+            found = statuses.get(label, Found())
+            draft = self._draft(label, stored[label], ingredients[label], found, certified, taken_in.get(label))
+            # 7. A link holds only as far as everything it was made from does.
+            gaps = link_gaps(draft, stored[label], self.manifests)
+            axes[label] = unbroken(draft, drafts, axes, gaps)
+            drafts[label] = draft
+            links.append(self._link(draft, stored[label], certified, axes[label], gaps))
+        # 8. The weakest link speaks for the whole.
+        chain = tuple(drafts[label] for label in order)
+        whole = store_gaps(self.store, order, stores=len(self.located.stores))
+        line = bottom_line(chain, axes, whole)
+        return Custody(
+            asset_name=self.asset.name,
+            asset_sha256=self.asset.sha256,
+            bottom_line=line,
+            headline=headline(chain, axes, line, whole),
+            links=tuple(links),
+            breaks=whole,
+            residue=self.located.residue,
+            sdk_state=self.read.state,
+            place=self.located.stores[-1].place,
+            remote_url=self.read.remote_url or "",
+            warnings=_warnings(self.policy, links),
+            store=self.store,
+        )
+
+    def _draft(
+        self,
+        label: str,
+        stored: StoredManifest | None,
+        ingredients: tuple[Ingredient, ...],
+        found: Found,
+        certified: Certified,
+        taken_in: Ingredient | None,
+    ) -> Draft:
+        manifest = self.manifests[label]
         kind = stored.kind if stored else Kind.STANDARD
-        old = label in taken_in and not taken_in[label].label.startswith("c2pa.ingredient.v3")
-        judged = judge_link(found, judgement, active=label == active, binds=kind is Kind.STANDARD, old_record=old)
-        who = signer(judgement)
-        actions = reading.actions(manifest)
+        old = taken_in is not None and not taken_in.label.startswith("c2pa.ingredient.v3")
+        judged = judge_link(found, certified, active=label == self.active, binds=kind is Kind.STANDARD, old_record=old)
         claim = _claim(stored)
-        draft = Draft(
+        return Draft(
             label=label,
-            title=reading.text(manifest.get("title")) or (taken_in[label].title if label in taken_in else ""),
+            title=text(manifest.get("title")) or (taken_in.title if taken_in else ""),
             kind=kind,
-            actions=tuple(action.label for action in actions),
+            actions=reading.actions(manifest),
             all_actions_included=reading.all_actions_included(manifest),
+            claim=claim,
             claim_version=2 if manifest.get("claim_version") == 2 else 1,
-            redacted=tuple(u for u in reading.sequence(claim.get("redacted_assertions")) if isinstance(u, str)),
-            ingredients=ingredients[label],
+            redacted=tuple(url for url in sequence(claim.get("redacted_assertions")) if isinstance(url, str)),
+            ingredients=ingredients,
             found=found,
             judged=judged,
-            who=who.who,
-            recorded=None if label == active else recorded_standing(found.recorded),
+            who=signer(certified.judgement).who,
+            recorded=None if label == self.active else recorded_standing(found.recorded),
         )
-        # 6. A link holds only as far as everything it was made from does.
-        gaps = link_gaps(draft, stored, manifests)
-        axes[label] = unbroken(draft, drafts, axes, gaps)
-        drafts[label] = draft
-        links.append(
-            Link(
-                label=label,
-                kind=kind.value,
-                title=draft.title,
-                media_type=reading.text(manifest.get("format")),
-                claim_generator=reading.claim_generator(manifest),
-                signer=who,
-                actions=actions,
-                ingredients=draft.ingredients,
-                claimed_time=reading.claimed_time(manifest),
-                certified_time=stamped,
-                axes=Axes(judged.intact, judged.authentic, judged.trusted, judged.timely, axes[label]),
-                now=judged.standing,
-                recorded=draft.recorded,
-                statuses=found.now,
-                breaks=gaps,
-                assertions=stored.assertions if stored else (),
-                soft_bindings=reading.soft_bindings(manifest),
-                permissions=reading.permissions(manifest),
-                thumbnail=reading.text(reading.mapping(manifest.get("thumbnail")).get("identifier")),
-            )
+
+    def _link(
+        self, draft: Draft, stored: StoredManifest | None, certified: Certified, history: Axis, gaps: tuple[Gap, ...]
+    ) -> Link:
+        manifest, judged, revoked = self.manifests[draft.label], draft.judged, certified.revocation
+        return Link(
+            label=draft.label,
+            kind=draft.kind.value,
+            title=draft.title,
+            media_type=text(manifest.get("format")),
+            claim_generator=reading.claim_generator(manifest),
+            signer=signer(certified.judgement),
+            actions=draft.actions,
+            ingredients=draft.ingredients,
+            identities=identities(manifest, draft.found.now, stored, self.policy),
+            claimed_time=reading.claimed_time(manifest),
+            certified_time=certified.certified_time,
+            time_authority=certified.stamp.authority_name if certified.stamp else "",
+            revocation=revoked.statement if revoked else "",
+            revocation_state=revoked.state.value if revoked else "",
+            axes=Axes(judged.intact, judged.authentic, judged.trusted, judged.timely, history),
+            now=judged.standing,
+            recorded=draft.recorded,
+            statuses=draft.found.now,
+            breaks=gaps,
+            assertions=tuple(assertion.label for assertion in stored.assertions) if stored else (),
+            soft_bindings=reading.soft_bindings(manifest),
+            permissions=reading.permissions(manifest),
+            rubric=rubric_signals(
+                draft.actions, draft.ingredients, stored, draft.claim, all_actions_included=draft.all_actions_included
+            ),
+            thumbnail=text(mapping(manifest.get("thumbnail")).get("identifier")),
         )
-    # 7. The weakest link speaks for the whole.
-    chain = tuple(drafts[label] for label in order)
-    compressed = sum(manifest.kind is Kind.COMPRESSED for manifest in store.manifests)
-    whole = store_gaps(store, order, stores=len(stores), compressed=compressed)
-    line = bottom_line(chain, axes, whole)
-    return Custody(
-        asset_name=asset.name,
-        asset_sha256=asset.sha256,
-        bottom_line=line,
-        headline=headline(chain, axes, line, whole),
-        links=tuple(links),
-        breaks=whole,
-        sdk_state=read.state,
-        place=stores[-1].place,
-        remote_url=read.remote_url or "",
-        warnings=_warnings(policy, links),
-        store=stores[-1].store,
-    )
-
-
-def _judgement(
-    stored: StoredManifest | None, manifest: Node, policy: TrustPolicy, stamped: datetime | None
-) -> TrustJudgement | None:
-    """Judge the chain in the store; None unless it is the one the SDK looked at, told by the leaf's serial number."""
-    if stored is None or stored.signature is None or not stored.signature.chain:
-        return None
-    judgement = judge(stored.signature.chain, Purpose.CLAIM_SIGNING, policy, at=stamped)
-    serial = reading.text(reading.mapping(manifest.get("signature_info")).get("cert_serial_number"))
-    same = serial.isdecimal() and judgement.holder.serial and int(serial) == int(judgement.holder.serial, 16)
-    return judgement if same else None
-
-
-def _certified_time(manifest: Node, found: Found) -> datetime | None:
-    if not found.has("timeStamp.trusted"):
-        return None
-    try:
-        return datetime.fromisoformat(reading.text(reading.mapping(manifest.get("signature_info")).get("time")))
-    except ValueError:
-        return None
 
 
 def _claim(stored: StoredManifest | None) -> Mapping[str, Any]:
@@ -188,22 +202,33 @@ def _warnings(policy: TrustPolicy, links: list[Link]) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _without_store(asset: Asset) -> Custody:
+def _without_store(asset: Asset, located: Located) -> Custody:
+    headline_, breaks = _NO_MANIFEST, tuple[Gap, ...]()
+    if located.remote_url:
+        host = urlsplit(located.remote_url).hostname or "an unnamed host"
+        headline_ = f"Its manifest is kept at {host} and was not fetched: nothing can be said of it."
+        breaks = (Gap("remote-manifest-not-fetched", f"its manifest is kept at {host} and was not fetched"),)
+    elif located.residue:
+        headline_ = f"No manifest, but traces of one that was removed or hidden: {located.residue[0]}."
     return Custody(
         asset_name=asset.name,
         asset_sha256=asset.sha256,
         bottom_line=BottomLine.NO_MANIFEST,
-        headline="No manifest: the file carries no signed statement of its origin, which is no evidence of anything.",
+        headline=headline_,
+        breaks=breaks,
+        residue=located.residue,
+        remote_url=located.remote_url,
     )
 
 
-def _unreadable(asset: Asset, place: str, error: AssayError) -> Custody:
-    reason = error.message.removeprefix(f"{asset.name}: ")
+def _unreadable(asset: Asset, located: Located, reason: str) -> Custody:
+    reason = reason.removeprefix(f"{asset.name}: ").removeprefix("its manifest cannot be read: ")
     return Custody(
         asset_name=asset.name,
         asset_sha256=asset.sha256,
         bottom_line=BottomLine.UNREADABLE,
         headline=f"There is a manifest, and it cannot be read: {reason}.",
         breaks=(Gap("unreadable-manifest", reason, grave=True),),
-        place=place,
+        residue=located.residue,
+        place=located.stores[-1].place,
     )

@@ -42,7 +42,7 @@ def stray_stores(content: bytes, media_type: MediaType, stores: Iterable[Embedde
     expected = sum(embedded.store.count(_DESCRIPTION) for embedded in stores)
     if media_type is MediaType.SVG:  # base64: what lies in the open belongs to nobody
         expected = 0
-    offsets = []
+    offsets: list[int] = []
     at = content.find(_DESCRIPTION)
     while at >= 0 and len(offsets) < 64:
         offsets.append(at)

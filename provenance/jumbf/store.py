@@ -11,7 +11,7 @@ from typing import Final
 import brotli
 
 from assay.provenance.errors import AssayError, LimitExceeded
-from assay.provenance.jumbf.boxes import Superbox, boxes, superbox
+from assay.provenance.jumbf.boxes import Box, Superbox, boxes, superbox
 from assay.provenance.jumbf.cose import ClaimSignature, claim_signature
 
 MAX_STORE: Final = 64 * 1024 * 1024  # bytes; a 40-fold edit with full-size thumbnails has 47 MB
@@ -34,17 +34,45 @@ class Kind(StrEnum):
 _KINDS: Final = {b"c2ma": Kind.STANDARD, b"c2um": Kind.UPDATE, b"c2cm": Kind.COMPRESSED, b"c2tm": Kind.TIME_STAMP}
 
 
+@dataclass(frozen=True, slots=True)
+class StoredAssertion:
+    """One assertion as stored: its label, and its content boxes in `buffer` (cut out only when asked for)."""
+
+    label: str
+    buffer: bytes = field(repr=False)
+    boxes: tuple[Box, ...] = field(default=(), repr=False)
+
+    @property
+    def content(self) -> bytes:
+        """The first content box: CBOR or JSON for most assertions."""
+        return self.buffer[self.boxes[0].start : self.boxes[0].end] if self.boxes else b""
+
+    @property
+    def picture(self) -> tuple[str, bytes] | None:
+        """(media type, bytes) of an embedded file, such as a thumbnail (ISO 19566-5, annex B.3); None where it is none."""
+        by_kind = {box.kind: self.buffer[box.start : box.end] for box in self.boxes}
+        described, data = by_kind.get(b"bfdb"), by_kind.get(b"bidb")
+        if described is None or data is None:
+            return None
+        return described[1:].partition(b"\0")[0].decode("ascii", "replace"), data
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredManifest:
-    """One manifest as stored. `claim` is CBOR; `assertions` are labels; `spans` are byte ranges in the store."""
+    """One manifest as stored. `claim` is CBOR; `databoxes` are the parts that claims of version 1 kept apart."""
 
     label: str
     kind: Kind
     claim_label: str = ""
     claim: bytes = field(default=b"", repr=False)
-    assertions: tuple[str, ...] = ()
+    assertions: tuple[StoredAssertion, ...] = ()
+    databoxes: tuple[StoredAssertion, ...] = ()
     signature: ClaimSignature | None = None
     defects: tuple[str, ...] = ()
+
+    def find(self, label: str) -> StoredAssertion | None:
+        """The assertion (or data box) with this label."""
+        return next((part for part in (*self.assertions, *self.databoxes) if part.label == label), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +85,13 @@ class ManifestStore:
     def find(self, label: str) -> StoredManifest | None:
         """The manifest with this label, or None; of two with one label, the last, as validators do."""
         return next((manifest for manifest in reversed(self.manifests) if manifest.label == label), None)
+
+    def picture(self, url: str) -> tuple[str, bytes] | None:
+        """(media type, bytes) of a thumbnail by its absolute JUMBF URL; None where there is none."""
+        label, _, rest = url.removeprefix("self#jumbf=/c2pa/").partition("/")
+        manifest = self.find(label)
+        part = manifest.find(rest.rpartition("/")[2]) if manifest else None
+        return part.picture if part else None
 
     @property
     def repeated_labels(self) -> tuple[str, ...]:
@@ -86,7 +121,8 @@ def _manifest(data: bytes, box: Superbox) -> StoredManifest:
     if kind is Kind.COMPRESSED:
         return _compressed(data, box)
     claim_label, claim, signature = "", b"", None
-    assertions: tuple[str, ...] = ()
+    assertions: tuple[StoredAssertion, ...] = ()
+    databoxes: tuple[StoredAssertion, ...] = ()
     for child in box.children:
         part = superbox(data, child)
         match part.label if part else "":
@@ -95,7 +131,9 @@ def _manifest(data: bytes, box: Superbox) -> StoredManifest:
             case "c2pa.signature" if part:
                 signature = claim_signature(_content(data, part))
             case "c2pa.assertions" if part:
-                assertions = tuple(found.label for inner in part.children if (found := superbox(data, inner)))
+                assertions = _parts(data, part)
+            case "c2pa.databoxes" if part:
+                databoxes = _parts(data, part)
             case _:
                 pass
     defects = [] if signature else ["it has no claim signature"]
@@ -107,9 +145,15 @@ def _manifest(data: bytes, box: Superbox) -> StoredManifest:
         claim_label=claim_label,
         claim=claim,
         assertions=assertions,
+        databoxes=databoxes,
         signature=signature,
         defects=(*defects, *(signature.defects if signature else ())),
     )
+
+
+def _parts(data: bytes, box: Superbox) -> tuple[StoredAssertion, ...]:
+    found = (superbox(data, child) for child in box.children)
+    return tuple(StoredAssertion(part.label, data, part.children) for part in found if part)
 
 
 def _compressed(data: bytes, box: Superbox) -> StoredManifest:

@@ -1,0 +1,83 @@
+"""What the certificates around one link prove: who signed, when, on which list that rests, and whether it was revoked.
+
+Rules: only a time stamp that a time-stamping list vouches for certifies a moment; without one of its own, a link lives on
+the earliest certified moment of what was made from it, for it must have existed then; everything else is judged as of now.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from assay.provenance.jumbf.store import StoredManifest
+from assay.provenance.trust import Purpose, TrustJudgement, TrustPolicy, judge
+from assay.provenance.trust.revocation import Revocation, revocation
+from assay.provenance.trust.time_stamps import CertifiedTime, best_time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certified:
+    """`at` is the moment at which the chain was judged where one is certified; `inherited` from a later link."""
+
+    judgement: TrustJudgement | None = None
+    stamp: CertifiedTime | None = None
+    revocation: Revocation | None = None
+    at: datetime | None = None
+    inherited: bool = False
+
+    @property
+    def certified_time(self) -> datetime | None:
+        """The link's own certified time of signing."""
+        return self.stamp.time if self.stamp and self.stamp.certified else None
+
+
+def stamp_of(stored: StoredManifest | None, policy: TrustPolicy) -> CertifiedTime | None:
+    """The best of a link's own time stamps, judged; None where it has none."""
+    if stored is None or stored.signature is None or not stored.signature.stamps:
+        return None
+    signature = stored.signature
+    return best_time(((s.der, signature.stamped(s, stored.claim)) for s in signature.stamps), policy)
+
+
+def inherited_times(
+    order: tuple[str, ...], sources: Mapping[str, tuple[str, ...]], stamps: Mapping[str, CertifiedTime | None]
+) -> dict[str, datetime]:
+    """Per label, the earliest certified moment of a later link that was made from it. `order` is oldest first."""
+    known: dict[str, datetime] = {}
+    for label in reversed(order):
+        stamp = stamps.get(label)
+        own = stamp.time if stamp and stamp.certified else None
+        moments = [moment for moment in (own, known.get(label)) if moment is not None]
+        if moments:
+            for source in sources.get(label, ()):
+                known[source] = min([*moments, *([known[source]] if source in known else [])])
+    return known
+
+
+def certify(
+    stored: StoredManifest | None,
+    serial: str,
+    policy: TrustPolicy,
+    *,
+    stamp: CertifiedTime | None,
+    inherited: datetime | None,
+) -> Certified:
+    """Judge a link's certificate chain for claim signing (C2PA 2.2 §14.4, §14.5).
+
+    `serial` (decimal) is that of the certificate on which the SDK checked the signature: another one judges nothing.
+    """
+    if stored is None or stored.signature is None or not stored.signature.chain:
+        return Certified(stamp=stamp)
+    own = stamp.time if stamp and stamp.certified else None
+    chain = stored.signature.chain
+    at = own or inherited
+    judgement = judge(chain, Purpose.CLAIM_SIGNING, policy, at=at)
+    holder = judgement.holder
+    if not (serial.isdecimal() and holder.serial and int(serial) == int(holder.serial, 16)):
+        return Certified(stamp=stamp)
+    return Certified(
+        judgement=judgement,
+        stamp=stamp,
+        revocation=revocation(judgement, chain, policy, stapled=stored.signature.ocsp_responses, at=at),
+        at=at,
+        inherited=own is None and inherited is not None,
+    )
