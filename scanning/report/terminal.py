@@ -96,7 +96,7 @@ class TerminalPresenter:
         row.add_column(width=21, no_wrap=True)
         row.add_column(overflow="fold")
         row.add_row(Text(title, style), body)
-        self._console.print(Padding(row, (0, 0, 0, 4)))
+        self._console.print(Padding(row, (0, 0, 0, 4), expand=False))
 
     def _line(self, *parts: Text) -> None:
         self._console.print(Text.assemble(*parts))
