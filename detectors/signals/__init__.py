@@ -35,6 +35,12 @@ class Entry:
 
 REGISTRY: tuple[Entry, ...] = (
     Entry(
+        name="c2pa-manifest",
+        title="C2PA manifest and its chain of custody",
+        target="manifest:ManifestSignal",
+        basis="proved",
+    ),
+    Entry(
         name="declaration-source-type",
         title="IPTC digital source type",
         target="declaration_source_type:SourceTypeDeclaration",
