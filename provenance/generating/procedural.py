@@ -13,13 +13,13 @@ from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageEnhance, ImageFil
 
 from assay import __version__
 from assay.provenance.asset import Asset
-from assay.provenance.custody.chain import IPTC_SOURCE_TYPE
 from assay.provenance.decoding import decode, open_image
 from assay.provenance.errors import OutputRefused
 from assay.provenance.generating.canvas import PALETTES, Painting, Size, rng
-from assay.provenance.generating.provider import CannotDo, Description, Output, Request, Result
+from assay.provenance.generating.provider import CannotDo, Connection, Description, Output, Request, Result
 from assay.provenance.generating.scenes import PAINTERS
 from assay.provenance.media_type import MediaType
+from assay.provenance.signing.recipe import SourceType
 
 NAME = "procedural"
 SOFTWARE = f"assay {NAME} generator"
@@ -53,6 +53,11 @@ _ENCODERS: dict[MediaType, tuple[str, dict[str, object]]] = {
     MediaType.JPEG: ("JPEG", {"quality": 92, "subsampling": 0}),
     MediaType.WEBP: ("WEBP", {"quality": 90, "method": 2}),
 }
+
+
+def connect(connection: Connection) -> "Procedural":
+    """There is nothing to connect to."""
+    return Procedural()
 
 
 class Procedural:
@@ -95,7 +100,7 @@ class Procedural:
         content = _encoded(painting.image, request.output_format or MediaType.PNG, painting.alt_text)
         return Output(
             asset=Asset.from_bytes(content, name=f"{NAME}-{seed}"),
-            source_type=f"{IPTC_SOURCE_TYPE}algorithmicMedia",
+            source_type=SourceType.ALGORITHMIC_MEDIA,
             parameters=(("seed", seed), ("scene", scene), ("palette", palette)),
             alt_text=painting.alt_text,
         )
@@ -108,19 +113,19 @@ class Procedural:
             for name in grades:
                 changed = _GRADES[name](changed)
             scene, palette, alt_text = ", ".join(grades), "", f"The picture, made {' and '.join(grades)}."
-            source_type = "algorithmicallyEnhanced"
+            source_type = SourceType.ALGORITHMICALLY_ENHANCED
         else:
             scene, palette, painting = _paint(request, original.size, seed)
             changed = painting.image
             alt_text = f"The picture with something set into it: {painting.alt_text}"
-            source_type = "composite"
+            source_type = SourceType.COMPOSITE
         if request.mask is not None or not grades:
             changed = Image.composite(changed, original, _mask(request, original.size, seed))
         content = _encoded(changed, request.output_format or request.inputs[0].media_type, alt_text)
         parameters = (("seed", seed), ("scene", scene)) + ((("palette", palette),) if palette else ())
         return Output(
             asset=Asset.from_bytes(content, name=f"{NAME}-{seed}"),
-            source_type=IPTC_SOURCE_TYPE + source_type,
+            source_type=source_type,
             parameters=parameters,
             alt_text=alt_text,
         )

@@ -6,7 +6,7 @@ their hash and what their own manifest is worth; a refused prompt is an answer, 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -85,6 +85,7 @@ class Output:
     source_type: str
     upstream: Upstream = Upstream.NONE
     revised_prompt: str = ""
+    request_id: str = ""  # where a provider makes one picture per call; else the result's
     parameters: Pairs = ()  # what holds for this picture alone: its seed, its revised size …
     alt_text: str = ""  # only where the generator knows what it drew
 
@@ -137,6 +138,17 @@ class Description:
     refusal: Refusal | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """How to reach a service. Keys come from the environment only, never from here. `timeout` in seconds."""
+
+    endpoint: str = ""  # empty: the provider's own
+    api_version: str = ""
+    timeout: float = 180.0
+    retries: int = 2
+    model: str = ""  # for providers that load a model instead of naming it in each call
+
+
 class Provider(Protocol):
     """An image generator. Each call raises `ProviderFailed`, or `CannotDo` where the provider has no such thing."""
 
@@ -156,6 +168,25 @@ class Provider(Protocol):
 
 Policy = Callable[[Request], Refusal | None]
 """A hook that sees each request before any call and may refuse it; None lets it through."""
+
+
+def joined(results: list[Result]) -> Result:
+    """Several calls as one answer: the pictures that came, what the safety systems said, and the first refusal if none came."""
+    first = results[0]
+    outputs = tuple(output for result in results for output in result.outputs)
+    totals: dict[str, int | float] = {}
+    for name, count in (pair for result in results for pair in result.usage):
+        if isinstance(count, int | float):
+            totals[name] = totals.get(name, 0) + count
+    refusals = [result.refusal for result in results if result.refusal]
+    return replace(
+        first,
+        model_returned=next((r.model_returned for r in results if r.model_returned), ""),
+        outputs=outputs,
+        refusal=refusals[0] if refusals else None,
+        safety=tuple(event for result in results for event in result.safety),
+        usage=tuple(totals.items()),
+    )
 
 
 class ProviderFailed(AssayError):

@@ -1,0 +1,85 @@
+"""Taking in what a provider sent: is it an image, and what is the manifest worth that it brought along?
+
+Rules: the bytes are kept as they are; what is no image never becomes an `Output`; the state is that of bytes and signature,
+not of trust: who signed is for the verifier to say.
+"""
+
+import base64
+import binascii
+
+from assay.provenance import _c2pa
+from assay.provenance.asset import Asset
+from assay.provenance.errors import AssayError
+from assay.provenance.generating.provider import Output, Pairs, ProviderFailed, Upstream
+from assay.provenance.media_type import MediaType
+from assay.provenance.signing.recipe import SourceType
+
+_WITHOUT_MANIFEST = frozenset({MediaType.BMP})  # formats in which C2PA has no place for one
+
+
+def received(
+    content: bytes,
+    *,
+    provider: str,
+    source_type: str = SourceType.TRAINED_ALGORITHMIC_MEDIA,
+    revised_prompt: str = "",
+    request_id: str = "",
+    parameters: Pairs = (),
+) -> Output:
+    """Wrap a provider's bytes. Raises `ProviderFailed` where they are no image that assay knows."""
+    try:
+        asset = Asset.from_bytes(content, name=provider)
+    except AssayError as error:
+        raise ProviderFailed(
+            f"{provider} sent no usable image: {error.message}", "try again; nothing was kept"
+        ) from error
+    return Output(
+        asset=asset,
+        source_type=source_type,
+        upstream=upstream(asset),
+        revised_prompt=revised_prompt,
+        request_id=request_id,
+        parameters=parameters,
+    )
+
+
+def decoded(text: str, *, provider: str) -> bytes:
+    """Bytes from base64. Raises `ProviderFailed`."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ProviderFailed(f"{provider} sent an image that is no base64", "try again; nothing was kept") from error
+
+
+def upstream(asset: Asset) -> Upstream:
+    """The state of the manifest that an asset carries."""
+    if asset.media_type in _WITHOUT_MANIFEST:
+        return Upstream.NONE
+    try:
+        reading = _c2pa.read(asset, _c2pa.context())
+    except _c2pa.ManifestUnreadable:
+        return Upstream.UNREADABLE
+    if reading is None:
+        return Upstream.NONE
+    if reading.state != "Invalid":
+        return Upstream.INTACT
+    results = reading.report.get("validation_results", {}).get("activeManifest", {})
+    failures = [str(status.get("code", "")) for status in results.get("failure", ())]
+    broken = any(code.endswith((".mismatch", ".missing")) or code.startswith("claimSignature.") for code in failures)
+    return Upstream.BROKEN if broken else Upstream.INVALID
+
+
+def declares_trained(asset: Asset) -> bool:
+    """Whether an intact manifest already says that a trained model made all of this picture."""
+    if asset.media_type in _WITHOUT_MANIFEST or upstream(asset) is not Upstream.INTACT:
+        return False
+    reading = _c2pa.read(asset, _c2pa.context())
+    if reading is None:
+        return False
+    active = reading.report.get("manifests", {}).get(reading.report.get("active_manifest"), {})
+    for assertion in active.get("assertions", ()):
+        if str(assertion.get("label", "")).startswith("c2pa.actions"):
+            types = [action.get("digitalSourceType") for action in assertion.get("data", {}).get("actions", ())]
+            if any(types):
+                return all(kind in (None, SourceType.TRAINED_ALGORITHMIC_MEDIA) for kind in types)
+    return False
