@@ -6,6 +6,7 @@ The front door. Names are resolved on first use, so that `import assay` costs no
 
     report = assay.scan("photo.jpg")         # everything that is known, weighed into one verdict
     custody = assay.verify("photo.jpg")      # what the C2PA manifest says and whether it can be proved
+    client = assay.signed(OpenAI(), signer="dev:")   # every picture that this client returns is signed
 """
 
 from importlib import import_module
@@ -16,9 +17,10 @@ __version__ = "0.1.0"
 _FRONT_DOOR = {
     "Asset": "assay.provenance.asset",
     "AssayError": "assay.provenance.errors",
+    "signed": "assay.provenance.generating.wrapping",
 }
 
-__all__ = ["AssayError", "Asset", "__version__"]
+__all__ = ["AssayError", "Asset", "__version__", "signed"]
 
 
 def __getattr__(name: str) -> Any:

@@ -137,13 +137,15 @@ class ImagenImages(GeminiImages):
         raise CannotDo("Imagen's editing models are gone", "use provider google with a Gemini image model")
 
 
-def result(response: types.GenerateContentResponse, *, model: str, seed: int | None = None) -> Result:
+def result(
+    response: types.GenerateContentResponse, *, model: str, seed: int | None = None, provider: str = NAME
+) -> Result:
     """Read a `generate_content` answer. Raises `ProviderFailed` where a part is no image."""
     refusal, events = refused(response)
     outputs = tuple(
         received(
             part.inline_data.data,
-            provider=NAME,
+            provider=provider,
             request_id=response.response_id or "",
             parameters=(("seed", seed),) if seed is not None else (),
         )
@@ -151,7 +153,7 @@ def result(response: types.GenerateContentResponse, *, model: str, seed: int | N
         if part.inline_data and part.inline_data.data
     )
     return Result(
-        provider=NAME,
+        provider=provider,
         model_requested=model,
         model_returned=response.model_version or "",
         request_id=response.response_id or "",
@@ -162,7 +164,7 @@ def result(response: types.GenerateContentResponse, *, model: str, seed: int | N
     )
 
 
-def imagen_result(response: types.GenerateImagesResponse, *, model: str) -> Result:
+def imagen_result(response: types.GenerateImagesResponse, *, model: str, provider: str = NAME) -> Result:
     """Read a `generate_images` answer; pictures that the filter held back become safety events."""
     outputs: list[Output] = []
     events: list[SafetyEvent] = []
@@ -176,14 +178,16 @@ def imagen_result(response: types.GenerateImagesResponse, *, model: str) -> Resu
         ):
             events.append(SafetyEvent(stage=Stage.OUTPUT, code="score", category=plain(category), score=score))
         if one.image and one.image.image_bytes:
-            outputs.append(received(one.image.image_bytes, provider=NAME, revised_prompt=one.enhanced_prompt or ""))
+            outputs.append(received(one.image.image_bytes, provider=provider, revised_prompt=one.enhanced_prompt or ""))
         elif one.image and one.image.gcs_uri:
             raise ProviderFailed(f"{NAME} put the picture into a bucket", "leave out output_gcs_uri")
     filtered = [event for event in events if event.code == "rai_filtered"]
     refusal = None
     if not outputs:
         refusal = Refusal(NAME, filtered[0].code, filtered[0].reason) if filtered else Refusal(NAME, "NO_IMAGE")
-    return Result(provider=NAME, model_requested=model, outputs=tuple(outputs), refusal=refusal, safety=tuple(events))
+    return Result(
+        provider=provider, model_requested=model, outputs=tuple(outputs), refusal=refusal, safety=tuple(events)
+    )
 
 
 def image_parts(response: types.GenerateContentResponse) -> Iterator[types.Part]:

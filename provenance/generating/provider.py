@@ -28,7 +28,8 @@ class Request:
     size: tuple[int, int] | None = None
     seed: int | None = None
     output_format: MediaType | None = None
-    inputs: tuple[Asset, ...] = ()  # an edit changes the first; the others are references
+    inputs: tuple[Asset, ...] = ()  # an edit changes the first; the others are looked at
+    references: tuple[Asset, ...] = ()  # looked at, none of them changed
     mask: Asset | None = None  # as the provider understands it
     parameters: Pairs = ()
 

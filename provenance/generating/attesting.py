@@ -1,0 +1,101 @@
+"""What the signature on a generated picture says, and putting it there.
+
+Rules: what was asked, who answered and what arrived are stated; the prompt only on request, else its salted hash; names of
+users never; a manifest that the provider's bytes carry becomes the parent, and nothing is claimed to have
+been done to it; a picture that was edited is the parent of its edit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from assay.provenance.asset import Asset
+from assay.provenance.generating.provider import Output, Policy, PromptRefused, Request, Result, Upstream
+from assay.provenance.generating.receiving import declares_trained
+from assay.provenance.signing.recipe import Component, Prompt, Recipe, Relationship, SoftwareAgent, SourceType
+from assay.provenance.signing.signer import Signer, open_signer
+from assay.provenance.signing.signing import Signed, sign
+
+_PRIVATE = frozenset({"user", "safety_identifier", "labels"})  # parameters that name a person, not a picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On which terms pictures are signed. `training_mining` as in `Recipe`; `thumbnail` is a long edge in pixels."""
+
+    signer: Signer
+    disclose_prompt: bool = False
+    policy: Policy | None = None
+    training_mining: Mapping[str, str] = field(default_factory=dict)
+    thumbnail: int = 0
+
+    @classmethod
+    def of(cls, signer: Signer | str, **options: Any) -> "Terms":
+        """Terms with a signer or a signer's URI."""
+        return cls(signer=open_signer(signer) if isinstance(signer, str) else signer, **options)
+
+    def permit(self, request: Request) -> None:
+        """Ask the policy. Raises `PromptRefused`."""
+        if self.policy is not None and (refusal := self.policy(request)) is not None:
+            raise PromptRefused(refusal)
+
+    def sign(self, request: Request, result: Result, output: Output, *, complete: bool = True) -> Signed:
+        """Sign one output; the picture data stay untouched. `complete`: nothing can have been done to it meanwhile."""
+        return sign(output.asset, self.recipe(request, result, output, complete=complete), self.signer)
+
+    def recipe(self, request: Request, result: Result, output: Output, *, complete: bool = True) -> Recipe:
+        """What the manifest will say."""
+        agent = SoftwareAgent(result.model or result.provider, result.provider_version)
+        prompt = Prompt(request.prompt, disclosed=self.disclose_prompt) if request.prompt else None
+        common: dict[str, Any] = {
+            "title": f"{result.provider}{output.media_type.suffix}",
+            "parameters": statements(request, result, output),
+            "prompt": prompt,
+            "complete": complete,
+        }
+        if request.inputs and output.upstream is Upstream.NONE:
+            parent, *others = request.inputs
+            recipe = Recipe.edited(
+                parent,
+                agent=agent,
+                source_type=edit_type(output.source_type, parent),
+                inputs=tuple(map(_reference, (*others, *request.references))),
+                **common,
+            )
+        else:  # with a manifest of the provider's, its own actions say what it did to the inputs
+            source_type = edit_type(output.source_type, request.inputs[0]) if request.inputs else output.source_type
+            recipe = Recipe.created(
+                source_type, agent, inputs=tuple(map(_reference, (*request.inputs, *request.references))), **common
+            )
+        return replace(recipe, training_mining=self.training_mining, thumbnail=self.thumbnail)
+
+
+def statements(request: Request, result: Result, output: Output) -> dict[str, Any]:
+    """The action parameters in our namespace. Empty ones are left out."""
+    used = {**dict(request.parameters), **dict(result.parameters), **dict(output.parameters)}
+    if request.seed is not None:
+        used.setdefault("seed", request.seed)
+    stated: dict[str, Any] = {
+        "provider": result.provider,
+        "requestId": output.request_id or result.request_id,
+        "modelRequested": result.model_requested,
+        "modelReturned": result.model_returned,
+        "receivedSha256": output.upstream_sha256,
+        "receivedManifest": output.upstream.value,
+        "maskSha256": request.mask.sha256 if request.mask else "",
+        "parameters": {key: value for key, value in used.items() if key not in _PRIVATE},
+    }
+    if output.alt_text:
+        stated["altText"] = output.alt_text
+    return {key: value for key, value in stated.items() if value not in ("", {})}
+
+
+def edit_type(source_type: str, parent: Asset) -> str:
+    """The type of an edit: what a model changed is a composite, unless a model had made all of it before."""
+    if source_type != SourceType.TRAINED_ALGORITHMIC_MEDIA:
+        return source_type
+    return source_type if declares_trained(parent) else SourceType.COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA
+
+
+def _reference(asset: Asset) -> Component:
+    return Component(asset, Relationship.INPUT_TO, title=f"input{asset.media_type.suffix}")

@@ -1,0 +1,141 @@
+"""Any function that returns bytes, a Pillow image or a path, synchronous or not, and lists or tuples of these.
+
+Rules: the arguments are recorded only where they are named in `record`, for one of them may be a key; a file is signed into
+a new one beside it and the new path is returned; what comes back and is none of these is refused.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from assay.provenance.asset import Asset
+from assay.provenance.errors import OutputRefused
+from assay.provenance.generating.attesting import Terms
+from assay.provenance.generating.provider import CannotDo, Pairs, Request, Result
+from assay.provenance.generating.receiving import received
+from assay.provenance.generating.wrapping.picture import SignedPicture, encode
+from assay.provenance.replacing import replacing
+from assay.provenance.signing.recipe import SourceType
+from assay.provenance.signing.signing import Signed
+
+
+def wrap(
+    function: Callable[..., Any],
+    terms: Terms,
+    *,
+    provider: str = "",
+    model: str = "",
+    version: str = "",
+    source_type: str = SourceType.TRAINED_ALGORITHMIC_MEDIA,
+    prompt: str = "prompt",
+    edits: str = "",
+    record: Iterable[str] = (),
+) -> Callable[..., Any]:
+    """Wrap a function. `prompt`, `edits` (the picture that it changes) and `record` name arguments of it.
+
+    `provider` defaults to the function's own name, `source_type` to trainedAlgorithmicMedia: say so if it is another.
+    """
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise CannotDo("a generator cannot be wrapped", "wrap the function that makes one picture")
+    name = provider or getattr(function, "__name__", type(function).__name__)
+    signature = inspect.signature(function)
+    recorded = tuple(record)
+
+    def asked(positional: tuple[Any, ...], named: Mapping[str, Any]) -> Request:
+        bound = signature.bind(*positional, **named)
+        bound.apply_defaults()
+        values = {**bound.arguments, **bound.arguments.get("kwargs", {})}
+        parameters: Pairs = tuple((k, v) for k in recorded if isinstance(v := values.get(k), str | int | float | bool))
+        source = values.get(edits) if edits else None
+        request = Request(
+            prompt=text if isinstance(text := values.get(prompt), str) else "",
+            model=model,
+            inputs=(_asset(source),) if source is not None else (),
+            parameters=parameters,
+        )
+        terms.permit(request)
+        return request
+
+    def attested(value: Any, request: Request) -> Any:
+        def sign(content: bytes) -> Signed:
+            output = received(content, provider=name, source_type=source_type)
+            answer = Result(
+                provider=name, provider_version=version, model_requested=model, model_returned=model, outputs=(output,)
+            )
+            complete = not isinstance(value, Image.Image)  # in memory, anybody may have drawn on it
+            return terms.sign(request, answer, output, complete=complete)
+
+        return _signed(value, sign)
+
+    if inspect.iscoroutinefunction(function):
+
+        @wraps(function)
+        async def signing_async(*positional: Any, **named: Any) -> Any:
+            request = asked(positional, named)
+            return await asyncio.to_thread(attested, await function(*positional, **named), request)
+
+        return signing_async
+
+    @wraps(function)
+    def signing(*positional: Any, **named: Any) -> Any:
+        request = asked(positional, named)
+        return attested(function(*positional, **named), request)
+
+    return signing
+
+
+def _signed(value: Any, sign: Callable[[bytes], Signed]) -> Any:
+    match value:
+        case bytes() | bytearray():
+            return sign(bytes(value)).asset.content
+        case Image.Image():
+            return SignedPicture.of(value, sign)
+        case Path():
+            return _beside(value, sign)
+        case str():
+            if not Path(value).is_file():
+                raise CannotDo(
+                    "the function returned a text that names no file", "return bytes, a Pillow image or a path"
+                )
+            return str(_beside(Path(value), sign))
+        case list() | tuple():
+            return type(value)([_signed(one, sign) for one in value])
+    raise CannotDo(
+        f"the function returned a {type(value).__name__}, which cannot be signed",
+        "return bytes, a Pillow image or a path",
+    )
+
+
+def _beside(path: Path, sign: Callable[[bytes], Signed]) -> Path:
+    """Sign a file into a new one beside it: `name-signed.png`, or with a number where that exists."""
+    signed = sign(Asset.open(path).content)
+    for number in range(1, 10_000):
+        target = path.with_stem(f"{path.stem}-signed" + (f"-{number}" if number > 1 else ""))
+        try:
+            with replacing(target, sources=(path,)) as temporary:
+                temporary.write_bytes(signed.asset.content)
+            return target
+        except OutputRefused:
+            if not target.exists():
+                raise
+    raise OutputRefused.exists(path)
+
+
+def _asset(source: Any) -> Asset:
+    match source:
+        case Asset():
+            return source
+        case bytes() | bytearray():
+            return Asset.from_bytes(bytes(source), name="input")
+        case Image.Image():
+            return Asset.from_bytes(encode(source, "PNG"), name="input.png")
+        case str() | Path():
+            return Asset.open(source)
+    raise CannotDo(
+        f"the picture to be edited is a {type(source).__name__}", "hand over bytes, a Pillow image or a path"
+    )

@@ -1,0 +1,57 @@
+"""A Pillow image that is signed when it is saved, for pixels in memory can carry no manifest.
+
+Rules: what is saved is encoded once and then signed; a picture made from this one (`resize`, `crop` …) is somebody else's
+work and an ordinary Pillow image again.
+"""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from assay.provenance.generating.provider import CannotDo
+from assay.provenance.replacing import replacing
+from assay.provenance.signing.signing import Signed
+
+
+class SignedPicture(Image.Image):
+    """A Pillow image whose `save` writes a signed file."""
+
+    _sign: Callable[[bytes], Signed]
+
+    @classmethod
+    def of(cls, picture: Image.Image, sign: Callable[[bytes], Signed]) -> "SignedPicture":
+        """Take over the pixels of `picture`; `sign` signs encoded bytes."""
+        signed = cls()
+        signed.__dict__.update(picture.copy().__dict__)
+        signed._sign = sign
+        return signed
+
+    def signed(self, file_format: str = "PNG", **parameters: Any) -> Signed:
+        """Encode, sign, and return the signature with the signed asset. Raises `SigningFailed` or `CannotDo`."""
+        return self._sign(encode(self, file_format, **parameters))
+
+    def save(self, fp: Any, format: str | None = None, **parameters: Any) -> None:  # noqa: A002 Pillow's own name
+        """As Pillow's, but signed. A path that exists is replaced, as Pillow does."""
+        named = isinstance(fp, str | Path)
+        suffix = Path(fp if named else getattr(fp, "name", "")).suffix.lower()
+        file_format = format or Image.registered_extensions().get(suffix)
+        if file_format is None:
+            raise CannotDo(f"no image format has the ending {suffix!r}", "name a format")
+        signed = self.signed(file_format, **parameters)
+        if signed.sidecar is not None:
+            raise CannotDo(f"{file_format} has no room for a manifest", "save as PNG, JPEG, WebP, TIFF, GIF or AVIF")
+        if not named:
+            fp.write(signed.asset.content)
+            return
+        with replacing(Path(fp), overwrite=True) as temporary:
+            temporary.write_bytes(signed.asset.content)
+
+
+def encode(picture: Image.Image, file_format: str, **parameters: Any) -> bytes:
+    """A picture in one of Pillow's formats."""
+    buffer = io.BytesIO()
+    Image.Image.save(picture, buffer, file_format, **parameters)
+    return buffer.getvalue()
