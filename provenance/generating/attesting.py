@@ -12,9 +12,11 @@ from typing import Any
 from assay.provenance.asset import Asset
 from assay.provenance.generating.provider import Output, Policy, PromptRefused, Request, Result, Upstream
 from assay.provenance.generating.receiving import declares_trained
+from assay.provenance.signing.ingredients import sidecar_beside
 from assay.provenance.signing.recipe import Component, Prompt, Recipe, Relationship, SoftwareAgent, SourceType
 from assay.provenance.signing.signer import Signer, open_signer
 from assay.provenance.signing.signing import Signed, sign
+from assay.provenance.signing.timestamp import TimestampAuthority
 
 _PRIVATE = frozenset({"user", "safety_identifier", "labels"})  # parameters that name a person, not a picture
 
@@ -28,10 +30,15 @@ class Terms:
     policy: Policy | None = None
     training_mining: Mapping[str, str] = field(default_factory=dict)
     thumbnail: int = 0
+    timestamp: TimestampAuthority | None = None
 
     @classmethod
-    def of(cls, signer: Signer | str, **options: Any) -> "Terms":
-        """Terms with a signer or a signer's URI."""
+    def of(cls, signer: Signer | str, *, timestamp: TimestampAuthority | str | None = None, **options: Any) -> "Terms":
+        """Terms with a signer and a time-stamping authority, or with the URIs of these."""
+        if isinstance(timestamp, str):
+            options["timestamp"] = TimestampAuthority(timestamp)
+        elif timestamp is not None:
+            options["timestamp"] = timestamp
         return cls(signer=open_signer(signer) if isinstance(signer, str) else signer, **options)
 
     def permit(self, request: Request) -> None:
@@ -41,7 +48,8 @@ class Terms:
 
     def sign(self, request: Request, result: Result, output: Output, *, complete: bool = True) -> Signed:
         """Sign one output; the picture data stay untouched. `complete`: nothing can have been done to it meanwhile."""
-        return sign(output.asset, self.recipe(request, result, output, complete=complete), self.signer)
+        recipe = self.recipe(request, result, output, complete=complete)
+        return sign(output.asset, recipe, self.signer, timestamp=self.timestamp)
 
     def recipe(self, request: Request, result: Result, output: Output, *, complete: bool = True) -> Recipe:
         """What the manifest will say."""
@@ -55,13 +63,14 @@ class Terms:
         }
         if request.inputs and output.upstream is Upstream.NONE:
             parent, *others = request.inputs
-            recipe = Recipe.edited(
+            edited = Recipe.edited(
                 parent,
                 agent=agent,
                 source_type=edit_type(output.source_type, parent),
                 inputs=tuple(map(_reference, (*others, *request.references))),
                 **common,
             )
+            recipe = replace(edited, parent_sidecar=sidecar_beside(parent))
         else:  # with a manifest of the provider's, its own actions say what it did to the inputs
             source_type = edit_type(output.source_type, request.inputs[0]) if request.inputs else output.source_type
             recipe = Recipe.created(
@@ -98,4 +107,6 @@ def edit_type(source_type: str, parent: Asset) -> str:
 
 
 def _reference(asset: Asset) -> Component:
-    return Component(asset, Relationship.INPUT_TO, title=f"input{asset.media_type.suffix}")
+    return Component(
+        asset, Relationship.INPUT_TO, sidecar=sidecar_beside(asset), title=f"input{asset.media_type.suffix}"
+    )

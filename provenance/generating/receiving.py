@@ -7,14 +7,12 @@ not of trust: who signed is for the verifier to say.
 import base64
 import binascii
 
-from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
 from assay.provenance.errors import AssayError
 from assay.provenance.generating.provider import Output, Pairs, ProviderFailed, Upstream
-from assay.provenance.media_type import MediaType
+from assay.provenance.signing import ingredients
+from assay.provenance.signing.ingredients import upstream_of
 from assay.provenance.signing.recipe import SourceType
-
-_WITHOUT_MANIFEST = frozenset({MediaType.BMP})  # formats in which C2PA has no place for one
 
 
 def received(
@@ -53,17 +51,12 @@ def decoded(text: str, *, provider: str) -> bytes:
 
 def upstream(asset: Asset) -> Upstream:
     """The state of the manifest that an asset carries."""
-    if asset.media_type in _WITHOUT_MANIFEST:
-        return Upstream.NONE
-    try:
-        reading = _c2pa.read(asset, _c2pa.context())
-    except _c2pa.ManifestUnreadable:
-        return Upstream.UNREADABLE
-    if reading is None:
-        return Upstream.NONE
-    if reading.state != "Invalid":
+    found = upstream_of(asset, ())
+    if found.reading is None:
+        return Upstream.NONE if found.upstream is ingredients.Upstream.NONE else Upstream.UNREADABLE
+    if found.reading.state != "Invalid":
         return Upstream.INTACT
-    results = reading.report.get("validation_results", {}).get("activeManifest", {})
+    results = found.reading.report.get("validation_results", {}).get("activeManifest", {})
     failures = [str(status.get("code", "")) for status in results.get("failure", ())]
     broken = any(code.endswith((".mismatch", ".missing")) or code.startswith("claimSignature.") for code in failures)
     return Upstream.BROKEN if broken else Upstream.INVALID
@@ -71,10 +64,8 @@ def upstream(asset: Asset) -> Upstream:
 
 def declares_trained(asset: Asset) -> bool:
     """Whether an intact manifest already says that a trained model made all of this picture."""
-    if asset.media_type in _WITHOUT_MANIFEST or upstream(asset) is not Upstream.INTACT:
-        return False
-    reading = _c2pa.read(asset, _c2pa.context())
-    if reading is None:
+    reading = upstream_of(asset, ()).reading
+    if reading is None or reading.state == "Invalid":
         return False
     active = reading.report.get("manifests", {}).get(reading.report.get("active_manifest"), {})
     for assertion in active.get("assertions", ()):

@@ -22,7 +22,7 @@ _CLIENTS = {  # (package, class) anywhere among the bases: the module that wraps
     ("google", "AsyncClient"): "google_client",
     ("diffusers", "DiffusionPipeline"): "pipeline",
 }
-_TERMS = frozenset({"disclose_prompt", "policy", "training_mining", "thumbnail"})
+_TERMS = frozenset({"disclose_prompt", "policy", "training_mining", "thumbnail", "timestamp"})
 
 
 @overload
@@ -37,7 +37,7 @@ def signed(target: Any = None, /, *, signer: Signer | str, **options: Any) -> An
     decorator. `signer` is a signer or its URI (`dev:`, `pem:CHAIN.pem,KEY.pem` …).
 
     Options for all: `disclose_prompt` (False: a salted hash only), `policy` (sees each `Request`, may return a `Refusal`),
-    `training_mining`, `thumbnail`, `provider` (the name to record). For functions see `wrapping.callables.wrap`.
+    `training_mining`, `thumbnail`, `timestamp` (an authority or its URL), `provider` (the name to record). For functions see `wrapping.callables.wrap`.
     Raises `CannotDo` where the target is of a kind that cannot be wrapped.
     """
     if target is None:
