@@ -22,7 +22,7 @@ from assay.provenance.signing.recipe import Recipe, SoftwareAgent, SourceType
 from assay.provenance.signing.signer import open_signer
 from assay.provenance.signing.signing import sign
 from assay.scanning.report.html import page
-from assay.scanning.scan import Failure, Report, Scanner
+from assay.scanning.scan import DEFAULT_MODEL, Failure, Report, Scanner, standard_signals
 
 GENERATOR = SoftwareAgent("assay procedural generator")
 EDITOR = SoftwareAgent("assay demo editor")
@@ -50,14 +50,17 @@ class Tour:
     page: Path
 
 
-def tour(folder: Path, *, scanner: Scanner | None = None, say: Callable[[str], None] = lambda line: None) -> Tour:
-    """Make the exhibits in `folder`, scan them and write `report.html` there; `say` is told each step."""
+def tour(folder: Path, *, model: str | None = DEFAULT_MODEL, say: Callable[[str], None] = lambda line: None) -> Tour:
+    """Make the exhibits in `folder`, scan them and write `report.html` there; `say` is told each step.
+
+    `model` is the pixel model, None for none.
+    """
     exhibits = []
     for exhibit in make_exhibits(folder):
         say(f"{exhibit.path.name}: {exhibit.story}")
         exhibits.append(exhibit)
     say("scanning …")
-    scanner = scanner or Scanner()
+    scanner = Scanner(signals=standard_signals(model))  # made now: its policy knows the authority that signed
     outcomes = tuple(scanner.scan_path(exhibit.path) for exhibit in exhibits)
     report = folder / "report.html"
     notes = {str(exhibit.path): exhibit.story for exhibit in exhibits}

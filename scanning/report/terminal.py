@@ -1,4 +1,4 @@
-"""A scan's outcome for people in a terminal: the answer first, then who says so, then what contradicts it.
+"""A scan's outcome for people in a terminal: the answer first, alarms, who says so, then what contradicts it.
 
 Rules: every string of the file goes through `plain`; nothing of it is read as markup; plain lines where the output is no
 terminal; colour never carries meaning alone.
@@ -31,7 +31,7 @@ _CUSTODY = {
     BottomLine.INCOMPLETE_HISTORY: "yellow",
     BottomLine.NO_MANIFEST: "dim",
 }
-_ALARM = {Severity.ALARM: ("!!", "bold red"), Severity.WARNING: ("! ", "yellow"), Severity.NOTE: ("· ", "dim")}
+_ALARM = {Severity.ALARM: ("!!", "bold red"), Severity.WARNING: ("!", "yellow"), Severity.NOTE: ("·", "dim")}
 
 
 class TerminalPresenter:
@@ -51,24 +51,26 @@ class TerminalPresenter:
         self._line(Text(plain(outcome.asset.name), "bold"), Text(f"  {facts(outcome)}", "dim"))
         said = answer(outcome.verdict)
         self._line(Text(f"  {said.headline}", _STYLE[outcome.verdict.origin]))
+        shown: set[str] = set()
+        for finding in outcome.verdict.findings:  # alarms come first, before anything that could calm
+            if finding.severity is not Severity.NOTE or self._depth:
+                sign, style = _ALARM[finding.severity]
+                self._item(f"{sign} {finding.code}", Text(plain(finding.statement, limit=600)), style)
+                shown.add(finding.statement)
         if outcome.undecoded:
             self._item("! picture", Text(plain(outcome.undecoded.message, limit=500)), "yellow")
         self._item("who says so", Text(plain(said.who, limit=600)))
         self._item("how sure", Text(plain(said.sure, limit=600)))
         self._item("what would change it", Text(plain(said.change, limit=600)))
-        self._custody(outcome.custody)
-        for finding in outcome.verdict.findings:
-            if finding.severity is Severity.NOTE and self._depth < 1:
-                continue
-            sign, style = _ALARM[finding.severity]
-            self._item(f"{sign}{finding.code}", Text(plain(finding.statement, limit=600)), style)
-        self._voices("because", outcome.verdict.grounds)
+        self._custody(outcome.custody, shown)
+        if self._depth:
+            self._voices("because", outcome.verdict.grounds)
         self._voices("against it", outcome.verdict.dissent)
         if self._depth:
             self._voices("silent", outcome.verdict.silent)
         self._console.print()
 
-    def _custody(self, custody: Custody | AssayError) -> None:
+    def _custody(self, custody: Custody | AssayError, shown: set[str]) -> None:
         if isinstance(custody, AssayError):
             self._item("! custody", Text(plain(custody.message, limit=600)), "yellow")
             return
@@ -76,10 +78,8 @@ class TerminalPresenter:
         if line is BottomLine.NO_MANIFEST and not custody.residue:
             return
         style = _CUSTODY.get(line, "red")
-        said = Text.assemble((line.value.replace("-", " "), f"bold {style}"), ": ", plain(custody.headline, limit=600))
-        self._item("custody", said)
-        for warning in custody.warnings:
-            self._item("", Text(plain(warning, limit=400), "yellow"))
+        headline = "" if custody.headline in shown else f": {plain(custody.headline, limit=600)}"
+        self._item("custody", Text.assemble((line.value.replace("-", " "), f"bold {style}"), headline))
 
     def _voices(self, title: str, pieces: tuple[Evidence, ...]) -> None:
         for piece in pieces:
@@ -93,7 +93,7 @@ class TerminalPresenter:
 
     def _item(self, title: str, body: Text, style: str = "dim") -> None:
         row = Table.grid(padding=(0, 1))
-        row.add_column(width=21, no_wrap=True)
+        row.add_column(width=24, no_wrap=True)
         row.add_column(overflow="fold")
         row.add_row(Text(title, style), body)
         self._console.print(Padding(row, (0, 0, 0, 4), expand=False))

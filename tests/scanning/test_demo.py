@@ -7,12 +7,12 @@ import pytest
 from assay.detectors.evidence import Basis, Origin
 from assay.provenance.custody.chain import BottomLine, Custody
 from assay.scanning.demo import Tour, tour
-from assay.scanning.scan import Report, Scanner, standard_signals
+from assay.scanning.scan import Report
 
 
 @pytest.fixture(scope="module")
 def toured(tmp_path_factory: pytest.TempPathFactory) -> Tour:
-    return tour(tmp_path_factory.mktemp("tour"), scanner=Scanner(signals=standard_signals(None)))
+    return tour(tmp_path_factory.mktemp("tour"), model=None)
 
 
 def found(toured: Tour, name: str) -> Report:
