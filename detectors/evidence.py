@@ -112,6 +112,8 @@ class Evidence:
             raise ValueError(f"{self.signal}: a statement needs a basis")
         if not self.speaks and (self.silence is None or self.basis is not Basis.NONE):
             raise ValueError(f"{self.signal}: silence needs a reason and has no basis")
+        if self.basis is Basis.INFERRED and self.origin not in (Origin.SYNTHETIC, Origin.COMPOSITE):
+            raise ValueError(f"{self.signal}: pixels say synthetic, or nothing")
 
     @property
     def speaks(self) -> bool:

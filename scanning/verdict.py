@@ -1,13 +1,27 @@
 """Weighing evidence into one verdict: proof and statistics are never averaged.
 
 Rules (held as property tests): nothing says nothing; order does not matter; a silent signal changes nothing; weaker
-evidence never overturns stronger; every voice is in the grounds or in the dissent.
+evidence never overturns stronger; every voice is in the grounds or in the dissent; what contradicts is named.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from assay.detectors.evidence import Basis, Evidence, Finding, Origin
+
+GENERATED = frozenset({Origin.SYNTHETIC, Origin.COMPOSITE})
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two voices that cannot both be right about the whole picture. `code` is kebab-case; its sentence is in words.py.
+
+    `stronger` rests on the stronger basis, or on the same one as `weaker`.
+    """
+
+    code: str
+    stronger: Evidence
+    weaker: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +40,18 @@ class Verdict:
         return bool(self.dissent)
 
     @property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """Every kind of contradiction once, the gravest first; empty where nothing contradicts."""
+        voices = self.grounds or self.dissent
+        pairs = [(one, other) for one in voices for other in self.dissent if one.origin is not other.origin]
+        found = {conflict.code: conflict for conflict in reversed([_conflict(one, other) for one, other in pairs])}
+        return tuple(
+            sorted(
+                found.values(), key=lambda conflict: (-conflict.stronger.basis, -conflict.weaker.basis, conflict.code)
+            )
+        )
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """What every signal found beside origin, alarms first."""
         order = {"alarm": 0, "warning": 1, "note": 2}
@@ -34,7 +60,11 @@ class Verdict:
 
 
 def weigh(evidence: Iterable[Evidence]) -> Verdict:
-    """The strongest basis speaks; what contradicts it is dissent; a tie among the strongest is UNDETERMINED."""
+    """The strongest basis speaks; what contradicts it is dissent; a tie among the strongest is UNDETERMINED.
+
+    SYNTHETIC beside COMPOSITE on one basis is no tie: both say that generated content is there, and COMPOSITE, "at least
+    in part", is what both support (docs/adr/0004).
+    """
     pieces = sorted(evidence, key=lambda piece: (-piece.basis, piece.signal, piece.statement, piece.origin))
     silent = tuple(piece for piece in pieces if not piece.speaks)
     voices = tuple(piece for piece in pieces if piece.speaks)
@@ -42,13 +72,50 @@ def weigh(evidence: Iterable[Evidence]) -> Verdict:
         return Verdict(Origin.UNDETERMINED, Basis.NONE, silent=silent)
     basis = voices[0].basis
     strongest = {voice.origin for voice in voices if voice.basis is basis}
+    if strongest == GENERATED:
+        strongest = {Origin.COMPOSITE}
     if len(strongest) > 1:
         return Verdict(Origin.UNDETERMINED, Basis.NONE, dissent=voices, silent=silent)
     (origin,) = strongest
     return Verdict(
         origin,
         basis,
-        grounds=tuple(voice for voice in voices if voice.origin is origin),
-        dissent=tuple(voice for voice in voices if voice.origin is not origin),
+        grounds=tuple(voice for voice in voices if _supports(voice.origin, origin)),
+        dissent=tuple(voice for voice in voices if not _supports(voice.origin, origin)),
         silent=silent,
     )
+
+
+def _supports(said: Origin, verdict: Origin) -> bool:
+    """Whether a voice carries a verdict: the same, or "all of it" where the verdict is "at least in part"."""
+    return said is verdict or (said is Origin.SYNTHETIC and verdict is Origin.COMPOSITE)
+
+
+def _conflict(one: Evidence, other: Evidence) -> Conflict:
+    stronger, weaker = (one, other) if one.basis >= other.basis else (other, one)
+    return Conflict(_code(stronger, weaker), stronger, weaker)
+
+
+def _code(stronger: Evidence, weaker: Evidence) -> str:
+    """Name what contradicts what, from the stronger voice's side."""
+    origins = {stronger.origin, weaker.origin}
+    if origins == GENERATED:
+        return "extent-of-generation"
+    if stronger.basis is weaker.basis:
+        return f"{_SOURCES[stronger.basis]}-disagree"
+    return f"{_CLAIMS[stronger.origin]}-{_STRENGTH[stronger.basis]}-against-{_SOURCES[weaker.basis]}"
+
+
+_SOURCES = {
+    Basis.PROVED: "proofs",
+    Basis.MARKED: "watermarks",
+    Basis.DECLARED: "declarations",
+    Basis.INFERRED: "pixels",
+}
+_STRENGTH = {Basis.PROVED: "proof", Basis.MARKED: "mark", Basis.DECLARED: "claim", Basis.INFERRED: "pixels"}
+_CLAIMS = {
+    Origin.SYNTHETIC: "generation",
+    Origin.COMPOSITE: "generation",
+    Origin.CREATED: "creation",
+    Origin.CAPTURED: "capture",
+}

@@ -14,7 +14,7 @@ from assay.provenance.custody.chain import Custody
 from assay.scanning.report.custody_document import custody_document
 from assay.scanning.scan import Failure, Report
 from assay.scanning.verdict import Verdict
-from assay.scanning.words import headline
+from assay.scanning.words import answer, sentence
 
 SCHEMA = "assay.report/1"
 Document = dict[str, Any]
@@ -61,13 +61,25 @@ def to_json(outcome: Report | Failure) -> str:
 
 
 def _verdict(verdict: Verdict) -> Document:
+    said = answer(verdict)
     return {
         "origin": verdict.origin.value,
         "basis": verdict.basis.word,
-        "headline": headline(verdict),
+        "headline": said.headline,
+        "who_says_so": said.who,
+        "how_sure": said.sure,
+        "what_would_change_it": said.change,
         "contested": verdict.contested,
         "grounds": [piece.signal for piece in verdict.grounds],
         "dissent": [piece.signal for piece in verdict.dissent],
+        "conflicts": [
+            {
+                "code": conflict.code,
+                "statement": sentence(conflict),
+                "between": [conflict.stronger.signal, conflict.weaker.signal],
+            }
+            for conflict in verdict.conflicts
+        ],
     }
 
 

@@ -62,6 +62,10 @@ class TerminalPresenter:
         self._item("who says so", Text(plain(said.who, limit=600)))
         self._item("how sure", Text(plain(said.sure, limit=600)))
         self._item("what would change it", Text(plain(said.change, limit=600)))
+        for conflict in said.conflicts:
+            self._item("conflict", Text(plain(conflict, limit=600)), "yellow")
+        if said.odds:
+            self._item("with your prior", Text(plain(said.odds, limit=600)))
         self._custody(outcome.custody, shown)
         if self._depth:
             self._voices("because", outcome.verdict.grounds)

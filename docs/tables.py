@@ -1,0 +1,95 @@
+"""Writes the tables of docs/verdicts.md and docs/signals.md from the code: `python docs/tables.py`.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`; a test compares the files with what this would write.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from assay.detectors.evidence import Basis, Origin
+from assay.detectors.signals import REGISTRY
+from assay.detectors.signals.rule import all_rules
+from assay.detectors.source_types import SOURCE_TYPES
+from assay.scanning.words import (
+    CHANGE,
+    CHANGE_OF_TIE,
+    CONFLICTS,
+    CONTRADICTION,
+    ENFSI,
+    INCONCLUSIVE,
+    SENTENCES,
+    SURE,
+)
+
+DOCS = Path(__file__).resolve().parent
+_TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    cells = [head, tuple("---" for _ in head), *rows]
+    return "".join(
+        "| " + " | ".join(cell.replace("|", "\\|").replace("*", "\\*") for cell in row) + " |\n" for row in cells
+    )
+
+
+def tables() -> dict[str, str]:
+    """Every generated table by name."""
+    verdicts = [(basis.word, origin.value, said) for (basis, origin), said in SENTENCES.items()]
+    verdicts += [
+        (Basis.NONE.word, Origin.UNDETERMINED.value, INCONCLUSIVE),
+        ("a tie", Origin.UNDETERMINED.value, CONTRADICTION),
+    ]
+    bases = sorted(SURE, reverse=True)
+    ratios = [(f"{least:,.0f} and more" if least else "below 2", said) for least, said in ENFSI]
+    return {
+        "verdicts": table(("basis", "origin", "what may be said"), verdicts),
+        "sure": table(
+            ("basis", "how sure", "what would change it"),
+            [
+                *((basis.word, SURE[basis], CHANGE[basis]) for basis in bases),
+                ("a tie", "Not sure at all: statements of equal weight contradict one another.", CHANGE_OF_TIE),
+            ],
+        ),
+        "conflicts": table(("code", "what is said"), [(f"`{code}`", said) for code, said in CONFLICTS.items()]),
+        "enfsi": table(("likelihood ratio", "words"), ratios),
+        "signals": table(
+            ("name", "looks at", "speaks at most on"),
+            [(f"[`{entry.name}`](#{entry.name})", entry.title, entry.basis) for entry in REGISTRY],
+        ),
+        "source-types": table(
+            ("term", "origin", "meaning"),
+            [(f"`{term.term}`", term.origin.value, term.meaning) for term in SOURCE_TYPES.values()],
+        ),
+        "rules": table(
+            ("rule", "tool", "fields", "origin", "source"),
+            [
+                (
+                    f"`{rule.id}`",
+                    rule.tool,
+                    "; ".join(", ".join(condition.fields) for condition in rule.all),
+                    rule.origin.value,
+                    rule.source,
+                )
+                for rule in all_rules()
+            ],
+        ),
+    }
+
+
+def written(text: str) -> str:
+    """A document with its tables as the code has them. Raises `KeyError` for a table that nobody makes."""
+    made = tables()
+    return _TABLE.sub(lambda found: found[1] + made[found[2]] + found[3], text)
+
+
+def main() -> None:
+    """Rewrite the documents in place."""
+    for name in ("verdicts.md", "signals.md"):
+        path = DOCS / name
+        path.write_text(written(path.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The words: complete, restrained, and the same in the documentation."""
+
+import re
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.detectors.evidence import Basis, Evidence, Origin, Rate
+from assay.scanning.verdict import weigh
+from assay.scanning.words import (
+    CHANGE,
+    CHANGE_OF_TIE,
+    CONFLICTS,
+    CONTRADICTION,
+    INCONCLUSIVE,
+    SENTENCES,
+    SURE,
+    answer,
+    posterior,
+    support,
+)
+
+ALL = [
+    *SENTENCES.values(),
+    *CONFLICTS.values(),
+    *SURE.values(),
+    *CHANGE.values(),
+    INCONCLUSIVE,
+    CONTRADICTION,
+    CHANGE_OF_TIE,
+]
+
+
+def pixels(llr: float, **more) -> Evidence:
+    return Evidence(signal="pixels", statement="p", origin=Origin.SYNTHETIC, basis=Basis.INFERRED, llr=llr, **more)
+
+
+def test_every_cell_that_can_occur_has_its_sentence():
+    spoken = [Basis.PROVED, Basis.MARKED, Basis.DECLARED]
+    named = [Origin.SYNTHETIC, Origin.COMPOSITE, Origin.CREATED, Origin.CAPTURED]
+    inferred = {(Basis.INFERRED, Origin.SYNTHETIC), (Basis.INFERRED, Origin.COMPOSITE)}
+    assert set(SENTENCES) == {*product(spoken, named), *inferred}
+    assert len(set(SENTENCES.values())) == len(SENTENCES)
+
+
+@pytest.mark.parametrize("said", ALL)
+def test_restraint(said):
+    assert not re.search(r"\b(fake|deepfake|real|authentic|genuine|manipulated|probably|certainly)\b|%", said, re.I)
+    assert said.endswith(".")
+
+
+def test_only_signatures_are_stated_without_reserve():
+    for (basis, _), said in SENTENCES.items():
+        if basis is Basis.DECLARED:
+            assert "without proof" in said
+        if basis is Basis.INFERRED:
+            assert "not proof" in said
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [(1, "no support"), (2, "weak support"), (9.9, "weak support"), (10, "moderate support"), (150, "moderately strong support"),
+     (1_500, "strong support"), (15_000, "very strong support"), (2e6, "extremely strong support"), (0.05, "moderate support for the opposite")],
+)  # fmt: skip
+def test_the_scale_of_enfsi(ratio, words):
+    from math import log10
+
+    assert support(log10(ratio)) == words
+
+
+def test_statistics_are_a_ratio_with_its_error_rate_and_never_a_probability():
+    rate = Rate(hits=3, trials=2_100, low=0.0005, high=0.0042)
+    said = answer(weigh([pixels(1.6, false_positive_rate=rate)]))
+    assert "about 40 times as likely" in said.sure
+    assert "moderate support on the ENFSI scale" in said.sure
+    assert "3 were flagged wrongly (with 95 % certainty at most 0.4%)" in said.sure
+    assert said.odds == ""
+
+
+@given(st.floats(0.001, 0.999), st.floats(0, 4))
+def test_the_posterior_is_bayes(prior, llr):
+    after = posterior(weigh([pixels(llr)]), prior)
+    expected = prior * 10**llr / (prior * 10**llr + 1 - prior)
+    assert after == pytest.approx(expected, rel=1e-9)
+    assert after >= prior or llr == 0 or after == pytest.approx(prior)
+
+
+@pytest.mark.parametrize("prior", [0, 1, -0.1, 2, float("nan")])
+def test_a_prior_is_a_probability(prior):
+    with pytest.raises(ValueError, match="prior"):
+        posterior(weigh([pixels(1)]), prior)
+
+
+def test_a_prior_is_named_as_the_users_own_and_moves_no_statement():
+    assert "you give" in answer(weigh([pixels(1.6)]), prior=0.1).odds
+    declared = Evidence(signal="d", statement="d", origin=Origin.SYNTHETIC, basis=Basis.DECLARED)
+    assert posterior(weigh([declared, pixels(1)]), 0.5) is None
+    assert "changes nothing" in answer(weigh([declared]), prior=0.5).odds
+
+
+def test_two_pixel_models_are_not_multiplied():
+    assert posterior(weigh([pixels(1), pixels(2)]), 0.5) == posterior(weigh([pixels(1)]), 0.5)

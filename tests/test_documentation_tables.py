@@ -1,0 +1,40 @@
+"""The tables of the documentation are those of the code."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from assay.detectors.signals import REGISTRY
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def maker():
+    spec = importlib.util.spec_from_file_location("tables", DOCS / "tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["verdicts.md", "signals.md"])
+def test_tables_are_up_to_date(name):
+    text = (DOCS / name).read_text("utf-8")
+    assert "<!-- table:" in text
+    assert text == maker().written(text), "run: python docs/tables.py"
+
+
+@pytest.mark.parametrize("entry", REGISTRY, ids=lambda entry: entry.name)
+def test_every_signal_has_a_section_with_its_weaknesses(entry):
+    text = (DOCS / "signals.md").read_text("utf-8")
+    found = re.search(rf"^## {re.escape(entry.name)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/signals.md has no section '## {entry.name}'"
+    for part in ("Example", "Forging", "False positives"):
+        assert f"**{part}" in found[1], f"{entry.name}: no paragraph **{part}**"
+
+
+@pytest.mark.parametrize("entry", REGISTRY, ids=lambda entry: entry.name)
+def test_a_signal_has_one_name(entry):
+    assert entry.make().name == entry.name
+    assert entry.section == f"docs/signals.md#{entry.name}"
