@@ -115,6 +115,22 @@ def open_signer(uri: str = "dev:") -> Signer:
             return key_signer(chain, key, development=True)
         case "pem":
             return _open_pem(rest)
+        case "pkcs11":
+            from assay.provenance.signing.pkcs11_token import open_pkcs11
+
+            return open_pkcs11(rest)
+        case "aws-kms":
+            from assay.provenance.signing.aws_kms import open_aws_kms
+
+            return open_aws_kms(rest)
+        case "gcp-kms":
+            from assay.provenance.signing.gcp_kms import open_gcp_kms
+
+            return open_gcp_kms(rest)
+        case "azure-kms":
+            from assay.provenance.signing.azure_kms import open_azure_kms
+
+            return open_azure_kms(rest)
         case _:
             raise CredentialRefused(f"{scheme}: is no kind of signer", _SCHEMES_HINT)
 
