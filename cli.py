@@ -15,6 +15,7 @@ from assay.provenance.errors import AssayError
 COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, what `assay --help` says of it)
     "demo": ("demo", "Take a tour: generate, sign, edit, tamper, strip, launder, scan and report"),
     "scan": ("scan", "Say where images come from, who says so and how sure that is"),
+    "verify": ("verify", "Check who signed a picture, every step before, and whether it all holds"),
     "trust": ("trust", "Show and keep the trust lists: who is believed, for what, since when"),
     "sign": ("sign", "Sign a picture, or every picture of a folder"),
     "keys": ("keys", "Keys and certificates for signing: make, request, check"),

@@ -38,8 +38,8 @@ def locate(asset: Asset) -> Located:
 
 
 def sidecar_beside(path: Path) -> Path | None:
-    """`photo.c2pa` or `photo.jpg.c2pa` beside `photo.jpg`, where there is one."""
-    for candidate in (path.with_suffix(".c2pa"), path.with_name(path.name + ".c2pa")):
+    """`photo.jpg.c2pa` or `photo.c2pa` beside `photo.jpg`, where there is one."""
+    for candidate in (path.with_name(path.name + ".c2pa"), path.with_suffix(".c2pa")):
         if candidate.is_file() and candidate != path:
             return candidate
     return None
