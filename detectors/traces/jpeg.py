@@ -107,6 +107,12 @@ def scaled(base: Table, quality: int) -> tuple[int, ...]:
     return tuple(min(max((step * scale + 50) // 100, 1), 255) for step in base)
 
 
+def luminance_table(quality: int, modes: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """libjpeg's luminance steps at a quality for (vertical, horizontal) frequencies 0–7."""
+    table = scaled(_ANNEX_K_LUMINANCE, quality)
+    return tuple(table[vertical * 8 + horizontal] for vertical, horizontal in modes)
+
+
 def chroma_subsampling(components: Sequence[tuple[int, int]]) -> str:
     """Name the chroma sampling of (horizontal, vertical) factors per component: "4:4:4", "4:2:2", "4:2:0", "4:4:0",
     "4:1:1", "grey", or the ratios of an unusual one."""
