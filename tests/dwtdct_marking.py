@@ -24,19 +24,17 @@ def marked(image: Image.Image, bits: tuple[int, ...]) -> Image.Image:
     red, green, blue = np.moveaxis(np.asarray(image.convert("RGB"), float), 2, 0)
     luminance = np.rint(0.299 * red + 0.587 * green + 0.114 * blue)
     u, v = np.rint(0.492 * (blue - luminance) + 128), np.rint(0.877 * (red - luminance) + 128)
-    rows, columns = u.shape[0] // 4 * 4 // 8, u.shape[1] // 4 * 4 // 8
-    low = u[: rows * 8, : columns * 8]
-    low = (low[::2, ::2] + low[1::2, ::2] + low[::2, 1::2] + low[1::2, 1::2]) / 2
-    number = 0
-    for row in range(rows):
-        for column in range(columns):
-            block = low[row * 4 : row * 4 + 4, column * 4 : column * 4 + 4]
-            place = 1 + int(np.abs(block.ravel()[1:]).argmax())
-            value = block[place // 4, place % 4]
-            aim = (value // STEP + 0.25 + 0.5 * bits[number % len(bits)]) * STEP
-            y, x = row * 8 + place // 4 * 2, column * 8 + place % 4 * 2
-            u[y : y + 2, x : x + 2] += (aim - value) / 2
-            number += 1
+    rows, columns = u.shape[0] // 8, u.shape[1] // 8
+    area = u[: rows * 8, : columns * 8]
+    low = (area[::2, ::2] + area[1::2, ::2] + area[::2, 1::2] + area[1::2, 1::2]) / 2
+    blocks = low.reshape(rows, 4, columns, 4).transpose(0, 2, 1, 3).reshape(-1, 16)
+    number = np.arange(len(blocks))
+    place = 1 + np.abs(blocks[:, 1:]).argmax(axis=1)
+    value = blocks[number, place]
+    change = np.zeros_like(blocks)
+    change[number, place] = (value // STEP + 0.25 + 0.5 * np.array(bits)[number % len(bits)]) * STEP - value
+    change = change.reshape(rows, columns, 4, 4).transpose(0, 2, 1, 3).reshape(rows * 4, columns * 4)
+    area += np.kron(change, np.ones((2, 2))) / 2
     u = np.rint(u).clip(0, 255)
     blue, red = luminance + (u - 128) / 0.492, luminance + (v - 128) / 0.877
     green = (luminance - 0.299 * red - 0.114 * blue) / 0.587

@@ -91,6 +91,33 @@ REGISTRY: tuple[Entry, ...] = (
         needs_pixels=True,
     ),
     Entry(
+        name="trace-compression",
+        title="Compression history",
+        target="trace_compression:CompressionTrace",
+        basis="none",
+        needs_pixels=True,
+    ),
+    Entry(
+        name="trace-camera",
+        title="Camera metadata and their consistency",
+        target="trace_camera:CameraTrace",
+        basis="none",
+        needs_pixels=True,
+    ),
+    Entry(
+        name="trace-delivery",
+        title="Way of delivery",
+        target="trace_delivery:DeliveryTrace",
+        basis="none",
+    ),
+    Entry(
+        name="trace-demosaicing",
+        title="Colour filter interpolation",
+        target="trace_demosaicing:DemosaicingTrace",
+        basis="none",
+        needs_pixels=True,
+    ),
+    Entry(
         name="metadata-structure",
         title="Malformed metadata",
         target="metadata_structure:MetadataStructure",

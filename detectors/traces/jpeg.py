@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from math import log
-from typing import cast
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from assay.provenance.disclosure.jpeg import Picture
 
 Table = Sequence[int]
 
@@ -124,6 +127,29 @@ def chroma_subsampling(components: Sequence[tuple[int, int]]) -> str:
     across, down = h / chroma[0][0], v / chroma[0][1]
     names = {(1.0, 1.0): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0", (1, 2): "4:4:0", (4, 1): "4:1:1"}
     return names.get((across, down), f"{across:g}×{down:g}")
+
+
+def natural(zigzag: Table) -> tuple[int, ...]:
+    """A table as a file stores it (zigzag), in natural order."""
+    ordered = [0] * 64
+    for value, place in zip(zigzag, _zigzag(), strict=True):
+        ordered[place] = value
+    return tuple(ordered)
+
+
+@cache
+def _zigzag() -> tuple[int, ...]:
+    """The natural index of each zigzag position: diagonals, every other one downwards."""
+    places = ((row, column) for row in range(8) for column in range(8))
+    key = sorted(places, key=lambda p: (sum(p), p[0] if sum(p) % 2 else p[1]))
+    return tuple(row * 8 + column for row, column in key)
+
+
+def tables_in(picture: "Picture") -> tuple[tuple[int, ...], ...]:
+    """The tables of a parsed JPEG picture in natural order: that of its first component, then the other components'."""
+    stored = {table.slot: table.values for table in picture.tables}
+    slots = dict.fromkeys(component.table for component in picture.frame.components) if picture.frame else ()
+    return tuple(natural(stored[slot]) for slot in slots if slot in stored)
 
 
 def tables_of(quantization: Mapping[int, Table]) -> tuple[tuple[int, ...], ...]:

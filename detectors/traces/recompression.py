@@ -1,7 +1,7 @@
 """What the pixels remember of earlier JPEG compression: where its 8×8 grid lies, and how coarse it was.
 
-Rules: everything is measured on one crop of the luminance; an answer is given only far above what uncompressed pictures
-show; nothing here says who compressed or why. Sources: Chen and Hsu 2008 (blockiness of shifted grids), Lukáš and
+Rules: everything is measured on one crop of the luminance; strengths are given, and the least that means something is a
+constant with its counts in docs/camera-traces.md; nothing here says who compressed or why. Sources: Chen and Hsu 2008 (blockiness of shifted grids), Lukáš and
 Fridrich 2003 and Farid 2009 (traces of a first quantisation), re-implemented from the papers.
 """
 
@@ -23,6 +23,10 @@ Floats = NDArray[np.float32]
 CROP = 384  # pixels a side
 _MODES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (0, 3), (3, 0))  # (vertical, horizontal) frequency
 _QUALITIES = tuple(range(30, 97, 2))
+LINES = 4.0  # least strength of a grid; uncompressed pictures reach 2.5 (docs/camera-traces.md has the counts)
+FITS = 15.0  # least strength of `quality_before_decoding`; uncompressed pictures reach 8.8
+GAPS = 15.0  # least strength of `quality_before_last`; photographs compressed once reach 10
+_TEXTURED = 0.3  # share of blocks that must hold more than a mean; flat drawings have histograms of their own
 _NOISE = 0.8  # by how much rounding to whole pixels moves a coefficient, at most nearly always
 _FINE = 512  # bins of a quarter
 _TALL = 24  # multiples of the last step that are looked at
@@ -39,22 +43,26 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """An earlier compression on the same grid: about this libjpeg quality."""
+    """An earlier compression at about this libjpeg quality, and how far its trace exceeds chance."""
 
     quality: int
     strength: float
 
 
-def luminance(image: "Image", side: int = CROP) -> tuple[Floats, int, int]:
-    """The middle of a picture as luminance (0–255), with the offset (across, down) of the crop, a multiple of eight."""
+def luminance(image: "Image", side: int = CROP) -> Floats:
+    """The middle of a picture as luminance (0–255); the crop begins at multiples of eight."""
     across = max(image.width - side, 0) // 2 // 8 * 8
     down = max(image.height - side, 0) // 2 // 8 * 8
     box = (across, down, min(across + side, image.width), min(down + side, image.height))
-    return np.asarray(image.crop(box).convert("RGB").convert("L")).astype(np.float32), across, down
+    return np.asarray(image.crop(box).convert("RGB").convert("L")).astype(np.float32)
 
 
 def grid_of(pixels: Floats, *, ignore: tuple[int, int] | None = None) -> Grid:
-    """The 8×8 grid that stands out most in luminance, other than the one at `ignore`, however little it does."""
+    """The 8×8 grid that stands out most in luminance, however little it does.
+
+    `ignore` is the offset of a JPEG's own grid. Its blocks are symmetrical, so their own middle line can stand out, too: a
+    second grid shifted by just four pixels cannot be told from it and is not looked for.
+    """
     steps = np.abs(pixels[:-1, :-1] + pixels[1:, 1:] - pixels[1:, :-1] - pixels[:-1, 1:])
     steps = np.minimum(steps, 24)  # edges of things are no grid
     across, strength_across = _line(steps, None if ignore is None else ignore[0])
@@ -71,7 +79,8 @@ def _line(steps: Floats, ignore: int | None) -> tuple[int, float]:
     means -= np.median(means, axis=1, keepdims=True)
     mean, error = means.mean(axis=0), means.std(axis=0) / np.sqrt(bands) + 1e-6
     order = [(int(edge) + 1) % 8 for edge in np.argsort(mean)[::-1]]
-    best, second = [offset for offset in order if offset != ignore][:2]
+    own = () if ignore is None else (ignore, (ignore + 4) % 8)
+    best, second = [offset for offset in order if offset not in own][:2]
     spread = np.hypot(error[best - 1], error[second - 1])
     return best, float((mean[best - 1] - mean[second - 1]) / spread)
 
@@ -97,6 +106,8 @@ def quality_before_decoding(found: Floats) -> Earlier:
 
     Counts coefficients near multiples of a step and compares with what a smooth histogram gives, in standard deviations.
     """
+    if (np.abs(found) > 4 * _NOISE).any(axis=0).mean() < _TEXTURED:
+        return Earlier(0, 0.0)
     counts = _histogram(found * 4, _FINE)
     near, expected, spread = (weights @ counts for weights in _near_multiples())
     return _strongest((near - expected) / np.sqrt(spread + 1))
@@ -109,7 +120,10 @@ def quality_before_last(found: Floats, last: Sequence[int]) -> Earlier:
     that no multiple of it rounds to. Gaps are counted against the next value that is reached, in standard deviations.
     """
     steps = tuple(int(last[vertical * 8 + horizontal]) for vertical, horizontal in _MODES)
-    counts = _histogram(np.rint(found / np.array(steps, np.float32)[:, None]), _TALL)
+    multiples = np.rint(found / np.array(steps, np.float32)[:, None])
+    if (multiples != 0).any(axis=0).mean() < _TEXTURED:
+        return Earlier(0, 0.0)
+    counts = _histogram(multiples, _TALL)
     lacking, total = (weights @ counts for weights in _gap_weights(steps))
     return _strongest(lacking / np.sqrt(total + 1))
 
