@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, 
     "keys": ("keys", "Keys and certificates for signing: make, request, check"),
     "signatures": ("signatures", "Replay and check the log of all signatures made on this machine"),
     "derive": ("derive", "Make a derivative of a picture, signed with the original as its parent"),
+    "audit": ("audit", "Examine folders, archives and buckets, and remember what was found"),
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from assay.detectors.evidence import Basis, Origin
 from assay.provenance.custody.chain import BottomLine, Custody
+from assay.provenance.errors import UnsupportedFormat
 from assay.scanning.scan import Failure, Report
 
 _AI = (Origin.SYNTHETIC, Origin.COMPOSITE)
@@ -27,12 +28,17 @@ def _tampered(report: Report) -> bool:
     return isinstance(report.custody, Custody) and report.custody.bottom_line in broken
 
 
+def _unreadable(report: Report) -> bool:
+    """Formats that assay reads but never decodes (SVG, DNG) are not broken files."""
+    return report.undecoded is not None and not isinstance(report.undecoded, UnsupportedFormat)
+
+
 CONDITIONS: dict[str, tuple[str, Callable[[Report], bool]]] = {
     "synthetic": ("held to be generated, wholly or in part", _synthetic),
     "undisclosed": ("held to be generated, and the file does not say so", _undisclosed),
     "tampered": ("changed after signing, or made from something that was", _tampered),
     "contested": ("the evidence contradicts itself", lambda report: report.verdict.contested),
-    "unreadable": ("could not be opened or decoded", lambda report: report.width is None),
+    "unreadable": ("could not be opened or decoded", _unreadable),
 }
 
 

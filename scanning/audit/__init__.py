@@ -1,0 +1,1 @@
+"""Many images: walked lazily, examined once by content, remembered, given as rows."""

@@ -1,0 +1,182 @@
+"""What lies in a zip or tar archive, member by member, without unpacking it.
+
+Rules: nothing is written, so no member's path can lead anywhere; members, their sizes and their sum are bounded before they
+are inflated and while they are; archives in archives are named and not opened; what is neither image nor calls itself one is
+passed over, as in a folder.
+"""
+
+import bz2
+import gzip
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import IO, cast
+
+from assay.provenance.asset import DEFAULT_LIMITS, Limits
+from assay.provenance.errors import AssayError, LimitExceeded
+from assay.provenance.media_type import sniff
+from assay.scanning.audit.sources import ARCHIVE_ENDINGS, Item, local_fingerprint, refused
+from assay.scanning.walking import is_image_name
+
+MEMBERS = 5_000_000  # of one archive
+RATIO = 100  # how far all members together may inflate: photographs hardly do, bombs live on it
+SLACK = 1024**3  # bytes that any archive may inflate to
+_BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+)
+
+
+class ArchiveRefused(AssayError):
+    """An archive or a member that is broken, encrypted, too large, or of a kind that is not opened."""
+
+
+def members(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[Item]:
+    """Yield the images of one archive as `archive!member`; an archive that breaks off says so in a last item."""
+    try:
+        fingerprint = local_fingerprint(path.stat())
+        if path.suffix.lower() == ".zip":
+            yield from _zip(path, fingerprint, limits)
+        else:
+            yield from _tar(path, fingerprint, limits)
+    except _BROKEN as error:
+        yield refused(str(path), ArchiveRefused(f"{path}: a broken archive: {error}"[:300]))
+    except AssayError as error:
+        yield refused(str(path), error)
+
+
+def _zip(path: Path, fingerprint: str, limits: Limits) -> Iterator[Item]:
+    archive = zipfile.ZipFile(path)  # stays open for the items; closed with the last of them
+    total = 0
+    for number, member in enumerate(archive.infolist()):
+        total += member.file_size
+        _bounded(path, number, total)
+        if member.is_dir():
+            continue
+        name = f"{path}!{member.filename}"
+        if member.flag_bits & 1:
+            if is_image_name(member.filename):
+                yield refused(name, ArchiveRefused(f"{name}: is encrypted", "decrypt the archive"))
+            continue
+        if member.filename.lower().endswith(ARCHIVE_ENDINGS):
+            yield refused(name, _nested(name))
+            continue
+        if not is_image_name(member.filename) and not _sniffed(archive, member):
+            continue
+        yield Item(
+            name,
+            partial(_read_zip, archive, member, name, limits),
+            member.file_size,
+            _zip_date(member),
+            f"{fingerprint} {number} {member.CRC}",
+        )
+
+
+def _sniffed(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    try:
+        with archive.open(member) as stream:
+            return sniff(stream.read(4096)) is not None
+    except _BROKEN:
+        return False
+
+
+def _read_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, limits: Limits) -> bytes:
+    try:
+        with archive.open(member) as stream:
+            return _capped(stream, name, member.file_size, limits)
+    except _BROKEN as error:
+        raise ArchiveRefused(f"{name}: a broken member: {error}"[:300]) from error
+
+
+def _tar(path: Path, fingerprint: str, limits: Limits) -> Iterator[Item]:
+    total = 0
+    # Decompressed here, for tarfile's own streams take a file that breaks off for one that ends.
+    with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        for number, member in enumerate(archive):
+            total += member.size
+            _bounded(path, number, total)
+            if not member.isreg():
+                continue
+            name = f"{path}!{member.name}"
+            if member.name.lower().endswith(ARCHIVE_ENDINGS):
+                yield refused(name, _nested(name))
+                continue
+            content = archive.extractfile(member)
+            if content is None:
+                continue
+            item = _tar_item(content, member, name, f"{fingerprint} {number}", limits)
+            if item is not None:
+                yield item
+        _drain(stream)
+
+
+def _decompressed(path: Path) -> IO[bytes]:
+    match path.suffix.lower():
+        case ".gz" | ".tgz":
+            return cast(IO[bytes], gzip.open(path))
+        case ".bz2" | ".tbz2":
+            return bz2.open(path)
+        case ".xz" | ".txz":
+            return lzma.open(path)
+        case _:
+            return path.open("rb")
+
+
+def _drain(stream: IO[bytes]) -> None:
+    """Read past the end mark: a compressed archive that was cut off says so only there."""
+    for _ in range(1024):
+        if not stream.read(1024 * 1024):
+            return
+
+
+def _tar_item(stream: IO[bytes], member: tarfile.TarInfo, name: str, fingerprint: str, limits: Limits) -> Item | None:
+    try:
+        head = stream.read(4096)
+        if not is_image_name(member.name) and sniff(head) is None:
+            return None
+        content = head + _capped(stream, name, member.size, limits)
+    except LimitExceeded as error:
+        return refused(name, error)
+    if len(content) != member.size:
+        return refused(name, ArchiveRefused(f"{name}: the archive breaks off within it"))
+    return Item(name, lambda: content, member.size, float(member.mtime), fingerprint)
+
+
+def _capped(stream: IO[bytes], name: str, size: int, limits: Limits) -> bytes:
+    if size > limits.bytes:
+        raise LimitExceeded(name, "bytes", found=size, limit=limits.bytes)
+    content = stream.read(limits.bytes + 1)
+    if len(content) > limits.bytes:  # its header lied
+        raise LimitExceeded(name, "bytes", found=len(content), limit=limits.bytes)
+    return content
+
+
+def _bounded(path: Path, number: int, total: int) -> None:
+    if number >= MEMBERS:
+        raise LimitExceeded(str(path), "members", found=number + 1, limit=MEMBERS)
+    limit = RATIO * path.stat().st_size + SLACK
+    if total > limit:
+        raise LimitExceeded(str(path), "bytes in all members", found=total, limit=limit)
+
+
+def _nested(name: str) -> AssayError:
+    return ArchiveRefused(f"{name}: an archive in an archive is not opened", "unpack the outer one")
+
+
+def _zip_date(member: zipfile.ZipInfo) -> float | None:
+    try:
+        return datetime(*member.date_time, tzinfo=UTC).timestamp()
+    except ValueError:
+        return None

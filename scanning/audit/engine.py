@@ -1,0 +1,173 @@
+"""The audit itself: items are read ahead, looked up, examined by the pool where they must be, and given back as rows.
+
+Rules: rows come in the order of the items; work in hand is bounded in files and in bytes; what is known is remembered the
+moment it is known; one bad file costs one row. Only this module's caller's thread touches the ledger.
+"""
+
+import hashlib
+import queue
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+from assay import __version__
+from assay.provenance.errors import AssayError
+from assay.scanning.audit.ledger import Ledger
+from assay.scanning.audit.row import Content, Row, failed
+from assay.scanning.audit.sources import Item
+from assay.scanning.worker import ParserCrashed, Pool, WorkersFailed
+
+_READERS = 4  # they wait for disks and networks, and hash
+_AHEAD = 4096  # rows that wait for an earlier one, so that one slow file holds nobody up
+_BYTES = 192 * 1024 * 1024  # content in memory, beside what the children hold
+
+
+@dataclass(slots=True)
+class _Work:
+    """One item on its way to a row."""
+
+    item: Item
+    sha256: str | None = None
+    size: int | None = None
+    content: Content | None = None
+    reading: "Future[tuple[bytes, str]] | None" = None
+    examining: "Future[bytes] | None" = None
+    held: int = 0  # bytes in memory on its account
+
+
+class Audit:
+    """One pass over items. Iterate it for its rows; leaving the loop early loses nothing that the ledger knows."""
+
+    def __init__(self, items: Iterable[Item], *, ledger: Ledger, pool: Pool) -> None:
+        self._items, self._ledger, self._pool = iter(items), ledger, pool
+        self._order: deque[_Work] = deque()
+        self._events: queue.SimpleQueue[_Work] = queue.SimpleQueue()
+        self._twins: dict[str, list[_Work]] = {}  # contents being examined, and everybody who waits for them
+        self._held = 0
+        self._busy = 0
+        self.examined = 0  # contents that went to the pool
+
+    def __iter__(self) -> Iterator[Row]:
+        with ThreadPoolExecutor(_READERS) as self._readers:
+            try:
+                yield from self._rows()
+            finally:
+                self._readers.shutdown(wait=False, cancel_futures=True)
+
+    def _rows(self) -> Iterator[Row]:
+        for item in self._items:
+            if not self._ledger.names_first(item.name):
+                continue
+            work = _Work(item)
+            self._order.append(work)
+            self._begin(work)
+            yield from self._finished()
+            while self._full():
+                self._advance()
+                yield from self._finished()
+        while self._order:
+            self._advance()
+            yield from self._finished()
+
+    def _full(self) -> bool:
+        """Enough is on its way: rows, reads (a few for every child), or bytes."""
+        return len(self._order) >= _AHEAD or self._busy >= 4 * (self._pool.size + _READERS) or self._held >= _BYTES
+
+    def _finished(self) -> Iterator[Row]:
+        while self._order and self._order[0].content is not None:
+            yield self._row(self._order.popleft())
+
+    def _row(self, work: _Work) -> Row:
+        assert work.content is not None
+        first = self._ledger.first_met(work.sha256, work.item.name) if work.sha256 else work.item.name
+        return Row(
+            assay=__version__,
+            name=work.item.name,
+            sha256=work.sha256,
+            bytes=work.size if work.size is not None else work.item.size,
+            modified=work.item.date,
+            duplicate_of="" if first == work.item.name else first,
+            **asdict(work.content),
+        )
+
+    def _begin(self, work: _Work) -> None:
+        item = work.item
+        known = self._ledger.hash_of(item.name, item.fingerprint)
+        if known is not None:
+            work.sha256, work.size = known
+            work.content = self._ledger.find(work.sha256)
+            if work.content is not None:
+                return
+        self._busy += 1
+        work.held = item.size or 0
+        self._held += work.held
+        work.reading = self._readers.submit(_read, item)
+        work.reading.add_done_callback(lambda _: self._events.put(work))
+
+    def _advance(self) -> None:
+        """Wait for one event and take its work a step further."""
+        work = self._events.get()
+        if work.examining is not None:
+            self._take_answer(work, work.examining)
+        elif work.reading is not None:
+            self._take_bytes(work, work.reading)
+
+    def _take_bytes(self, work: _Work, reading: "Future[tuple[bytes, str]]") -> None:
+        work.reading = None
+        try:
+            content, work.sha256 = reading.result()
+        except AssayError as error:
+            prefix = f"{work.item.name}: "
+            self._settle(work, failed(type(error).__name__, error.message.removeprefix(prefix)))
+            return
+        work.size = len(content)
+        self._held += work.size - work.held
+        work.held = work.size
+        item = work.item
+        self._ledger.note_hash(item.name, item.fingerprint, sha256=work.sha256, size=work.size, modified=item.modified)
+        known = self._ledger.find(work.sha256)
+        if known is not None:
+            self._settle(work, known)
+        elif work.sha256 in self._twins:
+            self._twins[work.sha256].append(work)
+            self._release(work)
+        else:
+            self._twins[work.sha256] = []
+            self.examined += 1
+            work.examining = self._pool.submit(content)
+            work.examining.add_done_callback(lambda _: self._events.put(work))
+
+    def _take_answer(self, work: _Work, examining: "Future[bytes]") -> None:
+        work.examining = None
+        assert work.sha256 is not None
+        keep = True
+        try:
+            content = Content.from_json(examining.result())
+        except WorkersFailed:
+            raise
+        except ParserCrashed as error:
+            content, keep = failed(type(error).__name__, error.message), not error.foreign
+        except (ValueError, TypeError) as error:
+            content = failed(ParserCrashed.__name__, f"crashed the parser: its answer is malformed: {error}")
+        except CancelledError:
+            content, keep = failed("Interrupted", "the audit was ended before its turn"), False
+        if keep:
+            self._ledger.note(work.sha256, content)
+        self._settle(work, content)
+        for twin in self._twins.pop(work.sha256):
+            twin.content = content
+
+    def _settle(self, work: _Work, content: Content) -> None:
+        work.content = content
+        self._release(work)
+
+    def _release(self, work: _Work) -> None:
+        self._busy -= 1
+        self._held -= work.held
+        work.held = 0
+
+
+def _read(item: Item) -> tuple[bytes, str]:
+    content = item.read()
+    return content, hashlib.sha256(content).hexdigest()

@@ -1,0 +1,154 @@
+"""The policy file `assay.toml`: what must be signed, by whom, what must be labelled, what an audit fails on.
+
+Rules: a rule is told from a row alone, so that it can be applied to finished rows; an unknown key is an error, for a
+misspelt rule that silently holds is worse than none; patterns are gitignore's, relative to the policy file's folder.
+"""
+
+import fnmatch
+import os
+import tomllib
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.detectors.evidence import Origin
+from assay.provenance.custody.chain import BottomLine
+from assay.provenance.errors import AssayError
+from assay.scanning.audit.row import Row
+from assay.scanning.gate import CONDITIONS
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+_SIGNED = {  # what a rule may ask of the signature: the bottom lines that satisfy it
+    "trusted": (BottomLine.TRUSTED,),
+    "valid": (BottomLine.TRUSTED, BottomLine.VALID),
+}
+_AI = (Origin.SYNTHETIC, Origin.COMPOSITE)
+
+
+class PolicyRefused(AssayError):
+    """A policy file that cannot be read or says something that assay does not understand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What files must be. `files`: which (all where empty). `signed`: trusted or valid. `by`: shell patterns of the
+    signer's name or organisation. `labelled`: what is held to be generated must say so itself. `origin`: allowed origins."""
+
+    name: str
+    files: tuple[str, ...] = ()
+    signed: str = ""
+    by: tuple[str, ...] = ()
+    labelled: bool = False
+    origin: tuple[str, ...] = ()
+
+    def holds(self, row: Row) -> bool:
+        """Whether a row satisfies the rule, its files aside. What cannot be read satisfies no demand for a signature."""
+        if self.signed and row.custody not in {line.value for line in _SIGNED[self.signed]}:
+            return False
+        if self.by and not any(_named(pattern, row) for pattern in self.by):
+            return False
+        if self.labelled and row.origin in _AI and not row.declared:
+            return False
+        return not self.origin or row.origin is None or row.origin in self.origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A policy file's content. `root` is its folder."""
+
+    root: Path
+    fail_on: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+    def judged(self, row: Row) -> Row:
+        """The row with the names of the rules that it breaks."""
+        place = self._place(row.name)
+        broken = tuple(
+            rule.name
+            for rule in self.rules
+            if (not rule.files or _spec(rule.files).match_file(place)) and not rule.holds(row)
+        )
+        return replace(row, breaches=broken)
+
+    def _place(self, name: str) -> str:
+        """The row's name as patterns see it: relative to the policy file where it lies below, else whole."""
+        absolute = os.path.abspath(name)  # noqa: PTH100 - the name may be a URL or an archive's member
+        root = os.path.abspath(self.root)  # noqa: PTH100
+        if "://" not in name and absolute.startswith(root + os.sep):
+            return absolute[len(root) + 1 :]
+        return name.partition("://")[2] or name.lstrip("/")
+
+
+def read_policy(path: Path) -> Policy:
+    """Read `assay.toml`. Raises `PolicyRefused`."""
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PolicyRefused(f"{path}: cannot be read: {error}", "see docs/audit.md for a policy file") from error
+    try:
+        return _policy(found, path.parent)
+    except (ValueError, TypeError) as error:
+        raise PolicyRefused(f"{path}: {error}", "see docs/audit.md for a policy file") from error
+
+
+def _policy(found: dict[str, Any], root: Path) -> Policy:
+    unknown = found.keys() - {"fail-on", "exclude", "rule"}
+    if unknown:
+        raise ValueError(f"unknown key {min(unknown)!r}")
+    fail_on = _words(found.get("fail-on", []), "fail-on", tuple(CONDITIONS))
+    exclude = _words(found.get("exclude", []), "exclude")
+    tables = found.get("rule", [])
+    if not isinstance(tables, list):
+        raise TypeError("rules are written [[rule]]")
+    return Policy(root=root, fail_on=fail_on, exclude=exclude, rules=tuple(map(_rule, tables)))
+
+
+def _rule(table: dict[str, Any]) -> Rule:
+    known = {column.name for column in fields(Rule)}
+    unknown = table.keys() - known
+    if unknown:
+        raise ValueError(f"unknown key {min(unknown)!r} in a rule; known are {', '.join(sorted(known))}")
+    name = table.get("name")
+    if not isinstance(name, str) or not name:
+        raise ValueError("every rule needs a name")
+    rule = Rule(
+        name=name,
+        files=_words(table.get("files", []), "files"),
+        signed=table.get("signed", ""),
+        by=_words(table.get("by", []), "by"),
+        labelled=table.get("labelled", False),
+        origin=_words(table.get("origin", []), "origin", tuple(origin.value for origin in Origin)),
+    )
+    if rule.signed not in ("", *_SIGNED):
+        raise ValueError(f"rule {name!r}: signed is one of {', '.join(_SIGNED)}")
+    if type(rule.labelled) is not bool:
+        raise ValueError(f"rule {name!r}: labelled is true or false")
+    if rule.by and not rule.signed:
+        raise ValueError(f"rule {name!r}: `by` needs `signed`, for anybody can write a name")
+    if not (rule.signed or rule.labelled or rule.origin):
+        raise ValueError(f"rule {name!r} demands nothing")
+    return rule
+
+
+def _words(found: object, key: str, allowed: tuple[str, ...] = ()) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
+        raise TypeError(f"{key} is a list of words")
+    strange = [word for word in found if allowed and word not in allowed]
+    if strange:
+        raise ValueError(f"{key}: {strange[0]!r} is none of {', '.join(allowed)}")
+    return tuple(found)
+
+
+def _named(pattern: str, row: Row) -> bool:
+    return any(fnmatch.fnmatchcase(name.casefold(), pattern.casefold()) for name in (row.signer, row.organisation))
+
+
+@lru_cache(maxsize=256)
+def _spec(patterns: tuple[str, ...]) -> "GitIgnoreSpec":
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(patterns)

@@ -1,0 +1,194 @@
+"""One row for one file of an audit: the versioned schema that JSONL, CSV and Parquet share.
+
+Rules: `SCHEMA` changes when a column's meaning changes or a column goes; a row is flat (scalars and lists of words); the
+columns of `Content` depend on the bytes alone, so that equal bytes give equal ones wherever they lie; strings of the file
+are carried verbatim and neutralised by presenters. JSON Schema: docs/schema/row-1.json.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from types import NoneType
+from typing import Any, Self, get_args, get_origin, get_type_hints
+
+from assay.detectors.evidence import Basis, Evidence, Severity
+from assay.provenance.custody.chain import Custody, Link
+from assay.scanning.gate import conditions
+from assay.scanning.scan import Failure, Report
+from assay.scanning.words import headline
+
+SCHEMA = "assay.row/1"
+Bytes = bytes  # `bytes` is a column of a row
+SUBJECT = "image"  # what a file is called where it is examined: its true name must not reach anything kept by content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What the bytes of a file alone decide. `error` is a failure's kind, empty where the file was examined."""
+
+    media_type: str | None = None
+    width: int | None = None  # pixels as stored; None where it was not decoded
+    height: int | None = None
+    undecoded: str = ""  # why there are no pixels
+    origin: str | None = None  # None where the file could not be examined at all
+    basis: str | None = None
+    headline: str = ""  # the answer, or why there is none
+    contested: bool = False
+    generator: str = ""
+    log10_likelihood_ratio: float | None = None
+    false_positive_rate: float | None = None
+    custody: str | None = None  # bottom line of the chain; None where the verifier gave none
+    custody_headline: str = ""
+    signer: str = ""  # of the active manifest: common name, else organisation
+    organisation: str = ""
+    trust_list: str = ""  # empty: no list vouches for the signer
+    signed: str = ""  # certified time, ISO 8601; else the time claimed, as written
+    source_types: tuple[str, ...] = ()  # digital source types of the active manifest, last part of the URI
+    grounds: tuple[str, ...] = ()
+    dissent: tuple[str, ...] = ()
+    declared: bool = False  # the file itself says what it is held to be (declared or proved)
+    findings: tuple[str, ...] = ()  # `severity:code`
+    conditions: tuple[str, ...] = ()
+    error: str = ""
+
+    def to_json(self) -> str:
+        """One line; keys in the order of the columns."""
+        return json.dumps(asdict(self), separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | Bytes) -> Self:
+        """Read what `to_json` wrote. Raises `ValueError` on anything else: the writer is a process that opened hostile files."""
+        return cls(**_checked(json.loads(text), _CONTENT_TYPES))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row(Content):
+    """One file. `name` is a path, a URL, or an archive's name with the member after `!`."""
+
+    schema: str = SCHEMA
+    assay: str = ""
+    name: str
+    sha256: str | None = None
+    bytes: int | None = None
+    modified: str = ""  # ISO 8601, UTC: the file's, the member's or the object's own date
+    duplicate_of: str = ""  # the first file of this audit with the same bytes
+    near: str = ""  # the first file of this audit that looks nearly the same
+    breaches: tuple[str, ...] = ()  # rules of the policy file that it breaks
+    change: str = ""  # against a baseline: new, changed, same, gone
+
+    def document(self) -> dict[str, Any]:
+        """The row as a dictionary in the order of `COLUMNS`."""
+        return {name: getattr(self, name) for name in COLUMNS}
+
+    def to_json(self) -> str:
+        """One line of JSONL, without the line break."""
+        return json.dumps(self.document(), separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | Bytes) -> Self:
+        """Read one line of JSONL. Raises `ValueError` where it is no row of this schema."""
+        found = json.loads(text)
+        if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+            raise ValueError(f"no row of {SCHEMA}")
+        return cls(**_checked({name: found[name] for name in found if name in _ROW_TYPES}, _ROW_TYPES))
+
+    def with_conditions(self, *names: str) -> "Row":
+        """The same row with further conditions."""
+        return replace(self, conditions=tuple(sorted({*self.conditions, *names})))
+
+
+def content(outcome: Report | Failure) -> Content:
+    """The columns that one outcome decides."""
+    held = tuple(sorted(conditions(outcome)))
+    if isinstance(outcome, Failure):
+        return failed(type(outcome.error).__name__, outcome.error.message, held)
+    verdict = outcome.verdict
+    voice = next((piece for piece in outcome.evidence if piece.llr is not None), None)
+    return Content(
+        media_type=outcome.asset.media_type.value,
+        width=outcome.width,
+        height=outcome.height,
+        undecoded=_anonymous(outcome.undecoded.message) if outcome.undecoded else "",
+        origin=verdict.origin.value,
+        basis=verdict.basis.word,
+        headline=headline(verdict),
+        contested=verdict.contested,
+        generator=_generator(verdict.grounds + verdict.dissent),
+        log10_likelihood_ratio=voice.llr if voice else None,
+        false_positive_rate=voice.false_positive_rate.value if voice and voice.false_positive_rate else None,
+        **_custody(outcome),
+        grounds=tuple(piece.signal for piece in verdict.grounds),
+        dissent=tuple(piece.signal for piece in verdict.dissent),
+        declared=any(piece.basis in (Basis.DECLARED, Basis.PROVED) for piece in verdict.grounds),
+        findings=tuple(f"{finding.severity.value}:{finding.code}" for finding in verdict.findings),
+        conditions=held,
+    )
+
+
+def failed(kind: str, message: str, held: tuple[str, ...] = ("unreadable",)) -> Content:
+    """The columns of a file that could not be examined."""
+    return Content(headline=_anonymous(message), conditions=held, error=kind)
+
+
+def severity_of(finding: str) -> Severity:
+    """The severity of one entry of `findings`."""
+    return Severity(finding.partition(":")[0])
+
+
+def code_of(finding: str) -> str:
+    """The code of one entry of `findings`."""
+    return finding.partition(":")[2]
+
+
+def _anonymous(message: str) -> str:
+    return message.removeprefix(f"{SUBJECT}: ")[:1000]
+
+
+def _generator(voices: tuple[Evidence, ...]) -> str:
+    return next((piece.generator for piece in voices if piece.generator), "")[:200]
+
+
+def _custody(report: Report) -> dict[str, Any]:
+    custody = report.custody
+    if not isinstance(custody, Custody):
+        return {"custody_headline": _anonymous(custody.message)}
+    link = custody.active
+    return {
+        "custody": custody.bottom_line.value,
+        "custody_headline": custody.headline[:1000],
+        **(_link(link) if link else {}),
+    }
+
+
+def _link(link: Link) -> dict[str, Any]:
+    return {
+        "signer": (link.signer.common_name or link.signer.organisation)[:200],
+        "organisation": link.signer.organisation[:200],
+        "trust_list": link.signer.trust_list,
+        "signed": link.certified_time.isoformat() if link.certified_time else link.claimed_time[:40],
+        "source_types": tuple(uri.rsplit("/", 1)[-1][:100] for uri in link.digital_source_types)[:20],
+    }
+
+
+def _checked(found: object, types: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(found, dict) or not found.keys() <= types.keys():
+        raise ValueError("unknown columns")
+    return {name: _value(name, found[name], types[name]) for name in found}
+
+
+def _value(name: str, value: object, expected: Any) -> object:
+    if get_origin(expected) is tuple:
+        if isinstance(value, list) and all(isinstance(word, str) for word in value):
+            return tuple(value)
+        raise ValueError(f"{name}: not a list of words")
+    allowed = get_args(expected) or (expected,)
+    if float in allowed and type(value) is int:
+        return float(value)
+    if type(value) not in allowed and not (value is None and NoneType in allowed):
+        raise ValueError(f"{name}: not of type {expected}")
+    return value
+
+
+_CONTENT_TYPES = get_type_hints(Content)
+_ROW_TYPES = get_type_hints(Row)
+_FIRST = ("schema", "assay", "name", "sha256", "bytes", "modified")
+COLUMNS: tuple[str, ...] = (*_FIRST, *(column.name for column in fields(Row) if column.name not in _FIRST))

@@ -1,0 +1,170 @@
+"""One audit from targets to outputs: what the command line, the benchmark and the kill test all run.
+
+Rules: outputs and policy are checked before the first file is read; Ctrl-C and SIGTERM end it with whole, partial outputs.
+"""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from assay.provenance.errors import AssayError, UnreadableFile
+from assay.provenance.home import home
+from assay.provenance.trust import default_policy
+from assay.scanning.audit.baseline import Baseline
+from assay.scanning.audit.engine import Audit
+from assay.scanning.audit.examining import Scanning
+from assay.scanning.audit.ledger import Ledger
+from assay.scanning.audit.policy import Policy, read_policy
+from assay.scanning.audit.row import Row
+from assay.scanning.audit.sources import STORE_SCHEMES, items
+from assay.scanning.audit.tally import Tally
+from assay.scanning.report.audit_terminal import AuditTerminal
+from assay.scanning.report.progress import progress
+from assay.scanning.report.row_writing import Outputs
+from assay.scanning.walking import files
+from assay.scanning.worker import Pool, cores
+
+POLICY_FILE = "assay.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What one audit is asked to do; see `assay audit --help`. `model` None: no pixel classifier."""
+
+    targets: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
+    fail_on: tuple[str, ...] = ()
+    policy: Path | None = None
+    baseline: Path | None = None
+    exclude: tuple[str, ...] = ()
+    archives: bool = False
+    model: str | None = None
+    workers: int | None = None
+    ledger: Path | None = None
+    fresh: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+
+@dataclass(slots=True)
+class Ending:
+    """How an audit ended. `met`: conditions and rules that it fails on; `unread`: files that could not be read at all."""
+
+    tally: Tally = field(default_factory=Tally)
+    met: set[str] = field(default_factory=set)
+    unread: int = 0
+    complete: bool = False
+    failures: list[AssayError] = field(default_factory=list)
+
+
+def run(options: Options) -> Ending:
+    """Run one audit. Raises `AssayError` where it cannot begin: a policy, baseline, ledger or output that is refused."""
+    policy = _policy(options)
+    scanning = Scanning(model=options.model, policy=default_policy())
+    ending = Ending()
+    started = time.monotonic()
+    with ExitStack() as stack:
+        stack.enter_context(_terminable())
+        baseline = Baseline(options.baseline) if options.baseline else None
+        path = None if options.fresh else options.ledger or home() / "ledger.sqlite"
+        ledger = stack.enter_context(Ledger(path, scanning.version()))
+        outputs = Outputs(options.outputs)
+        terminal = None if "-" in options.outputs else AuditTerminal(sys.stdout, everything=options.verbose)
+        targets = _listed(options.targets)
+        exclude = options.exclude + (policy.exclude if policy else ())
+        found = items(targets, exclude=exclude, inside_archives=options.archives)
+        audit: Audit | None = None
+        try:
+            with Pool(scanning, size=options.workers or cores()) as pool:
+                audit = Audit(found, ledger=ledger, pool=pool)
+                count = _counter(options, exclude)
+                with progress(count=count, quiet=options.quiet) as step:
+                    for row in _compared(audit, policy, baseline):
+                        ending.tally.add(row)
+                        step(ending.tally)
+                        if row.change == "same":
+                            continue
+                        _judge(row, options, policy, ending)
+                        outputs.write(row)
+                        if terminal:
+                            terminal.write(row)
+            ending.complete = True
+        except KeyboardInterrupt:
+            ending.failures.append(AssayError("interrupted", "run the same command again to go on"))
+        finally:
+            outputs.finish(complete=ending.complete)
+        ending.failures += outputs.failures
+        if ledger.warning:
+            ending.failures.append(AssayError(ledger.warning))
+        if terminal and not options.quiet:
+            seconds = time.monotonic() - started
+            terminal.finish(
+                ending.tally, seconds=seconds, examined=audit.examined if audit else 0, complete=ending.complete
+            )
+    return ending
+
+
+def _policy(options: Options) -> Policy | None:
+    if options.policy is not None:
+        return read_policy(options.policy)
+    found = Path(POLICY_FILE)
+    if not found.is_file():
+        return None
+    if not options.quiet:
+        print(f"assay: policy from {found}", file=sys.stderr)
+    return read_policy(found)
+
+
+def _compared(rows: Iterable[Row], policy: Policy | None, baseline: Baseline | None) -> Iterator[Row]:
+    for row in rows:
+        judged = policy.judged(row) if policy else row
+        yield baseline.compared(judged) if baseline else judged
+    if baseline:
+        yield from baseline.gone()
+
+
+def _judge(row: Row, options: Options, policy: Policy | None, ending: Ending) -> None:
+    wanted = {*options.fail_on, *(policy.fail_on if policy else ())}
+    ending.met |= wanted & set(row.conditions)
+    ending.met.update(row.breaches)
+    ending.unread += row.error == UnreadableFile.__name__
+
+
+def _listed(targets: Iterable[str]) -> Iterator[str]:
+    """The targets, with `-` replaced by the lines of standard input; names with line breaks come NUL-separated."""
+    for target in targets:
+        if target != "-":
+            yield target
+            continue
+        for line in sys.stdin:
+            yield from (name for name in line.rstrip("\r\n").split("\0") if name)
+
+
+def _counter(options: Options, exclude: tuple[str, ...]) -> Callable[[], int] | None:
+    """How to count the files ahead of the work; None where that would cost what the work costs."""
+    if "-" in options.targets or any(target.startswith(STORE_SCHEMES) for target in options.targets):
+        return None
+    return lambda: sum(1 for _ in files(map(Path, options.targets), exclude=exclude))
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends an audit as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,133 @@
+"""What an audit's targets name, item by item: files, globs, lists, archives, object stores.
+
+Rules: lazy, in a stable order; nothing is read before somebody asks the item; whatever keeps an item from being read is
+raised by the item itself, so that it becomes a row; a fingerprint changes whenever content may have changed.
+"""
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from assay.provenance.asset import DEFAULT_LIMITS, Limits
+from assay.provenance.errors import AssayError, LimitExceeded, UnreadableFile
+from assay.scanning.walking import files
+
+STORE_SCHEMES = ("s3://", "gs://", "az://")
+ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file to examine. `read` gives its bytes or raises `AssayError`; `fingerprint` is empty where content cannot be
+    told unchanged without reading; `modified` is seconds since 1970."""
+
+    name: str
+    read: Callable[[], bytes]
+    size: int | None = None
+    modified: float | None = None
+    fingerprint: str = ""
+
+    @property
+    def date(self) -> str:
+        """`modified` as ISO 8601 in UTC, to the second; empty where unknown or absurd."""
+        if self.modified is None:
+            return ""
+        try:
+            return datetime.fromtimestamp(int(self.modified), UTC).isoformat().replace("+00:00", "Z")
+        except (ValueError, OverflowError, OSError):
+            return ""
+
+
+def items(
+    targets: Iterable[str],
+    *,
+    exclude: Iterable[str] = (),
+    inside_archives: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Iterator[Item]:
+    """Yield what the targets name. A target is a file, a folder, a glob, an archive or an object store's URL.
+
+    A named archive is always opened, one found in a folder only with `inside_archives`. Archives in archives are not.
+    """
+    patterns = tuple(exclude)
+    for target in targets:
+        if target.startswith(STORE_SCHEMES):
+            from assay.scanning.audit.stores import objects
+
+            yield from objects(target, exclude=patterns, limits=limits)
+            continue
+        for path in _local(target):
+            if _is_archive(str(path)) and path.is_file():
+                yield from _archive(path, limits)
+                continue
+            also = _is_archive if inside_archives else None
+            for found in files([path], exclude=patterns, also=also):
+                if inside_archives and _is_archive(str(found)):
+                    yield from _archive(found, limits)
+                else:
+                    yield _file(found, limits)
+
+
+def _local(target: str) -> Iterator[Path]:
+    path = Path(target)
+    if glob.has_magic(target) and not path.exists():
+        found = False
+        for match in sorted(glob.iglob(target, recursive=True)):  # noqa: PTH207 - the pattern may be absolute
+            found = True
+            yield Path(match)
+        if found:
+            return
+    yield path
+
+
+def _is_archive(name: str) -> bool:
+    return name.lower().endswith(ARCHIVE_ENDINGS)
+
+
+def _archive(path: Path, limits: Limits) -> Iterator[Item]:
+    from assay.scanning.audit.archives import members
+
+    return members(path, limits=limits)
+
+
+def _file(path: Path, limits: Limits) -> Item:
+    try:
+        status = path.stat()
+    except OSError as error:
+        return refused(str(path), UnreadableFile.from_os_error(path, error))
+    return Item(str(path), partial(_read, path, limits), status.st_size, status.st_mtime, local_fingerprint(status))
+
+
+def refused(name: str, error: AssayError) -> Item:
+    """An item that can only say why it cannot be read."""
+
+    def fail() -> bytes:
+        raise error
+
+    return Item(name, fail)
+
+
+def local_fingerprint(status: os.stat_result) -> str:
+    """Size, both clocks and the inode: the second clock cannot be set back by whoever changes a file."""
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
+
+
+def _read(path: Path, limits: Limits) -> bytes:
+    try:
+        if not path.is_file():
+            path.stat()
+            raise UnreadableFile(f"{path}: is no regular file", "name a file")
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limits.bytes:
+                raise LimitExceeded(str(path), "bytes", found=size, limit=limits.bytes)
+            content = file.read(limits.bytes + 1)
+    except OSError as error:
+        raise UnreadableFile.from_os_error(path, error) from error
+    if len(content) > limits.bytes:
+        raise LimitExceeded(str(path), "bytes", found=len(content), limit=limits.bytes)
+    return content

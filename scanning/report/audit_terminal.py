@@ -1,0 +1,62 @@
+"""An audit for people in a terminal: one line for each file that deserves a look, and the count at the end.
+
+Rules: healthy files are silent unless asked for; every string of a file goes through `plain` and is never markup; colour
+never carries meaning alone.
+"""
+
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from assay.provenance.text import plain
+from assay.scanning.audit.row import Row, code_of
+from assay.scanning.audit.tally import VERDICTS, Tally, remarkable, verdict_of
+
+_STYLES = {
+    "synthetic": "bold magenta",
+    "composite": "bold magenta",
+    "created": "bold blue",
+    "captured": "bold green",
+    "undetermined": "bold yellow",
+    "unreadable": "bold red",
+}
+
+
+class AuditTerminal:
+    """Writes rows as they come. With `everything`, unremarkable ones too."""
+
+    def __init__(self, stream: TextIO, *, everything: bool = False) -> None:
+        self._console = Console(file=stream, width=None if stream.isatty() else 160, highlight=False)
+        self._everything = everything
+
+    def write(self, row: Row) -> None:
+        """Write one row, if it deserves it."""
+        if not (self._everything or remarkable(row) or row.change == "gone"):
+            return
+        verdict = "gone" if row.change == "gone" else verdict_of(row)
+        alarms = [code_of(finding) for finding in row.findings if finding.startswith("alarm:")]
+        notes = dict.fromkeys((*(name for name in row.conditions if name != verdict), *alarms, *row.breaches))
+        line = Text.assemble((f"{verdict:<13}", _STYLES.get(verdict, "dim")), (plain(row.name, limit=400), "bold"))
+        if notes:
+            line.append("  " + plain(", ".join(notes)), "red")
+        if row.origin is None and row.change != "gone":
+            line.append("  " + plain(row.headline, limit=200), "dim")
+        line.overflow = "fold"
+        self._console.print(line, soft_wrap=True)
+
+    def finish(self, tally: Tally, *, seconds: float, examined: int, complete: bool) -> None:
+        """Write the count."""
+        console = self._console
+        console.print()
+        state = "" if complete else "interrupted after "
+        remembered = tally.rows - examined
+        how = f", {remembered:,} of them known already or copies" if remembered > 0 else ""
+        console.print(Text(f"{state}{tally.rows:,} files in {seconds:.1f} s{how}", "bold"))
+        for verdict in VERDICTS:
+            if tally.verdicts[verdict]:
+                console.print(Text.assemble(f"{tally.verdicts[verdict]:>9,}  ", (verdict, _STYLES[verdict])))
+        for title, counts in (("", tally.conditions), ("breaks: ", tally.breaches), ("", tally.changes)):
+            for name, number in counts.most_common():
+                if name not in VERDICTS:
+                    console.print(Text.assemble(f"{number:>9,}  ", title, plain(name)))

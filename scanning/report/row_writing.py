@@ -1,0 +1,142 @@
+"""Rows into files, several at once, each in the format that its ending names.
+
+Rules: a file is written as `NAME.part` beside its place and renamed when finished, so that a kill never leaves half a report
+under a whole one's name; an interrupted audit's files are whole and say that they are partial where the format can; an
+output that cannot be written is given up with its reason, and the others go on.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Protocol
+
+from assay.provenance.errors import AssayError, OutputRefused
+from assay.scanning.audit.row import Row
+
+ENDINGS = (".jsonl", ".ndjson", ".csv", ".parquet", ".sarif", ".sarif.json", ".html")
+
+
+class RowWriter(Protocol):
+    """Takes rows one by one. `finish` ends the file; `complete` is False where the audit was interrupted."""
+
+    def write(self, row: Row) -> None:
+        """Take one row."""
+        ...
+
+    def finish(self, *, complete: bool) -> None:
+        """Write what must come last."""
+        ...
+
+
+class JsonRows:
+    """One line of JSON for every row, there as soon as the row is."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, row: Row) -> None:
+        """Write one line."""
+        self._stream.write(row.to_json() + "\n")
+        self._stream.flush()
+
+    def finish(self, *, complete: bool) -> None:
+        """Nothing is left to write."""
+
+
+class Outputs:
+    """All outputs of one audit. A name is a file or `-` for JSONL on standard output."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """Open every output, so that what cannot be written is known before anything is examined. Raises `OutputRefused`."""
+        self.failures: list[AssayError] = []
+        self._files: list[_Output] = []
+        try:
+            for name in names:
+                self._files.append(_Output(name))
+        except AssayError:
+            self._abandon()
+            raise
+
+    def write(self, row: Row) -> None:
+        """Give one row to every output that still works."""
+        self._each(lambda output: output.writer.write(row))
+
+    def finish(self, *, complete: bool) -> None:
+        """End every file and put it in its place."""
+        self._each(lambda output: output.finish(complete=complete))
+
+    def _each(self, act: "Callable[[_Output], None]") -> None:
+        for output in tuple(self._files):
+            try:
+                act(output)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                self.failures.append(OutputRefused.from_os_error(output.name, error))
+                output.abandon()
+                self._files.remove(output)
+
+    def _abandon(self) -> None:
+        for output in self._files:
+            output.abandon()
+
+
+class _Output:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._stream: IO[str] | None = None
+        self._target = Path(name)
+        self._part = self._target.with_name(self._target.name + ".part")
+        if name == "-":
+            self.writer: RowWriter = JsonRows(sys.stdout)
+            return
+        if not name.endswith(ENDINGS):
+            raise OutputRefused(f"{name}: its ending names no format", f"one of {', '.join(ENDINGS)}")
+        if self._target.is_dir():
+            raise OutputRefused(f"{name}: is a folder", "name a file")
+        try:
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            self.writer = self._open()
+        except OSError as error:
+            raise OutputRefused.from_os_error(name, error) from error
+
+    def _open(self) -> RowWriter:
+        if self.name.endswith(".parquet"):
+            from assay.scanning.report.parquet import ParquetRows
+
+            return ParquetRows(self._part)
+        self._stream = stream = self._part.open("w", encoding="utf-8", newline="")
+        if self.name.endswith(".csv"):
+            from assay.scanning.report.table import CsvRows
+
+            return CsvRows(stream)
+        if self.name.endswith((".sarif", ".sarif.json")):
+            from assay.scanning.report.sarif import SarifRows
+
+            return SarifRows(stream)
+        if self.name.endswith(".html"):
+            from assay.scanning.report.summary import SummaryPage
+
+            return SummaryPage(stream)
+        return JsonRows(stream)
+
+    def finish(self, *, complete: bool) -> None:
+        self.writer.finish(complete=complete)
+        if self.name == "-":
+            sys.stdout.flush()
+            return
+        if self._stream is not None:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            self._stream.close()
+        self._part.replace(self._target)
+
+    def abandon(self) -> None:
+        """Give the file up; nothing of it is left behind."""
+        if self._stream is not None:
+            with contextlib.suppress(OSError):  # closing flushes, and that is what has failed
+                self._stream.close()
+        if self.name != "-":
+            self._part.unlink(missing_ok=True)

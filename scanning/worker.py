@@ -1,0 +1,303 @@
+"""Hostile files are opened here: child processes with warm scanners, limited memory and time, that may die.
+
+Rules: a child gets bytes and gives back bounded bytes, never a pickle; whatever happens to it costs one answer and no other;
+every child computes with one thread, so that as many children as cores do not fight; children ignore Ctrl-C and end when
+their parent is gone.
+"""
+
+import contextlib
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any, Self
+
+from assay.provenance.errors import AssayError
+
+Examine = Callable[[bytes], bytes]
+_MEBIBYTE = 1024 * 1024
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
+_START_SECONDS = 120.0
+
+
+class ParserCrashed(AssayError):
+    """Examining a file killed the process that did it, or would not end. `foreign`: something outside killed it."""
+
+    def __init__(self, reason: str, *, foreign: bool = False) -> None:
+        super().__init__(f"crashed the parser: {reason}", "the file may be hostile; nothing of it was believed")
+        self.foreign = foreign
+
+
+class WorkersFailed(AssayError):
+    """The child processes do not come up at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLimits:
+    """What one child may use. `memory` is address space in bytes, `resident` what it may keep between files,
+    `cpu_seconds` and `seconds` are for one file, `answer` in bytes."""
+
+    memory: int = 4096 * _MEBIBYTE
+    resident: int = 1536 * _MEBIBYTE
+    cpu_seconds: int = 60
+    seconds: float = 180.0
+    answer: int = 4 * _MEBIBYTE
+
+
+class Pool:
+    """As many children as asked for. `make` is called once in each child (it must be picklable) and gives the function
+    that examines one file's bytes there.
+
+    Use as a context manager; `submit` may be called from any thread.
+    """
+
+    def __init__(self, make: Callable[[], Examine], *, size: int, limits: WorkerLimits | None = None) -> None:
+        self._tasks: queue.SimpleQueue[tuple[bytes, Future[bytes]] | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        limits = limits or WorkerLimits()
+        self._lanes = [_Lane(make, limits, self._tasks, self._closing) for _ in range(size)]
+        self.size = size
+
+    def __enter__(self) -> Self:
+        for lane in self._lanes:
+            lane.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(now=error is not None)
+
+    def submit(self, content: bytes) -> "Future[bytes]":
+        """The answer for one file's bytes; fails with `ParserCrashed` where the file killed two children,
+        or hung one, and with `WorkersFailed` where none can be started."""
+        future: Future[bytes] = Future()
+        self._tasks.put((content, future))
+        return future
+
+    def close(self, *, now: bool = False) -> None:
+        """End the children: after the work in hand, or at once."""
+        if now:
+            self._closing.set()
+            for lane in self._lanes:
+                lane.kill()
+        for _ in self._lanes:
+            self._tasks.put(None)
+        for lane in self._lanes:
+            lane.join()
+
+
+class _Lane(threading.Thread):
+    """One child and the thread that feeds it."""
+
+    def __init__(
+        self,
+        make: Callable[[], Examine],
+        limits: WorkerLimits,
+        tasks: "queue.SimpleQueue[tuple[bytes, Future[bytes]] | None]",
+        closing: threading.Event,
+    ) -> None:
+        super().__init__(daemon=True)
+        self._make, self._limits, self._tasks, self._closing = make, limits, tasks, closing
+        self._child: Any = None
+        self._pipe: Connection | None = None
+
+    def run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            content, future = task
+            if self._closing.is_set() or not future.set_running_or_notify_cancel():
+                future.cancel()
+                continue
+            try:
+                future.set_result(self._examine(content))
+            except AssayError as error:
+                future.set_exception(error)
+            except BaseException as error:  # a defect of ours: whoever waits must hear of it
+                future.set_exception(WorkersFailed(f"a worker's thread failed: {type(error).__name__}: {error}"[:500]))
+            del content, future, task
+        self._end()
+
+    def kill(self) -> None:
+        """End the child at once, from another thread."""
+        child = self._child
+        if child is not None:
+            with contextlib.suppress(Exception):
+                child.kill()
+
+    def _examine(self, content: bytes) -> bytes:
+        """Ask the child; one that dies is replaced and asked once more, for it may have died of what came before."""
+        try:
+            return self._ask(content)
+        except _Died as death:
+            if self._closing.is_set():
+                raise ParserCrashed("the audit was ended", foreign=True) from None
+            if death.signal == signal.SIGXCPU:  # asking again would only cost the same again
+                raise ParserCrashed(death.reason) from None
+        try:
+            return self._ask(content)
+        except _Died as death:
+            raise ParserCrashed(death.reason, foreign=death.signal == signal.SIGKILL) from None
+
+    def _ask(self, content: bytes) -> bytes:
+        pipe = self._connected()
+        try:
+            pipe.send_bytes(content)
+            if not pipe.poll(self._limits.seconds):
+                self._kill_child()
+                raise ParserCrashed(f"no answer within {self._limits.seconds:g} seconds")
+            answer = pipe.recv_bytes(self._limits.answer + 1)
+        except (EOFError, ConnectionError):
+            raise self._death() from None
+        except OSError:  # longer than allowed; the pipe is closed already
+            self._kill_child()
+            raise ParserCrashed("its answer is too long") from None
+        kind, body = answer[:1], answer[1:]
+        if kind == b"R":  # it has grown too large and ends itself
+            self._end()
+        elif kind != b"A":
+            self._kill_child()
+            raise ParserCrashed("its answer is malformed")
+        return body
+
+    def _connected(self) -> Connection:
+        if self._pipe is not None:
+            return self._pipe
+        spawning = get_context("spawn")
+        ours, theirs = spawning.Pipe()
+        child = spawning.Process(target=_serve, args=(self._make, theirs, self._limits), daemon=True)
+        with _one_thread_each():
+            child.start()
+        theirs.close()
+        self._child, self._pipe = child, ours
+        if self._closing.is_set():
+            self._kill_child()
+            raise ParserCrashed("the audit was ended", foreign=True)
+        try:
+            greeting = ours.recv_bytes(_MEBIBYTE) if ours.poll(_START_SECONDS) else b"no sign of life"
+        except (EOFError, OSError):
+            greeting = str(self._death()).encode()
+        if greeting != b"ready":
+            self._kill_child()
+            raise WorkersFailed(f"a worker process does not start: {greeting.decode(errors='replace')[:500]}")
+        return ours
+
+    def _death(self) -> "_Died":
+        child = self._child
+        child.join(5)
+        code = child.exitcode
+        self._kill_child()
+        return _Died(_cause(code), -(code or 0))
+
+    def _kill_child(self) -> None:
+        self.kill()
+        self._end()
+
+    def _end(self) -> None:
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._child is not None:
+            self._child.join(5)
+            if self._child.is_alive():
+                self._child.kill()
+                self._child.join()
+        self._child = self._pipe = None
+
+
+class _Died(Exception):
+    def __init__(self, reason: str, number: int) -> None:
+        super().__init__(reason)
+        self.reason, self.signal = reason, number
+
+
+def _cause(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"the process ended with code {code}"
+    match -code:
+        case signal.SIGXCPU:
+            return "it used more processor time than one file may"
+        case signal.SIGKILL:
+            return "the process was killed"
+        case number:
+            return f"the process died of {signal.Signals(number).name}"
+
+
+_environment = threading.Lock()
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Any:
+    """A child inherits the environment of the moment; numeric libraries read their thread counts there."""
+    with _environment:
+        before = {name: os.environ.get(name) for name in _THREADS}
+        os.environ.update(dict.fromkeys(_THREADS, "1"))
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+def _serve(make: Callable[[], Examine], pipe: Connection, limits: WorkerLimits) -> None:
+    """A child's life: make the scanner, answer until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 1)  # native libraries print what hostile files make them print
+        os.dup2(nowhere.fileno(), 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        examine = make()
+    except BaseException as error:
+        pipe.send_bytes(f"{type(error).__name__}: {error}".encode()[:1000])
+        return
+    _limit(resource.RLIMIT_AS, limits.memory)
+    pipe.send_bytes(b"ready")
+    while True:
+        try:
+            content = pipe.recv_bytes()
+        except (EOFError, OSError):
+            return
+        _limit(resource.RLIMIT_CPU, int(time.process_time()) + limits.cpu_seconds + 1)
+        answer = examine(content)
+        del content
+        grown = _resident() > limits.resident
+        try:
+            pipe.send_bytes((b"R" if grown else b"A") + answer)
+        except OSError:
+            return
+        if grown:
+            return
+
+
+def _limit(what: int, value: int) -> None:
+    """Lower the soft limit; the hard one stays, for the processor time is set anew for every file."""
+    _, hard = resource.getrlimit(what)
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(what, (value, hard))
+
+
+def _resident() -> int:
+    """Memory held now, in bytes; the peak where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - once per file of an audit
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -1,0 +1,180 @@
+"""`assay audit` as a user runs it: exit codes, outputs, Ctrl-C, and kill -9 again and again."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from outcomes import picture
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "assay.cli", "audit", "--no-pixels"]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT / ".dev")}
+
+
+def assay(*arguments: str | Path, cwd: Path | None = None, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), check=False, cwd=cwd, input=stdin)
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(picture())
+    (folder / "b.png").write_bytes(picture("red"))
+    (folder / "copy.png").write_bytes(picture())
+    (folder / "text.jpg").write_text("this is no photograph")
+    return folder
+
+
+def test_every_output_at_once_and_the_count_on_the_terminal(folder: Path, tmp_path: Path) -> None:
+    endings = ("jsonl", "csv", "parquet", "sarif", "html")
+    outputs = [part for ending in endings for part in ("-o", str(tmp_path / f"out.{ending}"))]
+    done = assay(folder, *outputs)
+    assert done.returncode == 0, done.stderr
+    assert [Path(row["name"]).name for row in rows(tmp_path / "out.jsonl")] == [
+        "a.png",
+        "b.png",
+        "copy.png",
+        "text.jpg",
+    ]
+    assert all((tmp_path / f"out.{ending}").stat().st_size for ending in endings)
+    assert "text.jpg" in done.stdout
+    assert "a.png" not in done.stdout  # healthy files are silent
+    assert "4 files" in done.stdout
+    assert "<script" not in (tmp_path / "out.html").read_text()
+
+
+def test_rows_on_standard_output_and_nothing_else_there(folder: Path) -> None:
+    done = assay(folder, "-o", "-", "--quiet")
+    assert len([json.loads(line) for line in done.stdout.splitlines()]) == 4
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["--fail-on", "tampered,unreadable"], 10, ""),
+        (["--fail-on", "tampered"], 0, ""),
+        (["--fail-on", "tamperd"], 2, "is none of"),
+        (["-o", "out.xlsx"], 1, "its ending names no format"),
+        (["missing.png"], 1, "could not be read at all"),
+        (["--policy", "missing.toml"], 1, "cannot be read"),
+        (["--baseline", "missing.jsonl"], 1, "cannot be read"),
+    ],
+)
+def test_exit_codes(folder: Path, arguments: list[str], code: int, word: str) -> None:
+    done = assay(folder, *arguments, cwd=folder)
+    assert done.returncode == code, done.stderr
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_folder_is_nothing_to_audit(tmp_path: Path) -> None:
+    assert assay(tmp_path).returncode == 3
+
+
+def test_names_on_standard_input(folder: Path, tmp_path: Path) -> None:
+    done = assay("-", "-o", tmp_path / "out.jsonl", stdin=f"{folder / 'a.png'}\n{folder / 'b.png'}\n")
+    assert done.returncode == 0
+    assert len(rows(tmp_path / "out.jsonl")) == 2
+
+
+def test_a_policy_in_the_folder_is_found_and_its_breach_fails(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "assay.toml").write_text('[[rule]]\nname = "signed"\nfiles = ["/pictures/a.png"]\nsigned = "trusted"\n')
+    done = assay("pictures", "-o", "out.jsonl", cwd=tmp_path)
+    assert done.returncode == 10, done.stderr
+    assert [row["breaches"] for row in rows(tmp_path / "out.jsonl")] == [["signed"], [], [], []]
+
+
+def test_against_a_baseline_only_changes_are_reported_and_fail(folder: Path, tmp_path: Path) -> None:
+    assay(folder, "-o", tmp_path / "before.jsonl")
+    (folder / "b.png").unlink()
+    (folder / "new.jpg").write_text("no photograph either")
+    done = assay(
+        folder, "--baseline", tmp_path / "before.jsonl", "-o", tmp_path / "after.jsonl", "--fail-on", "unreadable"
+    )
+    assert done.returncode == 10
+    changes = {Path(row["name"]).name: row["change"] for row in rows(tmp_path / "after.jsonl")}
+    assert changes == {"new.jpg": "new", "b.png": "gone"}
+
+
+def many(folder: Path, number: int) -> list[Path]:
+    """Pictures that each take a moment, none like another."""
+    folder.mkdir()
+    noise = random.Random(7)
+    made = []
+    for index in range(number):
+        path = folder / f"{index:04}.png"
+        path.write_bytes(picture(f"#{noise.randrange(1 << 24):06x}", (160 + index, 120)))
+        os.utime(path, (1_000_000, 1_000_000))
+        made.append(path)
+    return made
+
+
+def test_ctrl_c_leaves_whole_partial_outputs_and_a_second_run_goes_on(tmp_path: Path) -> None:
+    many(tmp_path / "many", 400)
+    outputs = ["-o", str(tmp_path / "out.jsonl"), "-o", str(tmp_path / "out.html")]
+    command = [*COMMAND, str(tmp_path / "many"), *outputs, "--ledger", str(tmp_path / "ledger")]
+    run = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    part = tmp_path / "out.jsonl.part"
+    while not (part.exists() and part.stat().st_size > 5_000):
+        assert run.poll() is None, run.stderr
+        time.sleep(0.02)
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    partial = rows(tmp_path / "out.jsonl")
+    assert 0 < len(partial) < 400
+    assert "interrupted" in (tmp_path / "out.html").read_text()
+    assert not list(tmp_path.glob("*.part"))
+
+    assert assay(tmp_path / "many", "-o", tmp_path / "all.jsonl", "--ledger", tmp_path / "ledger").returncode == 0
+    assert rows(tmp_path / "all.jsonl")[: len(partial)] == partial
+
+
+def test_killed_again_and_again_it_ends_with_exactly_the_right_rows(tmp_path: Path) -> None:
+    """The full size of this is `python benchmarks/audit.py kills`."""
+    files = many(tmp_path / "many", 300)
+    command = [
+        *COMMAND,
+        str(tmp_path / "many"),
+        "-o",
+        str(tmp_path / "out.jsonl"),
+        "--ledger",
+        str(tmp_path / "ledger"),
+        "-q",
+    ]
+    delays = random.Random(11)
+    kills = 0
+    for _ in range(4):
+        run = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            run.wait(timeout=delays.uniform(0.8, 2.0))
+        except subprocess.TimeoutExpired:
+            run.kill()
+            run.wait()
+            kills += 1
+    done = assay(tmp_path / "many", "-o", tmp_path / "out.jsonl", "--ledger", tmp_path / "ledger")
+    assert done.returncode == 0
+    assert kills
+    assert [row["name"] for row in rows(tmp_path / "out.jsonl")] == [str(path) for path in files]
+    once = assay(tmp_path / "many", "-o", tmp_path / "once.jsonl", "--fresh")
+    assert once.returncode == 0
+    assert (tmp_path / "once.jsonl").read_bytes() == (tmp_path / "out.jsonl").read_bytes()

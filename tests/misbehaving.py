@@ -1,0 +1,61 @@
+"""Scanners for worker processes that do what hostile files make parsers do; which harm is done is written in the bytes."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+
+CRASH, HANG, SPIN, SWELL, EXIT, GARBAGE, FLOOD, LINGER = (
+    b"crash", b"hang", b"spin", b"swell", b"exit", b"garbage", b"flood", b"linger",
+)  # fmt: skip
+_kept: list[bytes] = []
+
+
+def misbehaving() -> Callable[[bytes], bytes]:
+    """Made in the child; answers with the length of what it was given, or does harm."""
+
+    def examine(content: bytes) -> bytes:
+        match content.split(b" ")[0]:
+            case b"crash":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case b"hang":
+                time.sleep(600)
+            case b"spin":
+                while True:
+                    pass
+            case b"swell":
+                _kept.append(bytes(8 * 1024**3))
+            case b"exit":
+                os._exit(3)
+            case b"garbage":
+                return b"\x80 no json"
+            case b"flood":
+                return b"x" * (64 * 1024 * 1024)
+            case b"linger":
+                _kept.append(os.urandom(64 * 1024 * 1024))
+        columns = {
+            "media_type": "image/png",
+            "width": 1,
+            "height": len(content),
+            "origin": "undetermined",
+            "basis": "none",
+        }
+        return json.dumps(columns).encode()
+
+    return examine
+
+
+def pid_of_child() -> Callable[[bytes], bytes]:
+    """Answers with the child's process number."""
+    return lambda content: str(os.getpid()).encode()
+
+
+def unable() -> Callable[[bytes], bytes]:
+    """A scanner that cannot be made."""
+    raise ValueError("the model is missing")
+
+
+def environment() -> Callable[[bytes], bytes]:
+    """Answers with the number of threads that numeric libraries are told to use."""
+    return lambda content: os.environ.get("OMP_NUM_THREADS", "").encode()

@@ -1,0 +1,41 @@
+"""Against an earlier audit, only what is held of the same file counts as a change."""
+
+from pathlib import Path
+
+import pytest
+from scanning_rows import simple
+
+from assay.scanning.audit.baseline import Baseline, NoRows, read_rows
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Path:
+    path = tmp_path / "earlier.jsonl"
+    rows = (simple("same.png"), simple("changed.png"), simple("gone.png", conditions=("synthetic",)))
+    path.write_text("".join(row.to_json() + "\n" for row in rows))
+    return path
+
+
+def test_changes_are_told_apart(earlier: Path) -> None:
+    baseline = Baseline(earlier)
+    assert baseline.compared(simple("same.png", modified="2026-01-01T00:00:00Z", assay="2.0")).change == "same"
+    assert baseline.compared(simple("changed.png", sha256="ef" * 32)).change == "changed"
+    assert baseline.compared(simple("new.png")).change == "new"
+    (gone,) = baseline.gone()
+    assert (gone.name, gone.change, gone.conditions) == ("gone.png", "gone", ())
+
+
+@pytest.mark.parametrize("column", [{"custody": "tampered"}, {"origin": "captured"}, {"breaches": ("rule",)}])
+def test_the_same_bytes_judged_otherwise_are_a_change(earlier: Path, column: dict[str, object]) -> None:
+    assert Baseline(earlier).compared(simple("same.png", **column)).change == "changed"
+
+
+def test_a_last_line_that_a_kill_cut_off_is_left_out_and_other_damage_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(simple("a.png").to_json() + "\n" + simple("b.png").to_json()[:50])
+    assert [row.name for row in read_rows(path)] == ["a.png"]
+    path.write_text("no row\n" + simple("b.png").to_json() + "\n")
+    with pytest.raises(NoRows, match="line 1"):
+        list(read_rows(path))
+    with pytest.raises(NoRows, match="cannot be read"):
+        list(read_rows(tmp_path / "missing.jsonl"))

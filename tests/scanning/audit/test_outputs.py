@@ -1,0 +1,53 @@
+"""Outputs are whole or not there; one that fails takes no other with it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from scanning_rows import simple
+
+from assay.provenance.errors import OutputRefused
+from assay.scanning.report.row_writing import Outputs
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_until_an_audit_ends_its_file_does_not_bear_its_name(tmp_path: Path) -> None:
+    target = tmp_path / "rows.jsonl"
+    target.write_text("the earlier audit\n")
+    outputs = Outputs([str(target)])
+    outputs.write(simple("a.png"))
+    assert target.read_text() == "the earlier audit\n"
+    assert '"a.png"' in (tmp_path / "rows.jsonl.part").read_text()  # rows stream: they can be watched
+    outputs.finish(complete=True)
+    assert '"a.png"' in target.read_text()
+    assert not (tmp_path / "rows.jsonl.part").exists()
+
+
+@pytest.mark.parametrize("name", ["rows.xlsx", "rows", "folder.csv"])
+def test_what_cannot_be_written_is_refused_before_anything_is_examined(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(OutputRefused):
+        Outputs([str(tmp_path / "good.jsonl"), str(tmp_path / name)])
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_full_disk_ends_one_output_and_leaves_the_others(tmp_path: Path) -> None:
+    program = f"""
+import resource, signal
+from scanning_rows import simple
+from assay.scanning.report.row_writing import Outputs
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+outputs = Outputs([{str(tmp_path / "rows.jsonl")!r}, {str(tmp_path / "notes.sarif")!r}])
+for number in range(200):
+    outputs.write(simple(f"{{number}}.png"))
+outputs.finish(complete=True)
+print([str(failure) for failure in outputs.failures])
+"""
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / '.dev'}:{ROOT / 'tests'}"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
+    assert "rows.jsonl: cannot be written: File too large" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.sarif"]

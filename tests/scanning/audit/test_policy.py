@@ -1,0 +1,92 @@
+"""A policy's rules are told from rows alone, and a misspelt policy is refused."""
+
+from pathlib import Path
+
+import pytest
+from scanning_rows import simple
+
+from assay.scanning.audit.policy import Policy, PolicyRefused, read_policy
+
+POLICY = """
+fail-on = ["tampered"]
+exclude = ["drafts/"]
+
+[[rule]]
+name = "press pictures are signed by us"
+files = ["press/**"]
+signed = "trusted"
+by = ["Example News*"]
+
+[[rule]]
+name = "generated pictures are labelled"
+labelled = true
+
+[[rule]]
+name = "only captures in the archive"
+files = ["/archive/"]
+origin = ["captured"]
+"""
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Policy:
+    (tmp_path / "assay.toml").write_text(POLICY)
+    return read_policy(tmp_path / "assay.toml")
+
+
+def broken(policy: Policy, name: str, **columns: object) -> tuple[str, ...]:
+    return policy.judged(simple(name, **columns)).breaches
+
+
+def test_who_must_have_signed(policy: Policy, tmp_path: Path) -> None:
+    rule = ("press pictures are signed by us",)
+    inside = str(tmp_path / "press/2026/a.png")
+    ours = {"custody": "trusted", "signer": "EXAMPLE NEWS desk 4"}
+    assert broken(policy, inside, **ours) == ()
+    assert broken(policy, inside, custody="trusted", organisation="Example News") == ()
+    assert broken(policy, inside, **{**ours, "custody": "valid"}) == rule
+    assert broken(policy, inside, **{**ours, "custody": "tampered"}) == rule
+    assert broken(policy, inside, custody="trusted", signer="Somebody Else") == rule
+    assert broken(policy, inside) == rule
+    assert broken(policy, inside, origin=None, custody=None, error="ParserCrashed") == rule
+    assert broken(policy, "s3://bucket/press/a.png") == ()  # the pattern is anchored at the bucket
+    assert broken(policy, str(tmp_path / "elsewhere/a.png")) == ()
+
+
+def test_what_must_be_labelled(policy: Policy) -> None:
+    rule = ("generated pictures are labelled",)
+    assert broken(policy, "a.png", origin="synthetic", declared=False) == rule
+    assert broken(policy, "a.png", origin="composite", declared=False) == rule
+    assert broken(policy, "a.png", origin="synthetic", declared=True) == ()
+
+
+def test_which_origins_are_allowed(policy: Policy, tmp_path: Path) -> None:
+    assert broken(policy, str(tmp_path / "archive/a.png"), origin="captured") == ()
+    assert broken(policy, str(tmp_path / "archive/a.png")) == ("only captures in the archive",)
+
+
+def test_the_rest_of_the_file_is_read(policy: Policy) -> None:
+    assert policy.fail_on == ("tampered",)
+    assert policy.exclude == ("drafts/",)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("fail_on = []", "unknown key 'fail_on'"),
+        ('fail-on = ["tamperd"]', "'tamperd' is none of"),
+        ("fail-on = 3", "list of words"),
+        ("[rule]\nname='x'", "written \\[\\[rule\\]\\]"),
+        ("[[rule]]\nsigned='trusted'", "needs a name"),
+        ("[[rule]]\nname='x'\nsign='trusted'", "unknown key 'sign'"),
+        ("[[rule]]\nname='x'\nsigned='maybe'", "signed is one of"),
+        ("[[rule]]\nname='x'\nby=['me']\nlabelled=true", "needs `signed`"),
+        ("[[rule]]\nname='x'", "demands nothing"),
+        ("[[rule]]\nname='x'\nlabelled='yes'", "true or false"),
+        ("= broken", "cannot be read"),
+    ],
+)
+def test_a_policy_that_could_be_misunderstood_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    (tmp_path / "assay.toml").write_text(text)
+    with pytest.raises(PolicyRefused, match=complaint):
+        read_policy(tmp_path / "assay.toml")

@@ -1,0 +1,184 @@
+"""SARIF 2.1.0: the requirements of the standard that its schema states, checked on a run with every kind of result.
+
+The schema itself is OASIS's and is not part of this repository; the sections are those of the standard.
+"""
+
+import io
+import json
+from typing import Any
+
+from outcomes import HOSTILE
+from scanning_rows import simple
+
+from assay.scanning.audit.row import Row
+from assay.scanning.report.sarif import SarifRows
+
+RESULT = {
+    "type": "object",
+    "required": ["message", "ruleId"],
+    "additionalProperties": False,
+    "properties": {
+        "ruleId": {"type": "string"},
+        "level": {"enum": ["none", "note", "warning", "error"]},  # 3.27.10
+        "baselineState": {"enum": ["new", "unchanged", "updated", "absent"]},  # 3.27.24
+        "message": {
+            "type": "object",
+            "required": ["text"],
+            "additionalProperties": False,
+            "properties": {"text": {"type": "string", "minLength": 1}},
+        },
+        "partialFingerprints": {"type": "object", "additionalProperties": {"type": "string"}},
+        "locations": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["physicalLocation"],
+                "additionalProperties": False,
+                "properties": {
+                    "physicalLocation": {
+                        "type": "object",
+                        "required": ["artifactLocation"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "artifactLocation": {
+                                "type": "object",
+                                "required": ["uri"],
+                                "properties": {
+                                    "uri": {"type": "string", "pattern": r"^[A-Za-z0-9:/._~%!$&'()*+,;=@-]+$"}
+                                },
+                            },
+                            "region": {
+                                "type": "object",
+                                "properties": {"startLine": {"type": "integer", "minimum": 1}},
+                            },
+                        },
+                    }
+                },
+            },
+        },
+    },
+}
+RULE = {
+    "type": "object",
+    "required": ["id"],
+    "additionalProperties": False,
+    "properties": {
+        "id": {"type": "string", "minLength": 1},
+        "shortDescription": {"type": "object", "required": ["text"]},
+        "helpUri": {"type": "string", "pattern": "^https://[^ ]+$"},
+        "defaultConfiguration": {
+            "type": "object",
+            "properties": {"level": {"enum": ["none", "note", "warning", "error"]}},
+        },
+    },
+}
+LOG = {  # 3.13, 3.14, 3.18, 3.19, 3.20
+    "type": "object",
+    "required": ["version", "runs"],
+    "additionalProperties": False,
+    "properties": {
+        "$schema": {"type": "string"},
+        "version": {"const": "2.1.0"},
+        "runs": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["tool", "results"],
+                "additionalProperties": False,
+                "properties": {
+                    "results": {"type": "array", "items": RESULT},
+                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+                    "tool": {
+                        "type": "object",
+                        "required": ["driver"],
+                        "properties": {
+                            "driver": {
+                                "type": "object",
+                                "required": ["name"],
+                                "properties": {"rules": {"type": "array", "uniqueItems": True, "items": RULE}},
+                            }
+                        },
+                    },
+                    "invocations": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["executionSuccessful"],
+                            "properties": {"executionSuccessful": {"type": "boolean"}},
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
+ROWS = [
+    simple("healthy.png"),
+    simple(
+        "a b/tampered.png", conditions=("tampered",), custody="tampered", custody_headline=HOSTILE + " [x](http://y)"
+    ),
+    simple("generated.png", origin="synthetic", conditions=("synthetic", "undisclosed"), change="new"),
+    simple("odd.png", findings=("alarm:removed-manifest", "note:nothing"), change="changed"),
+    simple("caf\udce9.png", origin=None, error="ParserCrashed", sha256=None, conditions=("unreadable",)),
+    simple("s3://bucket/key with space.png", breaches=("agency pictures are signed",)),
+    simple("/absolute/zip.zip!inner.png", conditions=("contested",), change="gone"),
+]
+
+
+def written(rows: list[Row], *, complete: bool = True) -> dict[str, Any]:
+    import jsonschema
+
+    stream = io.StringIO()
+    sarif = SarifRows(stream)
+    for row in rows:
+        sarif.write(row)
+    sarif.finish(complete=complete)
+    log: dict[str, Any] = json.loads(stream.getvalue())
+    jsonschema.Draft202012Validator(LOG).validate(log)
+    return log
+
+
+def test_every_kind_of_result_is_as_the_standard_demands() -> None:
+    (run,) = written(ROWS)["runs"]
+    found = [(result["ruleId"], result["level"]) for result in run["results"]]
+    assert found == [
+        ("tampered", "error"),
+        ("synthetic", "note"),
+        ("undisclosed", "warning"),
+        ("removed-manifest", "error"),
+        ("unreadable", "warning"),
+        ("policy/agency pictures are signed", "error"),
+        ("contested", "warning"),
+    ]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert set(rules) == {result["ruleId"] for result in run["results"]}
+    assert len(rules) == len(set(rules))
+    assert run["invocations"] == [{"executionSuccessful": True}]
+
+
+def test_names_become_uris_and_changes_become_baseline_states() -> None:
+    (run,) = written(ROWS)["runs"]
+    uris = [r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in run["results"]]
+    assert uris[0] == "a%20b/tampered.png"
+    assert uris[4] == "caf%E9.png"
+    assert uris[5] == "s3://bucket/key%20with%20space.png"
+    assert uris[6] == "file:///absolute/zip.zip%21inner.png"
+    states = {r["ruleId"]: r.get("baselineState") for r in run["results"]}
+    assert states["undisclosed"] == "new"
+    assert states["removed-manifest"] == "updated"
+    assert states["contested"] == "absent"
+
+
+def test_nothing_of_a_file_becomes_a_link_in_a_message() -> None:
+    (run,) = written(ROWS)["runs"]
+    text = run["results"][0]["message"]["text"]
+    assert r"\[x\](http://y)" in text
+    assert "\x1b" not in text
+
+
+def test_an_empty_and_an_interrupted_run_are_whole_files() -> None:
+    assert written([])["runs"][0]["results"] == []
+    assert written(ROWS[:1], complete=False)["runs"][0]["invocations"] == [{"executionSuccessful": False}]

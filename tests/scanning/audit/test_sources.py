@@ -1,0 +1,174 @@
+"""Targets become items: lazily, bounded, never outside what was named."""
+
+import io
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from outcomes import picture
+
+from assay.provenance.asset import Limits
+from assay.provenance.errors import AssayError
+from assay.scanning.audit import archives
+from assay.scanning.audit.sources import Item, items
+
+
+def names(*targets: Path | str, **options: object) -> list[str]:
+    return [item.name for item in items(map(str, targets), **options)]  # type: ignore[arg-type]
+
+
+def refusal(item: Item) -> str:
+    with pytest.raises(AssayError) as failure:
+        item.read()
+    return failure.value.message
+
+
+def test_ignore_files_and_exclusions_hold_below_their_folder(tmp_path: Path) -> None:
+    for name in ("keep.png", "drafts/a.png", "deep/drafts/b.png", "deep/c.png", "deep/kept-draft.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(picture())
+    (tmp_path / ".assayignore").write_text("/drafts/\n*-draft.png\n")
+    (tmp_path / "deep" / ".assayignore").write_text("!kept-draft.png\n")
+    found = [Path(name).relative_to(tmp_path).as_posix() for name in names(tmp_path, exclude=["c.png"])]
+    assert found == ["deep/drafts/b.png", "deep/kept-draft.png", "keep.png"]
+
+
+def test_globs_are_expanded_and_a_name_that_looks_like_one_is_a_name(tmp_path: Path) -> None:
+    for name in ("a1.png", "a2.png", "b[1].png"):
+        (tmp_path / name).write_bytes(picture())
+    assert names(tmp_path / "a*.png") == [str(tmp_path / "a1.png"), str(tmp_path / "a2.png")]
+    assert names(tmp_path / "b[1].png") == [str(tmp_path / "b[1].png")]
+    assert names(tmp_path / "none*.png") == [str(tmp_path / "none*.png")]
+
+
+def test_a_very_deep_tree_is_walked(tmp_path: Path) -> None:
+    here = Path.cwd()
+    os.chdir(tmp_path)
+    depth = 1200  # deeper than Python's stack
+    try:
+        for _ in range(depth):
+            Path("d").mkdir()
+            os.chdir("d")
+        Path("x.png").write_bytes(picture())
+        found = names(tmp_path)
+        Path("x.png").unlink()
+    finally:
+        for _ in range(depth):  # or whoever removes temporary folders breaks on it
+            os.chdir("..")
+            Path("d").rmdir()
+        os.chdir(here)
+    assert [name[-7:] for name in found] == ["d/x.png"]
+
+
+def test_a_fingerprint_changes_with_the_content_even_if_the_date_is_set_back(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(picture("red"))
+    (before,) = items([str(file)])
+    status = file.stat()
+    file.write_bytes(picture("blue"))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    (after,) = items([str(file)])
+    assert before.modified == after.modified
+    assert before.fingerprint != after.fingerprint
+
+
+def test_files_that_vanish_shrink_in_permission_or_are_too_large_say_so(tmp_path: Path) -> None:
+    for name in ("gone.png", "large.png"):
+        (tmp_path / name).write_bytes(picture())
+    gone, large = items([str(tmp_path)], limits=Limits(bytes=20))
+    (tmp_path / "gone.png").unlink()
+    assert "no such file" in refusal(gone)
+    assert "exceed the limit" in refusal(large)
+
+
+def zipped(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("in/a.png", picture("red"))
+        archive.writestr("../../escape.png", picture("blue"))
+        archive.writestr("nested.zip", b"PK\x03\x04")
+        archive.writestr("README.md", "# no image")
+        archive.writestr("no-ending", picture("green"))
+    return path
+
+
+def tarred(path: Path) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in (
+            ("in/a.png", picture("red")),
+            ("/abs/b.png", picture("blue")),
+            ("n.tar", b"x"),
+            ("c.txt", b"words"),
+        ):
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime = len(content), 1_700_000_000
+            archive.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo("link.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    return path
+
+
+def test_a_zip_gives_its_images_and_a_word_on_what_is_not_opened(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "z.zip")
+    found = {item.name.partition("!")[2]: item for item in items([str(path)])}
+    assert list(found) == ["in/a.png", "../../escape.png", "nested.zip", "no-ending"]
+    assert found["in/a.png"].read() == picture("red")
+    assert found["../../escape.png"].read() == picture("blue")
+    assert "archive in an archive" in refusal(found["nested.zip"])
+    assert [path.name for path in tmp_path.iterdir()] == ["z.zip"]
+
+
+def test_a_bomb_is_given_up_before_it_is_inflated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "SLACK", 1_000_000)
+    with zipfile.ZipFile(tmp_path / "z.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", picture())
+        for number in range(3):
+            archive.writestr(f"{number}.png", bytes(10_000_000))
+    *found, last = items([str(tmp_path / "z.zip")])
+    assert [item.name.partition("!")[2] for item in found] == ["a.png"]
+    assert "bytes in all members exceed" in refusal(last)
+
+
+def test_a_tar_gives_its_images_and_follows_no_link(tmp_path: Path) -> None:
+    path = tarred(tmp_path / "t.tgz")
+    found = {item.name.partition("!")[2]: item for item in items([str(path)])}
+    assert list(found) == ["in/a.png", "/abs/b.png", "n.tar"]
+    assert found["/abs/b.png"].read() == picture("blue")
+    assert found["in/a.png"].date == "2023-11-14T22:13:20Z"
+
+
+def test_archives_in_folders_are_opened_only_when_asked_for(tmp_path: Path) -> None:
+    zipped(tmp_path / "z.zip")
+    (tmp_path / "a.png").write_bytes(picture())
+    assert names(tmp_path) == [str(tmp_path / "a.png")]
+    assert str(tmp_path / "z.zip!in/a.png") in names(tmp_path, inside_archives=True)
+
+
+@pytest.mark.parametrize("name", ["broken.zip", "broken.tar.gz"])
+def test_a_broken_archive_is_one_item_that_says_so(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"PK\x03\x04 no archive at all")
+    (item,) = items([str(path)])
+    assert "broken archive" in refusal(item)
+
+
+def test_an_archive_that_breaks_off_gives_what_comes_before(tmp_path: Path) -> None:
+    whole = tarred(tmp_path / "t.tgz").read_bytes()
+    cut = tmp_path / "cut.tgz"
+    cut.write_bytes(whole[: len(whole) * 2 // 3])
+    *_, last = items([str(cut)])
+    assert "broken archive" in refusal(last)
+
+
+def test_an_encrypted_member_and_one_whose_size_is_a_lie_say_so(tmp_path: Path) -> None:
+    path = tmp_path / "z.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("secret.png", picture())
+    patched = bytearray(path.read_bytes())
+    patched[6] |= 1  # the local header's flag of encryption, and the directory's
+    patched[patched.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(patched)
+    (item,) = items([str(path)])
+    assert "encrypted" in refusal(item)
