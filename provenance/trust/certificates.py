@@ -43,7 +43,7 @@ def parse(der: bytes) -> x509.Certificate | None:
     try:
         certificate = x509.load_der_x509_certificate(der)
         _ = (certificate.subject, certificate.issuer, certificate.extensions, certificate.not_valid_after_utc)
-        _ = (certificate.not_valid_before_utc, certificate.serial_number)
+        _ = (certificate.not_valid_before_utc, certificate.serial_number, certificate.public_key())
     except Exception:
         return None
     return certificate
