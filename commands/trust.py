@@ -134,6 +134,7 @@ def remove(list_id: str) -> None:
 @trust.command()
 @click.argument("list_ids", metavar="[LIST]...", nargs=-1)
 @click.option("--force", is_flag=True, help="Take an older list, or one that lost half of its entries.")
+@click.option("--back", is_flag=True, help="Fetch nothing: return to the edition before the last update.")
 @click.option(
     "--private-host", "private_hosts", multiple=True, help="A mirror that may be asked though its address is private."
 )

@@ -64,13 +64,14 @@ def _exchange(
             {"Content-Type": content_type} if content_type else {}
         )
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        line = connection.sock  # the connection forgets it where the server closes after answering
         connection.request("GET" if body is None else "POST", path, body=body, headers=headers)
         response = connection.getresponse()
         if body is None and response.status in (301, 302, 303, 307, 308):
             return b"", response.getheader("Location") or ""
         if response.status != 200:
             raise FetchRefused(f"{url}: the server answered {response.status}")
-        return _read(response, connection, url, limits, deadline), None
+        return _read(response, line, url, limits, deadline), None
     finally:
         connection.close()
 
@@ -90,7 +91,7 @@ def _connect(scheme: str, host: str, port: int, limits: FetchLimits, deadline: f
 
 def _read(
     response: http.client.HTTPResponse,
-    connection: http.client.HTTPConnection,
+    line: socket.socket,
     url: str,
     limits: FetchLimits,
     deadline: float,
@@ -98,8 +99,7 @@ def _read(
     stated = response.length
     answer = bytearray()
     while True:
-        if connection.sock is not None:
-            connection.sock.settimeout(_left(deadline))
+        line.settimeout(_left(deadline))
         part = response.read1(_CHUNK)
         if not part:
             break

@@ -30,7 +30,14 @@ def trust_list(
     digests = frozenset(hashlib.sha256(der(c.certificate)).digest() for c in allowed)
     sha256 = hashlib.sha256(b"".join((*anchors, *sorted(digests)))).hexdigest()
     return TrustList(
-        id=list_id, title=f"list {list_id}", kind=kind, purposes=purposes, anchors=anchors, allowed=digests, sha256=sha256, **more
+        id=list_id,
+        title=f"list {list_id}",
+        kind=kind,
+        purposes=purposes,
+        anchors=anchors,
+        allowed=digests,
+        sha256=sha256,
+        **more,
     )
 
 

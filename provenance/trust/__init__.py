@@ -6,19 +6,27 @@ from assay.provenance.trust.path import Refusal
 from assay.provenance.trust.policy import TrustPolicy, default_policy
 from assay.provenance.trust.products import Product
 from assay.provenance.trust.reading import TrustListRefused
+from assay.provenance.trust.revocation import Revocation, RevocationState, revocation
+from assay.provenance.trust.time_stamps import CertifiedTime, best_time, certified_time
 from assay.provenance.trust.trust_list import ListKind, Purpose, TrustList
 
 __all__ = [
     "CertificateNames",
+    "CertifiedTime",
     "ListKind",
     "Product",
     "Purpose",
     "Refusal",
+    "Revocation",
+    "RevocationState",
     "TrustJudgement",
     "TrustList",
     "TrustListRefused",
     "TrustPolicy",
+    "best_time",
+    "certified_time",
     "default_policy",
     "judge",
     "names",
+    "revocation",
 ]

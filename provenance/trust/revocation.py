@@ -135,11 +135,10 @@ def _asked(
     if not url or issuer is None:
         return None
     now = policy.now or datetime.now(UTC)
-    try:
-        answer = _ask(url, leaf_der, issuer_der, policy.private_hosts, now.replace(minute=0, second=0, microsecond=0))
-    except FetchRefused as error:
+    answer = _ask(url, leaf_der, issuer_der, policy.private_hosts, now.replace(minute=0, second=0, microsecond=0))
+    if isinstance(answer, str):
         return Revocation(
-            state=RevocationState.UNREACHABLE, statement=f"the responder gave no answer: {error.message}", source=url
+            state=RevocationState.UNREACHABLE, statement=f"the responder gave no answer: {answer}", source=url
         )
     judged = replace(_answered(answer, leaf_der, issuer_der, at=at, now=now), source=url)
     if judged.state is RevocationState.UNUSABLE:
@@ -163,12 +162,16 @@ def responder_url(certificate: x509.Certificate) -> str:
 
 
 @lru_cache(maxsize=256)
-def _ask(url: str, leaf_der: bytes, issuer_der: bytes, private_hosts: frozenset[str], hour: datetime) -> bytes:
-    """One question per certificate, responder and hour, so that a folder of one signer's images asks once."""
+def _ask(url: str, leaf_der: bytes, issuer_der: bytes, private_hosts: frozenset[str], hour: datetime) -> bytes | str:
+    """The answer, or why there is none. One question per certificate, responder and hour, also where it fails, so that a
+    folder of one signer's images neither asks nor waits more than once."""
     leaf, issuer = x509.load_der_x509_certificate(leaf_der), x509.load_der_x509_certificate(issuer_der)
     request = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer, hashes.SHA1()).build()  # noqa: S303  (RFC 5019)
     limits = FetchLimits(bytes=MAX_ANSWER_BYTES, seconds=ANSWER_SECONDS, private_hosts=private_hosts)
-    return fetch(url, limits, body=request.public_bytes(Encoding.DER), content_type="application/ocsp-request")
+    try:
+        return fetch(url, limits, body=request.public_bytes(Encoding.DER), content_type="application/ocsp-request")
+    except FetchRefused as error:
+        return error.message
 
 
 def _answered(answer: bytes, leaf_der: bytes, issuer_der: bytes, *, at: datetime | None, now: datetime) -> Revocation:
