@@ -81,6 +81,15 @@ def sign(
     recipe = recipe.upon(asset, has_manifest=found.upstream is not Upstream.NONE, sidecar=asset_sidecar)
     job = _Job(asset, recipe, signer, anchors, embed=not detached)
     warnings = [WARNING] if signer.development else []
+    if is_bare_jxl(asset):
+        if detached:
+            raise SigningFailed(
+                f"{asset.name}: a bare JPEG XL codestream cannot have its manifest beside it",
+                "sign it without --sidecar",
+            )
+        warnings.append(
+            "the bare JPEG XL codestream was put into a container, bit for bit: only that can hold a manifest"
+        )
     try:
         content, store = job.run(timestamp.url if timestamp else None)
     except SigningFailed as error:
@@ -114,6 +123,7 @@ class _Job:
         self, asset: Asset, recipe: Recipe, signer: Signer, anchors: tuple[_c2pa.Anchors, ...], *, embed: bool
     ) -> None:
         self.asset = asset
+        self.content = jxl_container(asset.content) if is_bare_jxl(asset) and embed else asset.content
         self.signer = signer
         self.anchors = anchors
         self.embed = embed
@@ -134,7 +144,7 @@ class _Job:
                 self.definition,
                 _sdk_signer(self.signer, cause, timestamp_url),
                 media_type=self.asset.media_type.value,
-                source=io.BytesIO(self.asset.content),
+                source=io.BytesIO(self.content),
                 target=target,
                 sdk_context=_c2pa.context(self.anchors, verify_after_sign=False),  # `_verified` does, and says more
                 ingredients=self.ingredients,
@@ -153,6 +163,20 @@ class _Job:
                 ) from error
             raise SigningFailed(f"{self.asset.name}: {error.message}", error.hint) from error
         return target.getvalue(), store
+
+
+def is_bare_jxl(asset: Asset) -> bool:
+    """Whether a JPEG XL file is a codestream without boxes, which has no place for a manifest."""
+    return asset.media_type is MediaType.JXL and asset.content[:2] == b"\xff\x0a"
+
+
+def jxl_container(codestream: bytes) -> bytes:
+    """The same codestream in the container of ISO/IEC 18181-2: signature, `ftyp`, and one box that holds it as it is."""
+    size = len(codestream) + 8
+    head = size.to_bytes(4, "big") + b"jxlc"
+    if size > 0xFFFFFFFF:
+        head = (1).to_bytes(4, "big") + b"jxlc" + (size + 8).to_bytes(8, "big")
+    return b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0\0\0\x14ftypjxl \0\0\0\0jxl " + head + codestream
 
 
 def _sdk_signer(signer: Signer, cause: list[Exception], timestamp_url: str | None) -> Any:
