@@ -9,14 +9,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import c2pa
 
 from assay.provenance.asset import Asset
 from assay.provenance.errors import AssayError, SigningFailed
-
-T = TypeVar("T")
 
 SDK_VERSION: str = c2pa.__version__
 
@@ -47,11 +45,10 @@ class Anchors:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the SDK says of a file that has a manifest store: its JSON report, and whether the store is embedded."""
+    """What the SDK says of a file that has a manifest store: its JSON report, its state, the remote address it names."""
 
     report: dict[str, Any]
     state: str
-    embedded: bool
     remote_url: str | None
 
 
@@ -108,9 +105,7 @@ def read(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = Non
             asset.media_type.value, io.BytesIO(asset.content), manifest_data=sidecar, context=sdk_context
         ) as reader:
             report = json.loads(reader.json())
-            return Reading(
-                report, reader.get_validation_state() or "Invalid", reader.is_embedded(), reader.get_remote_url()
-            )
+            return Reading(report, report.get("validation_state") or "Invalid", reader.get_remote_url())
     except c2pa.C2paError.ManifestNotFound:
         return None
     except c2pa.C2paError as error:
@@ -119,32 +114,11 @@ def read(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = Non
 
 def crjson(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = None) -> str:
     """The SDK's crJSON report, verbatim. Raises `ManifestUnreadable`, also where there is no manifest."""
-    return _reading(asset, sdk_context, sidecar, lambda reader: str(reader.crjson()))
-
-
-def detailed(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = None) -> dict[str, Any]:
-    """The SDK's detailed report. Raises `ManifestUnreadable`, also where there is no manifest."""
-    report: dict[str, Any] = _reading(asset, sdk_context, sidecar, lambda reader: json.loads(reader.detailed_json()))
-    return report
-
-
-def resource(asset: Asset, sdk_context: c2pa.Context, identifier: str, *, sidecar: bytes | None = None) -> bytes:
-    """A resource of the store (a thumbnail) by its identifier. Raises `ManifestUnreadable`."""
-
-    def fetch(reader: c2pa.Reader) -> bytes:
-        buffer = io.BytesIO()
-        reader.resource_to_stream(identifier, buffer)
-        return buffer.getvalue()
-
-    return _reading(asset, sdk_context, sidecar, fetch)
-
-
-def _reading(asset: Asset, sdk_context: c2pa.Context, sidecar: bytes | None, use: Callable[[c2pa.Reader], T]) -> T:
     try:
         with c2pa.Reader(
             asset.media_type.value, io.BytesIO(asset.content), manifest_data=sidecar, context=sdk_context
         ) as reader:
-            return use(reader)
+            return str(reader.crjson())
     except c2pa.C2paError as error:
         raise ManifestUnreadable(f"{asset.name}: its manifest cannot be read: {_first_line(error)}") from error
 

@@ -10,8 +10,6 @@ from typing import Final
 
 MAX_BOXES: Final = 8_192  # of one level; the busiest store of the public test files has 41
 
-Buffer = bytes | memoryview
-
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -34,14 +32,14 @@ class Superbox:
     children: tuple[Box, ...]
 
 
-def boxes(buffer: Buffer, start: int, end: int) -> Iterator[Box]:
+def boxes(buffer: bytes, start: int, end: int) -> Iterator[Box]:
     """The boxes from `start` to `end`; stops where one does not fit."""
     at = start
     for _ in range(MAX_BOXES):
         if at + 8 > end:
             return
         size = int.from_bytes(buffer[at : at + 4], "big")
-        kind = bytes(buffer[at + 4 : at + 8])
+        kind = buffer[at + 4 : at + 8]
         header = 8
         if size == 1:
             size = int.from_bytes(buffer[at + 8 : at + 16], "big")
@@ -54,14 +52,14 @@ def boxes(buffer: Buffer, start: int, end: int) -> Iterator[Box]:
         at += size
 
 
-def superbox(buffer: Buffer, box: Box) -> Superbox | None:
+def superbox(buffer: bytes, box: Box) -> Superbox | None:
     """Read a `jumb` box's description; None where it has none (19566-5, annex B)."""
     if box.kind != b"jumb":
         return None
     children = tuple(boxes(buffer, box.start, box.end))
     if not children or children[0].kind != b"jumd" or children[0].end - children[0].start < 17:
         return None
-    described = bytes(buffer[children[0].start : min(children[0].end, children[0].start + 1024)])
+    described = buffer[children[0].start : min(children[0].end, children[0].start + 1024)]
     label = b""
     if described[16] & 0x02:
         label, nul, _ = described[17:].partition(b"\0")

@@ -123,7 +123,7 @@ def _bmff(content: bytes) -> Iterator[Embedded]:
         purpose, nul, _ = content[box.start + 20 : box.start + 52].partition(b"\0")
         if nul and purpose in (b"manifest", b"original", b"update"):
             start = box.start + 20 + len(purpose) + 1 + 8
-            yield Embedded(f"BMFF uuid ({purpose.decode()})", box.offset, _trimmed(content[start : box.end]))
+            yield Embedded("BMFF uuid", box.offset, _trimmed(content[start : box.end]))
 
 
 def _jxl(content: bytes) -> Iterator[Embedded]:
