@@ -198,9 +198,13 @@ def sign(
     ingredients: tuple[_c2pa.IngredientSource, ...] = (),
     anchors: tuple[_c2pa.Anchors, ...] = (),
     tsa_url: str | None = None,
+    check: bool = True,
     **options: Any,
 ) -> Signed:
-    """Sign with the SDK through the project's own context; `tsa_url` and `anchors` as the SDK takes them."""
+    """Sign with the SDK through the project's own context; `tsa_url` and `anchors` as the SDK takes them.
+
+    `check=False` lets the SDK write what it would refuse after looking at it once more.
+    """
     target = io.BytesIO()
     hosts = (tsa_url.split("/")[2],) if tsa_url else ()
     store = _c2pa.build(
@@ -209,7 +213,7 @@ def sign(
         media_type=media_type,
         source=io.BytesIO(content),
         target=target,
-        sdk_context=_c2pa.context(anchors, allowed_hosts=hosts),
+        sdk_context=_c2pa.context(anchors, allowed_hosts=hosts, verify_after_sign=check),
         ingredients=ingredients,
         **options,
     )

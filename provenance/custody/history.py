@@ -199,7 +199,7 @@ def headline(drafts: tuple[Draft, ...], axes: Mapping[str, Axis], line: BottomLi
             reason = history.statement if history.answer is Answer.NO else next(g.statement for g in gaps if g.grave)
             return f"Its history is broken: {reason}. The file itself is {said}."
         case BottomLine.INVALID:
-            return _invalid(drafts, signed)
+            return _invalid(active, history, signed)
         case BottomLine.VALID if vouched:
             return f"The file itself is {said}, but {history.statement}."
         case BottomLine.VALID:
@@ -211,17 +211,13 @@ def headline(drafts: tuple[Draft, ...], axes: Mapping[str, Axis], line: BottomLi
             return f"Intact and {said}{whole}."
 
 
-def _invalid(drafts: tuple[Draft, ...], signed: str) -> str:
-    active = drafts[-1]
+def _invalid(active: Draft, history: Axis, signed: str) -> str:
     if active.judged.standing is Standing.INVALID:
         return f"Intact, {signed}, but {active.judged.fault}."
     if active.judged.standing is Standing.UNKNOWN:
         axis = active.judged.intact if active.judged.intact.answer is Answer.UNKNOWN else active.judged.authentic
         return f"It proves nothing: {axis.statement}."
-    worst = next(draft for draft in drafts if draft.judged.standing is Standing.INVALID)
-    return (
-        f"Intact, {signed}, but {quoted(worst.title)}, from which it was made, is not in order: {worst.judged.fault}."
-    )
+    return f"Intact, {signed}, but {history.statement}."
 
 
 def quoted(title: str) -> str:
