@@ -107,7 +107,9 @@ def cost(folder: Path) -> None:
         picture = image.convert("RGB").resize(size)
         best = min(_timed(lambda picture=picture: DwtDct().detect(picture)) for _ in range(9))  # type: ignore[misc]
         deep = _timed(lambda picture=picture: DwtDct().detect(picture, deep=True))  # type: ignore[misc]
-        print(f"{size[0]}×{size[1]}: {best * 1000:.1f} ms, deep {deep:.2f} s of processor time (decoding the file not counted)")
+        print(
+            f"{size[0]}×{size[1]}: {best * 1000:.1f} ms, deep {deep:.2f} s of processor time (decoding the file not counted)"
+        )
 
 
 def _timed(call: Callable[[], object]) -> float:

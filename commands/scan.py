@@ -15,6 +15,9 @@ from assay.commands.outcome import CONDITION_NAMES, EXIT_CONDITION, EXIT_FAILURE
 @click.option("--no-pixels", is_flag=True, help="Only what the file says and carries; no pixel classifier.")
 @click.option("--model", default="deep", show_default=True, help="Pixel model: a name under models/, or a folder.")
 @click.option(
+    "--deep", is_flag=True, help="Search for seconds: cropped or rescaled watermarks, traces in large pictures."
+)
+@click.option(
     "--fail-on", multiple=True, type=click.Choice(CONDITION_NAMES), help="Exit with 10 if this holds; repeatable."
 )
 @click.option("-v", "--verbose", count=True, help="Show silent signals too; -vv every field that was read.")
@@ -24,6 +27,7 @@ def scan(
     output: Path | None,
     no_pixels: bool,
     model: str,
+    deep: bool,
     fail_on: tuple[str, ...],
     verbose: int,
 ) -> None:
@@ -40,7 +44,7 @@ def scan(
     from assay.scanning.scan import Failure, Scanner, standard_signals
     from assay.scanning.walking import files
 
-    scanner = Scanner(signals=standard_signals(None if no_pixels else model))
+    scanner = Scanner(signals=standard_signals(None if no_pixels else model), deep=deep)
     met: set[str] = set()
     seen = failed = 0
     with presenter(form, output, depth=verbose) as present:

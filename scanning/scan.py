@@ -61,7 +61,10 @@ class Scanner:
         signals: Sequence[Signal] | None = None,
         policy: TrustPolicy | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        deep: bool = False,
     ) -> None:
+        """`deep`: signals may search for seconds (watermarks in crops and large pictures, colour filter interpolation)."""
+        self.deep = deep
         self.signals = standard_signals() if signals is None else tuple(signals)
         self.policy = default_policy() if policy is None else policy
         self.limits = limits
@@ -69,7 +72,7 @@ class Scanner:
     def scan(self, asset: Asset) -> Report:
         """Examine one asset. Never raises on account of its content."""
         custody = self._custody(asset)
-        subject = Subject(asset, custody, self.limits)
+        subject = Subject(asset, custody, self.limits, self.deep)
         evidence = tuple(self._ask(signal, subject) for signal in self.signals)
         verdict = weigh(evidence)
         try:

@@ -6,10 +6,11 @@ whoever runs its embedder, so it is MARKED, never PROVED; that none was found sa
 
 from typing import TYPE_CHECKING
 
-from assay.detectors.evidence import Basis, Evidence, Origin, Silence, Trace
+from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Severity, Silence, Trace
 from assay.detectors.subject import Subject
 from assay.detectors.watermarks.dwtdct import DwtDct, can_carry
 from assay.detectors.watermarks.protocol import Decoded, Watermark
+from assay.detectors.watermarks.trustmark import TrustMark
 from assay.provenance.decoding import open_image
 from assay.provenance.errors import AssayError, UnsupportedFormat
 
@@ -24,8 +25,12 @@ class InvisibleWatermark:
 
     name = "watermark"
 
-    def __init__(self, decoders: tuple[Watermark, ...] | None = None) -> None:
-        self.decoders: tuple[Watermark, ...] = (DwtDct(),) if decoders is None else decoders
+    def __init__(
+        self, decoders: tuple[Watermark, ...] = (DwtDct(),), deep: tuple[Watermark, ...] | None = None
+    ) -> None:
+        """`deep` are asked in a deep examination only: TrustMark where it is installed, because its libraries take seconds."""
+        self.decoders = decoders
+        self.deep = tuple(one for one in (TrustMark(),) if one.installed()) if deep is None else deep
 
     def examine(self, subject: Subject) -> Evidence:
         """Decode the picture's pixels and look for known marks in them."""
@@ -40,14 +45,23 @@ class InvisibleWatermark:
             )
         except AssayError as error:
             return Evidence.silent(self.name, Silence.FAILED, error.message)
-        for decoder in self.decoders:
+        for decoder in (*self.decoders, *self.deep) if subject.deep else self.decoders:
             if decoded := decoder.detect(picture, deep=subject.deep):
-                return self._speak(decoded)
+                return self._speak(decoded) if decoded.generator else self._tell(decoded)
         return Evidence.silent(self.name, Silence.ABSENT, "No known invisible watermark could be read from the pixels.")
+
+    def _tell(self, decoded: Decoded) -> Evidence:
+        statement = (
+            f"The pixels carry a {decoded.scheme} watermark: an identifier by which a manifest may be found. "
+            "By itself it does not say who made the picture."
+        )
+        finding = Finding("watermark-identifier", Severity.NOTE, statement)
+        return Evidence.silent(
+            self.name, Silence.INCONCLUSIVE, statement, findings=(finding,), traces=(_trace(decoded),)
+        )
 
     def _speak(self, decoded: Decoded) -> Evidence:
         agreed = f"{decoded.matched} of {decoded.bits} bits"
-        trace = Trace(f"pixels {decoded.scheme}", f"{decoded.payload.hex()} ({agreed}; {decoded.place})")
         return Evidence(
             signal=self.name,
             statement=(
@@ -56,8 +70,13 @@ class InvisibleWatermark:
             origin=Origin.SYNTHETIC,
             basis=Basis.MARKED,
             generator=decoded.generator,
-            traces=(trace,),
+            traces=(_trace(decoded),),
         )
+
+
+def _trace(decoded: Decoded) -> Trace:
+    agreed = f"{decoded.matched} of {decoded.bits} bits"
+    return Trace(f"pixels {decoded.scheme}", f"{decoded.payload.hex()} ({agreed}; {decoded.place})")
 
 
 def _unsuitable(header: "Image") -> str:
