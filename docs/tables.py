@@ -1,4 +1,4 @@
-"""Writes the tables of docs/verdicts.md and docs/signals.md from the code: `python docs/tables.py`.
+"""Writes the tables of the documentation from the code: `python docs/tables.py`.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`; a test compares the files with what this would write.
 """
@@ -7,10 +7,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
+from assay import cli
 from assay.detectors.evidence import Basis, Origin
 from assay.detectors.signals import REGISTRY
 from assay.detectors.signals.rule import all_rules
 from assay.detectors.source_types import SOURCE_TYPES
+from assay.scanning.gate import CONDITIONS
 from assay.scanning.words import (
     CHANGE,
     CHANGE_OF_TIE,
@@ -23,6 +27,7 @@ from assay.scanning.words import (
 )
 
 DOCS = Path(__file__).resolve().parent
+DOCUMENTS = ("commands.md", "signals.md", "verdicts.md")
 _TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -32,6 +37,25 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "".join(
         "| " + " | ".join(cell.replace("|", "\\|").replace("*", "\\*") for cell in row) + " |\n" for row in cells
     )
+
+
+def commands() -> str:
+    """The help of every command, as a terminal of 100 columns shows it."""
+    top = click.Context(cli.assay, info_name="assay", max_content_width=100, terminal_width=100)
+    sections = []
+    for name in cli.COMMANDS:
+        command = cli.assay.get_command(top, name)
+        sections += _helped(f"assay {name}", command, top) if command else []
+    return "".join(sections)
+
+
+def _helped(title: str, command: click.Command, parent: click.Context) -> list[str]:
+    context = click.Context(command, info_name=title.split()[-1], parent=parent)
+    sections = [f"\n## {title}\n\n```\n{context.get_help()}\n```\n"]
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            sections += _helped(f"{title} {name}", child, context)
+    return sections
 
 
 def tables() -> dict[str, str]:
@@ -44,6 +68,10 @@ def tables() -> dict[str, str]:
     bases = sorted(SURE, reverse=True)
     ratios = [(f"{least:,.0f} and more" if least else "below 2", said) for least, said in ENFSI]
     return {
+        "commands": commands(),
+        "conditions": table(
+            ("condition", "holds for an image that is"), [(f"`{name}`", said) for name, (said, _) in CONDITIONS.items()]
+        ),
         "verdicts": table(("basis", "origin", "what may be said"), verdicts),
         "sure": table(
             ("basis", "how sure", "what would change it"),
@@ -86,7 +114,7 @@ def written(text: str) -> str:
 
 def main() -> None:
     """Rewrite the documents in place."""
-    for name in ("verdicts.md", "signals.md"):
+    for name in DOCUMENTS:
         path = DOCS / name
         path.write_text(written(path.read_text("utf-8")), "utf-8")
 

@@ -18,7 +18,7 @@ def maker():
     return module
 
 
-@pytest.mark.parametrize("name", ["verdicts.md", "signals.md"])
+@pytest.mark.parametrize("name", ["commands.md", "signals.md", "verdicts.md"])
 def test_tables_are_up_to_date(name):
     text = (DOCS / name).read_text("utf-8")
     assert "<!-- table:" in text
