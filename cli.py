@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, 
     "signatures": ("signatures", "Replay and check the log of all signatures made on this machine"),
     "derive": ("derive", "Make a derivative of a picture, signed with the original as its parent"),
     "audit": ("audit", "Examine folders, archives and buckets, and remember what was found"),
+    "report": ("report", "Summarise the rows of an audit again, without examining anything"),
 }
 
 

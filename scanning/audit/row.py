@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import NoneType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
-from assay.detectors.evidence import Basis, Evidence, Severity
-from assay.provenance.custody.chain import Custody, Link
+from assay.detectors.evidence import Basis, Evidence, Origin, Severity
+from assay.provenance.custody.chain import BottomLine, Custody, Link
 from assay.scanning.gate import conditions
 from assay.scanning.scan import Failure, Report
 from assay.scanning.words import headline
@@ -176,10 +176,14 @@ def _checked(found: object, types: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(name: str, value: object, expected: Any) -> object:
+    if name in _WORDS and (isinstance(value, list | dict) or value not in _WORDS[name]):
+        raise ValueError(f"{name}: an unknown word")
     if get_origin(expected) is tuple:
-        if isinstance(value, list) and all(isinstance(word, str) for word in value):
-            return tuple(value)
-        raise ValueError(f"{name}: not a list of words")
+        if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+            raise ValueError(f"{name}: not a list of words")
+        if name == "findings" and not all(word.partition(":")[0] in set(Severity) for word in value):
+            raise ValueError("findings: an unknown severity")
+        return tuple(value)
     allowed = get_args(expected) or (expected,)
     if float in allowed and type(value) is int:
         return float(value)
@@ -188,6 +192,13 @@ def _value(name: str, value: object, expected: Any) -> object:
     return value
 
 
+_WORDS: dict[str, frozenset[object]] = {
+    "schema": frozenset({SCHEMA}),
+    "origin": frozenset({*(origin.value for origin in Origin), None}),
+    "basis": frozenset({*(basis.word for basis in Basis), None}),
+    "custody": frozenset({*(line.value for line in BottomLine), None}),
+    "change": frozenset({"", "new", "changed", "same", "gone"}),
+}
 _CONTENT_TYPES = get_type_hints(Content)
 _ROW_TYPES = get_type_hints(Row)
 _FIRST = ("schema", "assay", "name", "sha256", "bytes", "modified")

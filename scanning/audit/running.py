@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,12 +85,12 @@ def run(options: Options) -> Ending:
                 audit = Audit(found, ledger=ledger, pool=pool)
                 count = _counter(options, exclude)
                 with progress(count=count, quiet=options.quiet) as step:
-                    for row in _compared(audit, policy, baseline):
+                    for row in compared(audit, policy, baseline):
                         ending.tally.add(row)
                         step(ending.tally)
                         if row.change == "same":
                             continue
-                        _judge(row, options, policy, ending)
+                        judge(row, options.fail_on, policy, ending)
                         outputs.write(row)
                         if terminal:
                             terminal.write(row)
@@ -121,7 +121,8 @@ def _policy(options: Options) -> Policy | None:
     return read_policy(found)
 
 
-def _compared(rows: Iterable[Row], policy: Policy | None, baseline: Baseline | None) -> Iterator[Row]:
+def compared(rows: Iterable[Row], policy: Policy | None, baseline: Baseline | None) -> Iterator[Row]:
+    """The rows with what a policy and an earlier audit say of them, then those that are gone."""
     for row in rows:
         judged = policy.judged(row) if policy else row
         yield baseline.compared(judged) if baseline else judged
@@ -129,8 +130,9 @@ def _compared(rows: Iterable[Row], policy: Policy | None, baseline: Baseline | N
         yield from baseline.gone()
 
 
-def _judge(row: Row, options: Options, policy: Policy | None, ending: Ending) -> None:
-    wanted = {*options.fail_on, *(policy.fail_on if policy else ())}
+def judge(row: Row, fail_on: Sequence[str], policy: Policy | None, ending: Ending) -> None:
+    """Note what of a row an audit fails on."""
+    wanted = {*fail_on, *(policy.fail_on if policy else ())}
     ending.met |= wanted & set(row.conditions)
     ending.met.update(row.breaches)
     ending.unread += row.error == UnreadableFile.__name__

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from assay.provenance.text import plain
+from assay.scanning.audit.grouping import Grouping
 from assay.scanning.audit.row import Row, code_of
 from assay.scanning.audit.tally import VERDICTS, Tally, remarkable, verdict_of
 
@@ -60,3 +61,12 @@ class AuditTerminal:
             for name, number in counts.most_common():
                 if name not in VERDICTS:
                     console.print(Text.assemble(f"{number:>9,}  ", title, plain(name)))
+
+
+def show_groups(stream: TextIO, grouping: Grouping, *, number: int = 40) -> None:
+    """Write a table of groups with their verdicts."""
+    console = Console(file=stream, width=None if stream.isatty() else 160, highlight=False)
+    for name, counts in grouping.top(number):
+        parts = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICTS if counts[verdict])
+        line = Text.assemble(f"{counts.total():>9,}  ", (plain(name), "bold"), ("  " + parts, "dim"))
+        console.print(line, soft_wrap=True)

@@ -56,7 +56,7 @@ class Outputs:
             for name in names:
                 self._files.append(_Output(name))
         except AssayError:
-            self._abandon()
+            self.abandon()
             raise
 
     def write(self, row: Row) -> None:
@@ -78,7 +78,8 @@ class Outputs:
                 output.abandon()
                 self._files.remove(output)
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
+        """Give up every output; files that bear their names already stay as they are."""
         for output in self._files:
             output.abandon()
 

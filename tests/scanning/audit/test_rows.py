@@ -52,7 +52,17 @@ def test_reading_a_row_back_gives_the_same(given: Row) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ['{"height":"tall"}', '{"surprise":1}', "[]", '{"grounds":[1]}', '{"contested":1}', '{"custody":{"a":1}}', "no"],
+    [
+        '{"height":"tall"}',
+        '{"origin":"heaven"}',
+        '{"findings":["loud:x"]}',
+        '{"surprise":1}',
+        "[]",
+        '{"grounds":[1]}',
+        '{"contested":1}',
+        '{"custody":{"a":1}}',
+        "no",
+    ],
 )
 def test_a_worker_that_was_taken_over_cannot_give_back_what_is_no_content(answer: str) -> None:
     with pytest.raises(ValueError, match=r".+"):

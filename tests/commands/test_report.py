@@ -1,0 +1,65 @@
+"""`assay report` says again what rows say, without the pictures."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from scanning_rows import simple
+
+from assay.commands.report import GROUP_NAMES, report
+from assay.scanning.audit.grouping import GROUPS
+
+ROWS = [
+    simple("a/x.png", modified="2026-01-05T00:00:00Z"),
+    simple("a/y.png", modified="2026-02-05T00:00:00Z", signer="Example News", trust_list="c2pa", custody="trusted"),
+    simple("b.zip!z.png", origin="synthetic", basis="declared", generator="Midjourney", conditions=("synthetic",)),
+    simple("s3://bucket/deep/u.png", origin=None, error="ParserCrashed", conditions=("unreadable",)),
+]
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(row.to_json() + "\n" for row in ROWS))
+    return path
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(report, list(map(str, arguments)))
+
+
+def test_the_names_of_groups_are_those_that_exist() -> None:
+    assert tuple(GROUPS) == GROUP_NAMES
+
+
+@pytest.mark.parametrize(
+    ("by", "lines"),
+    [
+        ("verdict", ["2  undetermined", "1  synthetic", "1  unreadable"]),
+        ("signer", ["1  Example News (c2pa)  1 undetermined"]),
+        ("generator", ["1  Midjourney  1 synthetic"]),
+        ("folder", ["2  a  2 undetermined", "1  b.zip", "1  s3://bucket/deep"]),
+        ("month", ["1  2026-01", "1  2026-02"]),
+    ],
+)
+def test_groups(rows: Path, by: str, lines: list[str]) -> None:
+    done = run(rows, "--by", by)
+    assert done.exit_code == 0
+    assert all(line in done.stdout for line in lines)
+
+
+def test_other_formats_another_policy_and_a_gate(rows: Path, tmp_path: Path) -> None:
+    (tmp_path / "strict.toml").write_text('[[rule]]\nname = "signed"\nsigned = "trusted"\n')
+    out = [part for ending in ("jsonl", "html", "csv") for part in ("-o", tmp_path / f"out.{ending}")]
+    done = run(rows, "--policy", tmp_path / "strict.toml", *out)
+    assert done.exit_code == 10
+    assert (tmp_path / "out.jsonl").read_text().count('"breaches":["signed"]') == 3
+    assert "Midjourney" in (tmp_path / "out.html").read_text()
+    assert run(rows, "--fail-on", "unreadable").exit_code == 10
+    assert run(rows, "--fail-on", "tampered").exit_code == 0
+
+
+def test_rows_against_earlier_rows(rows: Path, tmp_path: Path) -> None:
+    done = run(rows, "--baseline", rows, "-o", tmp_path / "out.jsonl", "--fail-on", "synthetic")
+    assert done.exit_code == 0
+    assert (tmp_path / "out.jsonl").read_text() == ""
