@@ -152,6 +152,8 @@ def result(
         for part in image_parts(response)
         if part.inline_data and part.inline_data.data
     )
+    if not outputs and refusal is None:
+        refusal = Refusal(provider, "NO_IMAGE", plain("".join(map(_words, response.candidates or ()))))
     return Result(
         provider=provider,
         model_requested=model,
@@ -213,18 +215,19 @@ def refused(response: types.GenerateContentResponse) -> tuple[Refusal | None, tu
         for rating in candidate.safety_ratings or ():
             events += _rated(rating, Stage.OUTPUT)
         finish = candidate.finish_reason.value if candidate.finish_reason else "STOP"
-        said = "".join(
-            p.text for p in (candidate.content and candidate.content.parts) or () if p.text and not p.thought
-        )
         if finish not in ("STOP", "MAX_TOKENS"):
-            reason = plain(candidate.finish_message or said)
+            reason = plain(candidate.finish_message or _words(candidate))
             events.append(SafetyEvent(stage=Stage.OUTPUT, code=finish, reason=reason))
             refusal = refusal or Refusal(NAME, finish, reason)
-        elif not said and refusal is None and not any(image_parts(response)):
-            refusal = Refusal(NAME, "NO_IMAGE")
     if refusal is None and not response.candidates:
         refusal = Refusal(NAME, "NO_CANDIDATES")
     return refusal, tuple(events)
+
+
+def _words(candidate: types.Candidate) -> str:
+    """What the model said instead of, or beside, a picture."""
+    parts = (candidate.content and candidate.content.parts) or ()
+    return "".join(part.text for part in parts if part.text and not part.thought)
 
 
 def called(call: Callable[[], T]) -> T:

@@ -31,10 +31,9 @@ def wrap(client: Any, terms: Terms, *, provider: str = NAME) -> Any:
     """A clone of `client`, of a class derived from its own, whose pictures are signed."""
     asynchronous = isinstance(client, AsyncClient)
     members: dict[str, Any] = {
-        "models": _models(client.models, terms, provider, asynchronous=asynchronous),
+        "models": _models(client, terms, provider, asynchronous=asynchronous),
         **{name: Refusing(name) for name in _UNSIGNED},
         "__del__": lambda self: None,  # the original closes the connection that both share
-        "_original": client,
     }
     if not asynchronous:
         members["aio"] = wrap(client.aio, terms, provider=provider)
@@ -44,8 +43,9 @@ def wrap(client: Any, terms: Terms, *, provider: str = NAME) -> Any:
     return clone
 
 
-def _models(models: Any, terms: Terms, provider: str, *, asynchronous: bool) -> Any:
-    models = copy.copy(models)
+def _models(client: Any, terms: Terms, provider: str, *, asynchronous: bool) -> Any:
+    models = copy.copy(client.models)
+    models.original = client  # which closes the connection when nobody holds it any more
     signing = _signing_async if asynchronous else _signing
     models.generate_content = signing(models.generate_content, _content_request, _sign_content, terms, provider)
     models.generate_images = signing(models.generate_images, _imagen_request, _sign_imagen, terms, provider)
