@@ -89,7 +89,7 @@ class Diffusers:
             generator = torch.Generator("cpu").manual_seed(seed)
             try:
                 answer = pipeline(prompt=request.prompt, generator=generator, **arguments, **dict(request.parameters))
-            except (TypeError, ValueError, RuntimeError) as error:
+            except Exception as error:  # pipelines raise whatever their parts raise
                 raise ProviderFailed(f"the pipeline failed: {plain(str(error))}", "check the parameters") from error
             flagged = getattr(answer, "nsfw_content_detected", None) or [False] * len(answer.images)
             for picture, held_back in zip(answer.images, flagged, strict=True):

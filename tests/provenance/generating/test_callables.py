@@ -1,0 +1,139 @@
+"""Any function of one's own: bytes, Pillow images, paths, several of them, asynchronous; and what is refused."""
+
+import asyncio
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from provider_wire import painting, pixels, png_data, said
+
+import assay
+from assay.provenance.generating.provider import CannotDo, PromptRefused, Refusal
+from assay.provenance.media_type import MediaType
+
+
+def test_a_decorated_function_returns_signed_bytes_and_keeps_its_name() -> None:
+    @assay.signed(signer="dev:", model="my-model", version="7", record=("steps",))
+    def draw(prompt: str, steps: int = 4, api_key: str = "secret-key") -> bytes:
+        """Draw it."""
+        return painting()
+
+    content = draw("a lake", steps=9)
+    told = said(content)
+    assert draw.__name__ == "draw"
+    assert draw.__doc__ == "Draw it."
+    assert png_data(content) == png_data(painting())
+    assert (told.state, told.labels, told.source_type) == ("Trusted", ["c2pa.created"], "trainedAlgorithmicMedia")
+    assert told.agent == {"name": "my-model", "version": "7"}
+    assert told.ours["provider"] == "draw"
+    assert told.ours["parameters"] == {"steps": 9}
+    assert "promptHash" in told.ours
+    assert b"secret-key" not in content
+    assert b"a lake" not in content
+
+
+def test_the_honest_source_type_can_be_said() -> None:
+    wrapped = assay.signed(painting, signer="dev:", source_type="http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia")  # fmt: skip
+    assert said(wrapped(3)).source_type == "algorithmicMedia"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_a_pillow_image_is_signed_when_it_is_saved(suffix: str, tmp_path: Path) -> None:
+    wrapped = assay.signed(lambda prompt: Image.open(io.BytesIO(painting())).convert("RGB"), signer="dev:", model="m")
+    picture = wrapped("x")
+    assert isinstance(picture, Image.Image)
+    assert picture.size == (96, 64)
+    target = tmp_path / f"picture{suffix}"
+    picture.save(target)
+    told = said(target.read_bytes())
+    assert told.state == "Trusted"
+    actions = next(a for a in told.manifest["assertions"] if a["label"].startswith("c2pa.actions"))["data"]
+    assert "allActionsIncluded" not in actions  # somebody may have drawn on it in memory
+    if suffix in (".png", ".tif"):
+        assert pixels(target.read_bytes()) == pixels(painting())
+
+
+def test_a_pillow_image_saves_into_an_open_file_and_refuses_what_can_carry_nothing(tmp_path: Path) -> None:
+    picture = assay.signed(lambda: Image.new("RGB", (40, 40), "red"), signer="dev:")()
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=80)
+    assert said(buffer.getvalue()).state == "Trusted"
+    with pytest.raises(CannotDo, match="no room for a manifest"):
+        picture.save(tmp_path / "x.bmp")
+    with pytest.raises(CannotDo, match="no image format"):
+        picture.save(tmp_path / "x.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_is_signed_into_a_new_file_beside_it(tmp_path: Path) -> None:
+    source = tmp_path / "out.png"
+
+    def render(prompt: str) -> Path:
+        source.write_bytes(painting())
+        return source
+
+    wrapped = assay.signed(render, signer="dev:")
+    first, second = wrapped("x"), wrapped("x")
+    assert (first, second) == (tmp_path / "out-signed.png", tmp_path / "out-signed-2.png")
+    assert source.read_bytes() == painting()
+    assert said(first.read_bytes()).state == "Trusted"
+    as_text = assay.signed(lambda: str(source), signer="dev:")()
+    assert as_text == str(tmp_path / "out-signed-3.png")
+
+
+def test_several_pictures_are_all_signed() -> None:
+    pictures = assay.signed(lambda: [painting(1), painting(2, media_type=MediaType.JPEG)], signer="dev:")()
+    assert isinstance(pictures, list)
+    assert [said(content).state for content in pictures] == ["Trusted", "Trusted"]
+
+
+def test_an_edit_names_the_argument_that_it_changes(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(painting(1))
+
+    @assay.signed(signer="dev:", edits="picture", model="m")
+    def change(picture: Any, prompt: str) -> bytes:
+        return painting(2)
+
+    for given in (photo, painting(1), Image.open(photo)):
+        told = said(change(given, "bluer"))
+        assert told.labels == ["c2pa.opened", "c2pa.edited"]
+        assert told.source_type == "compositeWithTrainedAlgorithmicMedia"
+    assert ("parentOf", "photo.png") in said(change(photo, "bluer")).ingredients
+
+
+def test_an_asynchronous_function_is_signed() -> None:
+    @assay.signed(signer="dev:")
+    async def draw(prompt: str) -> bytes:
+        return painting()
+
+    assert said(asyncio.run(draw("x"))).state == "Trusted"
+
+
+def test_a_policy_keeps_the_function_from_running() -> None:
+    ran = []
+    wrapped = assay.signed(lambda prompt: ran.append(prompt), signer="dev:", policy=lambda r: Refusal("policy", "no"))
+    with pytest.raises(PromptRefused, match="nothing was sent"):
+        wrapped("x")
+    assert ran == []
+
+
+@pytest.mark.parametrize("returned", [None, 7, {"image": painting()}, "no such file.png", [object()]])
+def test_what_cannot_be_signed_is_refused_and_not_passed_on(returned: Any) -> None:
+    with pytest.raises(CannotDo):
+        assay.signed(lambda: returned, signer="dev:")()
+
+
+def test_what_cannot_be_wrapped_is_refused_at_once() -> None:
+    import openai
+
+    def stream() -> Any:
+        yield painting()
+
+    for target in (stream, openai, object(), openai.OpenAI(api_key="k").images):
+        with pytest.raises(CannotDo):
+            assay.signed(target, signer="dev:")
+    with pytest.raises(TypeError):
+        assay.signed(openai.OpenAI(api_key="k"), signer="dev:", record=("steps",))  # an option for functions only

@@ -1,0 +1,130 @@
+"""A diffusers pipeline with random weights, a few thousand of them: the adapter and the drop-in. Skips without the extra."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from provider_wire import said
+
+import assay
+from assay.provenance.asset import Asset
+from assay.provenance.generating.provider import CannotDo, Refusal, Request
+
+torch = pytest.importorskip("torch")
+diffusers = pytest.importorskip("diffusers")
+transformers = pytest.importorskip("transformers")
+
+from assay.provenance.generating.diffusers import Diffusers, connect  # noqa: E402
+from assay.provenance.generating.provider import Connection, ProviderFailed  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Stable Diffusion in miniature: every part real, none of it trained."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("tokenizer")
+    letters = [chr(c) for c in range(97, 123)]
+    vocabulary = ["<|startoftext|>", "<|endoftext|>", *letters, *(letter + "</w>" for letter in letters)]
+    import json
+
+    (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(vocabulary)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    text = transformers.CLIPTextConfig(
+        vocab_size=len(vocabulary), hidden_size=16, intermediate_size=16, num_attention_heads=2, num_hidden_layers=1,
+        max_position_embeddings=77, bos_token_id=0, eos_token_id=1, pad_token_id=1, projection_dim=16,
+    )  # fmt: skip
+    pipe = diffusers.StableDiffusionPipeline(
+        vae=diffusers.AutoencoderKL(
+            block_out_channels=[8, 8], in_channels=3, out_channels=3, latent_channels=4, norm_num_groups=4,
+            down_block_types=["DownEncoderBlock2D"] * 2, up_block_types=["UpDecoderBlock2D"] * 2,
+        ),
+        unet=diffusers.UNet2DConditionModel(
+            block_out_channels=(8, 8), layers_per_block=1, sample_size=16, in_channels=4, out_channels=4,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            cross_attention_dim=16, attention_head_dim=2, norm_num_groups=4,
+        ),
+        scheduler=diffusers.DDIMScheduler(clip_sample=False, set_alpha_to_one=False),
+        text_encoder=transformers.CLIPTextModel(text),
+        tokenizer=transformers.CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=77),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+STEPS = (("num_inference_steps", 2),)
+
+
+def test_each_picture_has_its_seed_and_the_same_seed_gives_the_same_picture(pipeline: Any) -> None:
+    request = Request(prompt="a cat", count=2, seed=5, size=(32, 32), parameters=STEPS)
+    first, second = Diffusers(pipeline).generate(request).outputs
+    again = Diffusers(pipeline).generate(Request(prompt="a cat", seed=6, size=(32, 32), parameters=STEPS)).outputs[0]
+    assert dict(first.parameters)["seed"] == 5
+    assert second.content == again.content
+    assert first.content != second.content
+
+
+def test_a_flagged_picture_is_a_safety_event_and_no_output(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = type(pipeline).__call__
+
+    def flagging(self: Any, *positional: Any, **arguments: Any) -> Any:
+        answer = original(self, *positional, **arguments)
+        answer.nsfw_content_detected = [True]
+        return answer
+
+    monkeypatch.setattr(type(pipeline), "__call__", flagging)
+    result = Diffusers(pipeline).generate(Request(prompt="x", size=(32, 32), parameters=STEPS))
+    assert result.outputs == ()
+    assert result.refusal == Refusal(
+        "diffusers", "nsfw_content_detected", "the pipeline's safety checker flagged every picture"
+    )
+
+
+def test_an_edit_uses_the_same_weights(pipeline: Any) -> None:
+    adapter = Diffusers(pipeline)
+    picture = adapter.generate(Request(prompt="a", seed=1, size=(32, 32), parameters=STEPS)).outputs[0].asset
+    edited = adapter.edit(
+        Request(prompt="b", seed=1, inputs=(picture,), parameters=(("num_inference_steps", 4), ("strength", 0.5)))
+    )
+    assert len(edited.outputs) == 1
+    assert edited.outputs[0].content != picture.content
+
+
+def test_wrong_parameters_and_models_are_failures_in_words(pipeline: Any, tmp_path: Path) -> None:
+    with pytest.raises(ProviderFailed, match="pipeline failed"):
+        Diffusers(pipeline).generate(Request(prompt="x", parameters=(("height", 33), ("width", 32))))
+    with pytest.raises(ProviderFailed, match="cannot be loaded"):
+        connect(Connection(model=str(tmp_path)))
+    with pytest.raises(CannotDo, match="needs a model"):
+        connect(Connection())
+    with pytest.raises(CannotDo, match="cannot describe"):
+        Diffusers(pipeline).describe(Asset.from_bytes(b"GIF89a"))
+
+
+def test_a_wrapped_pipeline_signs_what_it_saves(pipeline: Any, tmp_path: Path) -> None:
+    wrapped = assay.signed(pipeline, signer="dev:")
+    assert isinstance(wrapped, diffusers.StableDiffusionPipeline)
+    generator = torch.Generator("cpu").manual_seed(11)
+    answer = wrapped(["a cat", "a dog"], num_inference_steps=2, height=32, width=32, generator=generator)
+    assert type(answer).__name__ == "StableDiffusionPipelineOutput"
+    for number, image in enumerate(answer.images):
+        image.save(tmp_path / f"{number}.png")
+        told = said((tmp_path / f"{number}.png").read_bytes())
+        assert (told.state, told.source_type) == ("Trusted", "trainedAlgorithmicMedia")
+        assert told.ours["parameters"] == {
+            "num_inference_steps": 2, "width": 32, "height": 32, "seed": 11, "pipeline": "StableDiffusionPipeline",
+        }  # fmt: skip
+    as_tuple = wrapped("a cat", num_inference_steps=1, height=32, width=32, return_dict=False)
+    assert said(as_tuple[0][0].signed().asset.content).state == "Trusted"
+
+
+def test_moving_a_wrapped_pipeline_keeps_it_wrapped_and_the_original_is_untouched(pipeline: Any) -> None:
+    wrapped = assay.signed(pipeline, signer="dev:").to("cpu")
+    image = wrapped("x", num_inference_steps=1, height=32, width=32).images[0]
+    assert hasattr(image, "signed")
+    assert not hasattr(pipeline("x", num_inference_steps=1, height=32, width=32).images[0], "signed")
+
+
+def test_latents_are_refused(pipeline: Any) -> None:
+    with pytest.raises(CannotDo, match="latents"):
+        assay.signed(pipeline, signer="dev:")("x", output_type="latent")
