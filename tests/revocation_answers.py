@@ -69,8 +69,13 @@ class Responder:
 @contextmanager
 def ocsp_server() -> Iterator[Responder]:
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.reply(self.path.encode())
+
         def do_POST(self) -> None:
-            query = self.rfile.read(int(self.headers["Content-Length"]))
+            self.reply(self.rfile.read(int(self.headers["Content-Length"])))
+
+        def reply(self, query: bytes) -> None:
             server_side.asked.append(query)
             said = server_side.answer(query)
             self.send_response(200 if said is not None else 500)
