@@ -110,6 +110,19 @@ def test_the_snapshots_agree_with_the_published_files(shared: Path) -> None:
     assert published == load_products()
 
 
+def test_the_documentation_counts_what_ships() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "trust.md").read_text()
+    lists = {one.id: one for one in load_lists()}
+    for name in ("c2pa", "c2pa-tsa"):
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        assert f"{len(lists[name].anchors)} authorities" in row
+        assert f"issued {lists[name].issued:%Y-%m-%d}" in row
+        assert f"due {lists[name].next_update:%Y-%m-%d}" in row
+    row = next(line for line in page.splitlines() if line.startswith("| `interim` |"))
+    assert f"{len(lists['interim'].anchors)} authorities, {len(lists['interim'].allowed)} single certificates" in row
+    assert f"{len(load_products())} products" in page
+
+
 # staleness
 
 
