@@ -45,6 +45,7 @@ class Content:
     source_types: tuple[str, ...] = ()  # digital source types of the active manifest, last part of the URI
     grounds: tuple[str, ...] = ()
     dissent: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()  # what kind of statements contradict one another
     declared: bool = False  # the file itself says what it is held to be (declared or proved)
     findings: tuple[str, ...] = ()  # `severity:code`
     conditions: tuple[str, ...] = ()
@@ -118,6 +119,7 @@ def content(outcome: Report | Failure) -> Content:
         **_custody(outcome),
         grounds=tuple(piece.signal for piece in verdict.grounds),
         dissent=tuple(piece.signal for piece in verdict.dissent),
+        conflicts=tuple(dict.fromkeys(conflict.code for conflict in verdict.conflicts)),
         declared=any(piece.basis in (Basis.DECLARED, Basis.PROVED) for piece in verdict.grounds),
         findings=tuple(f"{finding.severity.value}:{finding.code}" for finding in verdict.findings),
         conditions=held,

@@ -72,7 +72,7 @@ def _outcome(outcome: Examined | Failure) -> dict[str, object]:
         "line": words.BOTTOM_LINES[custody.bottom_line],
         "state": _line_state(custody.bottom_line),
         "gaps": gaps,
-        "picture": _picture(outcome),
+        "picture": chain_picture(outcome),
         "links": list(reversed(custody.links)),
         "thumbnail": thumbnail(outcome.asset, edge=480) if not custody.links else "",
     }
@@ -90,7 +90,7 @@ def _line_state(line: BottomLine) -> str:
             return "broken"
 
 
-def _picture(outcome: Examined) -> dict[str, object] | None:
+def chain_picture(outcome: Examined) -> dict[str, object] | None:
     """The chain laid out in columns: where each card stands, and the line from it to what was made of it."""
     root = words.picture_of(outcome.custody, most=_MOST_CARDS)
     if root is None:

@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 from outcomes import CAPTURED, DECLARED, FAILURE, HOSTILE, PIXELS, SILENT, report
 
+from assay.detectors.evidence import Basis, Origin
 from assay.provenance.custody.chain import BottomLine
 from assay.scanning.audit.row import COLUMNS, Content, Row, content
 from assay.scanning.report.row_writing import Outputs
@@ -42,6 +43,12 @@ def test_a_row_is_as_the_published_schema_says(given: Row) -> None:
 def test_the_published_schema_has_the_columns_of_a_row_in_their_order() -> None:
     assert tuple(SCHEMA["properties"]) == COLUMNS
     assert tuple(SCHEMA["required"]) == COLUMNS
+
+
+def test_the_published_schema_knows_every_word() -> None:
+    for column, words in (("custody", BottomLine), ("origin", Origin)):
+        assert set(SCHEMA["properties"][column]["enum"]) == {*(word.value for word in words), None}
+    assert set(SCHEMA["properties"]["basis"]["enum"]) == {*(basis.word for basis in Basis), None}
 
 
 @pytest.mark.parametrize("given", ROWS)
