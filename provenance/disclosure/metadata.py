@@ -14,7 +14,8 @@ from assay.provenance.disclosure.exif import NOT_TEXT, Exif, read_exif
 from assay.provenance.media_type import MediaType
 
 _PACKET = re.compile(rb"<(?:[A-Za-z][\w.-]{0,31}:)?xmpmeta[\s>]")
-_MAX_STRAY = 16
+_MAX_STRAY = 16  # packets outside their places, closed and unclosed
+_MAX_LOOKS = 65_536
 
 
 @dataclass
@@ -121,32 +122,38 @@ class Metadata:
         spans = [(block.offset, block.offset + len(block.content)) for block in known if block.stored and
                  block.carrier is not Carrier.EXIF]  # fmt: skip
         found: list[Block] = []
-        at = 0
-        while len(found) < _MAX_STRAY and (start := self._next_packet(at)) >= 0:
+        at = unclosed = 0
+        while len(found) < _MAX_STRAY and unclosed < _MAX_STRAY and (start := self._next_packet(at)) >= 0:
             inside = [end for begin, end in spans if begin <= start < end]
             if inside:
                 at = max(inside)
                 continue
             end = self.content.find(b"xmpmeta>", start, start + MAX_BLOCK)
             if end < 0:
+                unclosed += 1
                 at = start + 8
                 continue
-            end += len(b"xmpmeta>")
-            primary = self.media_type is MediaType.SVG
+            at = end + len(b"xmpmeta>")
             found.append(
-                Block(carrier=Carrier.XMP, place="stray XMP", content=self.content[start:end], offset=start,
-                      primary=primary)
-            )  # fmt: skip
-            at = end
+                Block(
+                    carrier=Carrier.XMP,
+                    place="stray XMP",
+                    content=self.content[start:at],
+                    offset=start,
+                    primary=self.media_type is MediaType.SVG,
+                )
+            )
         return found
 
     def _next_packet(self, at: int) -> int:
-        hit = self.content.find(b"xmpmeta", at)
-        while hit >= 0:
-            found = _PACKET.search(self.content, max(at, hit - 34), hit + 8)
-            if found:
+        """The offset of the next packet's opening tag, or -1; gives up where the word occurs absurdly often."""
+        for _ in range(_MAX_LOOKS):
+            hit = self.content.find(b"xmpmeta", at)
+            if hit < 0:
+                return -1
+            if found := _PACKET.search(self.content, max(at, hit - 34), hit + 8):
                 return found.start()
-            hit = self.content.find(b"xmpmeta", hit + 7)
+            at = hit + 7
         return -1
 
     def _exif_fields(self, block: Block, exif: Exif) -> list[Field]:
