@@ -115,7 +115,9 @@ def add(list_id: str, file: Path | None, purposes: tuple[str, ...], title: str, 
         raise UnreadableFile.from_os_error(key, error) from error
     edition = add_list(list_id, file, tuple(map(Purpose, purposes)), title=title, url=url, key=pinned)
     row = _row(edition)
-    click.echo(f"{edition.id}: {row['entries']} certificates, believed for {', '.join(row['purposes'])}")
+    click.echo(
+        f"{edition.id}: {row['entries'] + row['allowed']} certificates, believed for {', '.join(row['purposes'])}"
+    )
 
 
 @trust.command()
@@ -205,7 +207,8 @@ def _row(edition: "Edition") -> dict[str, Any]:
 
 def _holders(edition: "Edition") -> list[dict[str, str]]:
     from assay.provenance.trust.certificates import names
-    from assay.provenance.trust.store import load, load_products
+    from assay.provenance.trust.reading import read_contents
+    from assay.provenance.trust.store import load_products
 
     if edition.is_products:
         return [{"name": f"{p.common_name} ({p.organisation})", "record": p.record} for p in load_products()]
@@ -215,5 +218,5 @@ def _holders(edition: "Edition") -> list[dict[str, str]]:
             "until": holder.not_after.isoformat() if holder.not_after else "",
             "sha256": holder.sha256,
         }
-        for holder in map(names, load(edition).anchors)
+        for holder in map(names, read_contents(edition.id, edition.read()).certificates)
     ]

@@ -77,6 +77,17 @@ def extended_key_usages(certificate: x509.Certificate) -> tuple[str, ...]:
     return tuple(usage.dotted_string for usage in usages)
 
 
+def is_authority(der: bytes) -> bool:
+    """Whether a certificate may have others below it, by its own word or because it is self-signed without saying."""
+    certificate = parse(der)
+    if certificate is None:
+        return False
+    try:
+        return bool(certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
+    except x509.ExtensionNotFound:
+        return certificate.issuer == certificate.subject
+
+
 def assurance_level(certificate: x509.Certificate) -> int | None:
     """The conformance programme's assurance level written in the certificate, 1 or 2."""
     content = _unrecognised(certificate, ASSURANCE_LEVEL)

@@ -67,9 +67,10 @@ class Path:
 
 
 def accepted_usages(purpose: Purpose, extra: tuple[str, ...] = ()) -> frozenset[str]:
-    """The extended key usages of which a leaf must have one."""
-    own = (TIME_STAMPING_EKU,) if purpose is Purpose.TIME_STAMPING else CLAIM_EKUS
-    return frozenset(own + extra)
+    """The extended key usages of which a leaf must have one. `extra` are the user's own, never for time stamps."""
+    if purpose is Purpose.TIME_STAMPING:
+        return frozenset((TIME_STAMPING_EKU,))
+    return frozenset(CLAIM_EKUS + extra)
 
 
 def leaf_refusal(leaf: x509.Certificate, purpose: Purpose, accepted: frozenset[str]) -> Refusal | None:
@@ -82,6 +83,8 @@ def leaf_refusal(leaf: x509.Certificate, purpose: Purpose, accepted: frozenset[s
         or OCSP_SIGNING_EKU in usages
         or (TIME_STAMPING_EKU in usages and usages != {TIME_STAMPING_EKU})
     ):
+        return Refusal.FORBIDDEN_USAGE
+    if purpose is Purpose.TIME_STAMPING and not leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).critical:
         return Refusal.FORBIDDEN_USAGE
     constraints = _basic_constraints(leaf)
     key_usage = _key_usage(leaf)
@@ -164,8 +167,9 @@ def _form_refusal(certificate: x509.Certificate) -> Refusal | None:
     if isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < 256:
         return Refusal.WEAK_KEY
     for extension in certificate.extensions:
-        understood = not isinstance(extension.value, x509.UnrecognizedExtension | x509.NameConstraints)
-        if extension.critical and not understood:
+        if isinstance(extension.value, x509.NameConstraints) or (
+            extension.critical and isinstance(extension.value, x509.UnrecognizedExtension)
+        ):
             return Refusal.UNKNOWN_CRITICAL
     return None
 

@@ -83,7 +83,7 @@ def _anchors(lists: tuple[TrustList, ...]) -> "tuple[Anchors, ...]":
         Anchors(_SDK_KINDS[purpose], x.id, pem(x.anchors), _allowed(x) if purpose is Purpose.CLAIM_SIGNING else "")
         for x in lists
         for purpose in x.purposes
-        if x.anchors
+        if x.anchors or x.allowed
     )
 
 

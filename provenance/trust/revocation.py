@@ -41,6 +41,7 @@ class RevocationState(StrEnum):
     NOT_ASKED = "not-asked"
 
 
+_TOLD = (RevocationState.REVOKED, RevocationState.GOOD, RevocationState.UNKNOWN)  # proven answers, the weightiest first
 _CODES = {
     RevocationState.GOOD: "signingCredential.ocsp.notRevoked",
     RevocationState.REVOKED: "signingCredential.ocsp.revoked",
@@ -84,8 +85,7 @@ def revocation(
     """
     leaf = parse(chain_der[0]) if chain_der else None
     issuer_der = _issuer(judgement, chain_der)
-    issuer = parse(issuer_der) if issuer_der else None
-    if leaf is None or issuer is None or issuer_der is None:
+    if leaf is None or issuer_der is None:
         return Revocation(
             state=RevocationState.NOT_ASKED,
             statement="revocation was not looked at: its issuer's certificate is missing",
@@ -94,31 +94,25 @@ def revocation(
     found: list[Revocation] = []
     for answer in stapled[:MAX_ANSWERS]:
         found.append(replace(_answered(answer, chain_der[0], issuer_der, at=at, now=now), source="stapled"))
-    if decisive := _decisive(found):
-        return decisive
+    attached = _most_telling(found)
+    if attached is not None and attached.state is RevocationState.REVOKED:
+        return attached
     if policy.online_revocation and judgement.reaches is not None:
         asked = _asked(leaf, chain_der[0], issuer_der, policy, at)
-        if asked is not None:
+        if asked.state in _TOLD or attached is None:
             return asked
-        return Revocation(
-            state=RevocationState.NOT_ASKED,
-            statement="revocation cannot be asked for: the certificate names no responder",
-        )
-    if found:
-        return found[0]
+        return replace(attached, statement=f"{attached.statement}; {asked.statement}")
+    if attached is not None:
+        return attached
     return Revocation(
         state=RevocationState.NOT_ASKED,
         statement="revocation was not looked at: no answer is attached, and nobody was asked",
     )
 
 
-def _decisive(found: list[Revocation]) -> Revocation | None:
-    """A proven revocation outweighs everything; then a good answer; then the responder's "unknown"."""
-    for state in (RevocationState.REVOKED, RevocationState.GOOD, RevocationState.UNKNOWN):
-        for one in found:
-            if one.state is state:
-                return one
-    return None
+def _most_telling(found: list[Revocation]) -> Revocation | None:
+    """A proven revocation outweighs everything; then a good answer; then the responder's "unknown"; then what is left."""
+    return min(found, key=lambda one: _TOLD.index(one.state) if one.state in _TOLD else len(_TOLD), default=None)
 
 
 def _issuer(judgement: TrustJudgement, chain_der: tuple[bytes, ...]) -> bytes | None:
@@ -129,11 +123,13 @@ def _issuer(judgement: TrustJudgement, chain_der: tuple[bytes, ...]) -> bytes | 
 
 def _asked(
     leaf: x509.Certificate, leaf_der: bytes, issuer_der: bytes, policy: TrustPolicy, at: datetime | None
-) -> Revocation | None:
+) -> Revocation:
     url = responder_url(leaf)
-    issuer = parse(issuer_der)
-    if not url or issuer is None:
-        return None
+    if not url:
+        return Revocation(
+            state=RevocationState.NOT_ASKED,
+            statement="revocation cannot be asked for: the certificate names no responder",
+        )
     now = policy.now or datetime.now(UTC)
     answer = _ask(url, leaf_der, issuer_der, policy.private_hosts, now.replace(minute=0, second=0, microsecond=0))
     if isinstance(answer, str):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.provenance.home import home
+from assay.provenance.trust.certificates import is_authority
 from assay.provenance.trust.products import Product, read_products
 from assay.provenance.trust.reading import TrustListRefused, moment, read_allowed, read_contents
 from assay.provenance.trust.trust_list import ListKind, Purpose, TrustList
@@ -182,15 +183,17 @@ def _edition(entry: Mapping[str, Any], *, shipped: bool) -> Edition:
 @lru_cache(maxsize=64)
 def _parsed(edition: Edition, content: bytes) -> TrustList:
     contents = read_contents(edition.id, content)
-    allowed = (
-        read_allowed((SNAPSHOTS / edition.allowed).read_bytes()) if edition.allowed and edition.shipped else frozenset()
-    )
+    anchors = tuple(der for der in contents.certificates if is_authority(der))
+    # A single signer's certificate on a list is believed as it is, and for nobody below it.
+    allowed = frozenset(hashlib.sha256(der).digest() for der in contents.certificates if der not in anchors)
+    if edition.allowed and edition.shipped:
+        allowed |= read_allowed((SNAPSHOTS / edition.allowed).read_bytes())
     return TrustList(
         id=edition.id,
         title=edition.title,
         kind=edition.kind,
         purposes=edition.purposes,
-        anchors=contents.certificates,
+        anchors=anchors,
         allowed=allowed,
         source=edition.source,
         licence=edition.licence,

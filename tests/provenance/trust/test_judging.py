@@ -35,6 +35,7 @@ def constrained(
     signs: bool = True,
     ekus: tuple[x509.ObjectIdentifier, ...] = (),
     critical: x509.ExtensionType | None = None,
+    extra: x509.ExtensionType | None = None,
     digest: hashes.HashAlgorithm | None = None,
     common_name: str = "Constrained",
 ) -> Credential:
@@ -55,6 +56,8 @@ def constrained(
         builder = builder.add_extension(x509.ExtendedKeyUsage(ekus), critical=False)
     if critical is not None:
         builder = builder.add_extension(critical, critical=True)
+    if extra is not None:
+        builder = builder.add_extension(extra, critical=False)
     certificate = builder.sign(parent.key, digest or hashes.SHA256())
     above = parent.chain if parent.certificate.issuer != parent.certificate.subject else ()
     return Credential(key, (certificate, *above))
@@ -155,6 +158,22 @@ def test_usages_that_c2pa_refuses(usages: tuple[x509.ObjectIdentifier, ...], ref
 def test_a_usage_of_the_users_own_can_be_accepted() -> None:
     signer = leaf(ROOT, ekus=(Eku.CODE_SIGNING,))
     assert judged(signer, policy(trust_list(ROOT), ekus=(Eku.CODE_SIGNING.dotted_string,))).trusted
+
+
+def test_such_a_usage_stamps_no_time() -> None:
+    signer = leaf(ROOT, ekus=(Eku.CODE_SIGNING,))
+    believed = policy(time_list(ROOT), ekus=(Eku.CODE_SIGNING.dotted_string,))
+    assert not judge(chain(signer), Purpose.TIME_STAMPING, believed).trusted
+
+
+def test_time_stamping_must_be_critical() -> None:
+    lax = leaf(ROOT, ekus=(Eku.TIME_STAMPING,), eku_critical=False)
+    assert judge(chain(lax), Purpose.TIME_STAMPING, policy(time_list(ROOT))).refusal is Refusal.FORBIDDEN_USAGE
+
+
+def test_name_constraints_refuse_even_where_they_are_not_critical() -> None:
+    issuer = constrained(ROOT, extra=x509.NameConstraints([x509.DirectoryName(name("Other"))], None))
+    assert judged(leaf(issuer), policy(trust_list(ROOT))).refusal is Refusal.UNKNOWN_CRITICAL
 
 
 def test_a_signing_certificate_issues_nothing() -> None:

@@ -14,15 +14,18 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from custody_assets import Credential, authority
+from custody_assets import Credential, authority, created, encoded, leaf, picture, sign
 from loopback import says, server
 from pytest_httpserver import HTTPServer
-from trust_lists import der, policy, trust_list
+from trust_lists import chain, der, policy, trust_list
 
 from assay.commands.trust import trust
+from assay.provenance.asset import Asset
+from assay.provenance.custody.chain import BottomLine
+from assay.provenance.custody.verifying import verify
 from assay.provenance.errors import AssayError
 from assay.provenance.fetching import FetchRefused
-from assay.provenance.trust import ListKind, Purpose, TrustListRefused, default_policy
+from assay.provenance.trust import ListKind, Purpose, TrustListRefused, default_policy, judge
 from assay.provenance.trust.editing import (
     add_list,
     find_edition,
@@ -160,6 +163,21 @@ def test_a_list_of_the_users_own_is_believed_for_its_purpose_only(tmp_path: Path
     remove_list("newsroom")
     assert default_policy().find("newsroom") is None
     assert not folder("newsroom").exists()
+
+
+def test_a_single_signer_on_a_list_is_believed_and_nobody_below_it(tmp_path: Path) -> None:
+    """The case of an organisation that publishes its signing certificate and no authority."""
+    signer = leaf(ONE, "Newsroom Signer")
+    file = tmp_path / "signer.pem"
+    file.write_text(signer.pem)
+    own = load(add_list("newsroom", file, CLAIMS))
+    assert (own.anchors, own.allowed) == ((), {hashlib.sha256(der(signer.certificate)).digest()})
+    assert judge(chain(signer), Purpose.CLAIM_SIGNING, policy(own)).trusted_by == "newsroom"
+    assert not judge(chain(leaf(ONE)), Purpose.CLAIM_SIGNING, policy(own)).trusted
+    content = sign(encoded(picture()), created(), signer).content
+    custody = verify(Asset.from_bytes(content), policy(own))
+    assert custody.bottom_line is BottomLine.TRUSTED
+    assert "Newsroom Signer" in ran("show", "newsroom")
 
 
 @pytest.mark.parametrize("list_id", ["c2pa", "interim", "Capital", "../escape", "", "a b", "x" * 41])

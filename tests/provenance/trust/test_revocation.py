@@ -180,6 +180,39 @@ def test_a_responder_on_a_private_address_is_not_asked(server: Responder) -> Non
     assert server.asked == []
 
 
+def asked_beside(server: Responder, *, attached: str) -> Revocation:
+    signer = leaf(ISSUER, ocsp_url=server.url)
+    answers = {
+        "good": answer(signer.certificate, ISSUER, RESPONDER),
+        "unknown": answer(signer.certificate, ISSUER, RESPONDER, unknown=True),
+        "revoked": answer(signer.certificate, ISSUER, RESPONDER, revoked_at=LAST_WEEK),
+    }
+    said = server.answer(b"")
+    server.answer = lambda query: answers.get(said.decode()) if said else None
+    believed = policy(trust_list(ROOT), online_revocation=True, private_hosts=frozenset({"127.0.0.1"}))
+    judgement = judge(chain(signer), Purpose.CLAIM_SIGNING, believed)
+    return revocation(judgement, chain(signer), believed, stapled=(answers[attached],))
+
+
+@pytest.mark.parametrize(
+    ("attached", "said", "state", "questions"),
+    [
+        ("good", b"revoked", RevocationState.REVOKED, 1),  # attached then, revoked since
+        ("unknown", b"good", RevocationState.GOOD, 1),
+        ("revoked", b"good", RevocationState.REVOKED, 0),
+        ("good", None, RevocationState.GOOD, 1),
+        ("unknown", None, RevocationState.UNKNOWN, 1),
+    ],
+)
+def test_who_asks_hears_the_answer_of_today_and_an_attached_revocation_stands(
+    server: Responder, attached: str, said: bytes | None, state: RevocationState, questions: int
+) -> None:
+    server.answer = lambda query: said
+    told = asked_beside(server, attached=attached)
+    assert (told.state, len(server.asked)) == (state, questions)
+    assert ("gave no answer" in told.statement) == (said is None)
+
+
 def test_a_certificate_that_no_list_knows_makes_assay_ask_nobody(server: Responder) -> None:
     """Anybody can write any URL into a certificate of their own."""
     server.answer = lambda query: b"good"
