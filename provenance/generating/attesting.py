@@ -7,6 +7,7 @@ been done to it; a picture that was edited is the parent of its edit.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from assay.provenance.asset import Asset
@@ -46,10 +47,15 @@ class Terms:
         if self.policy is not None and (refusal := self.policy(request)) is not None:
             raise PromptRefused(refusal)
 
-    def sign(self, request: Request, result: Result, output: Output, *, complete: bool = True) -> Signed:
-        """Sign one output; the picture data stay untouched. `complete`: nothing can have been done to it meanwhile."""
+    def sign(
+        self, request: Request, result: Result, output: Output, *, into: Path | None = None, complete: bool = True
+    ) -> Signed:
+        """Sign one output, with `into` also into a new file; the picture's data stay untouched.
+
+        `complete` states that nothing can have been done to it between its making and now.
+        """
         recipe = self.recipe(request, result, output, complete=complete)
-        return sign(output.asset, recipe, self.signer, timestamp=self.timestamp)
+        return sign(output.asset, recipe, self.signer, into=into, timestamp=self.timestamp)
 
     def recipe(self, request: Request, result: Result, output: Output, *, complete: bool = True) -> Recipe:
         """What the manifest will say."""

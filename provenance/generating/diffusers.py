@@ -80,6 +80,8 @@ class Diffusers:
         raise CannotDo(f"{NAME} cannot describe pictures", "use another provider")
 
     def _run(self, request: Request, pipeline: Any, arguments: dict[str, Any]) -> Result:
+        if request.references or request.inputs[1:]:
+            raise CannotDo(f"{NAME} takes one picture at most", "give only the one to be edited")
         import torch
 
         first = random.SystemRandom().randrange(2**32) if request.seed is None else request.seed

@@ -102,7 +102,7 @@ class GeminiImages:
         settings: dict[str, Any] = {"response_modalities": ["IMAGE"], "seed": seed, **wishes}
         if image:
             settings["image_config"] = image
-        contents: Any = [*map(_part, request.inputs), request.prompt]
+        contents: Any = [*map(_part, (*request.inputs, *request.references)), request.prompt]
         config = types.GenerateContentConfig.model_validate(settings)
         if not request.model:
             raise CannotDo(f"{NAME} needs a model", "name one with --model")
@@ -117,6 +117,8 @@ class ImagenImages(GeminiImages):
 
     def generate(self, request: Request) -> Result:
         """Ask for `request.count` pictures in one call."""
+        if request.references:
+            raise CannotDo("Imagen looks at no pictures", "use provider google with a Gemini image model")
         wishes: dict[str, Any] = dict(request.parameters)
         if request.size:
             wishes.setdefault("aspect_ratio", aspect(request.size))

@@ -54,6 +54,8 @@ class OpenAIImages:
 
     def generate(self, request: Request) -> Result:
         """Ask for `request.count` pictures in one call."""
+        if request.references:
+            raise CannotDo(f"{self.name} looks at pictures only when it edits", "give them as inputs of an edit")
         images: Any = self._client.images  # the SDK's overloads cannot be met by a mapping
         return self._asked(request, lambda: images.generate(**self.arguments(request)))
 
@@ -62,7 +64,7 @@ class OpenAIImages:
         if not request.inputs:
             raise CannotDo("there is no picture to edit", "give one")
         images: Any = self._client.images
-        files = [upload(asset) for asset in request.inputs]
+        files = [upload(asset) for asset in (*request.inputs, *request.references)]
         mask = {"mask": upload(request.mask)} if request.mask else {}
         image = files[0] if len(files) == 1 else files
         return self._asked(request, lambda: images.edit(image=image, **mask, **self.arguments(request)))

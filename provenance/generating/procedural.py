@@ -17,6 +17,7 @@ from assay.provenance.decoding import decode, open_image
 from assay.provenance.errors import OutputRefused
 from assay.provenance.generating.canvas import PALETTES, Painting, Size, rng
 from assay.provenance.generating.provider import CannotDo, Connection, Description, Output, Request, Result
+from assay.provenance.generating.receiving import stated
 from assay.provenance.generating.scenes import PAINTERS
 from assay.provenance.media_type import MediaType
 from assay.provenance.signing.recipe import SourceType
@@ -78,15 +79,14 @@ class Procedural:
         """
         if not request.inputs:
             raise CannotDo("there is no picture to edit", "give one")
+        if request.inputs[1:]:
+            raise CannotDo(f"the {NAME} generator looks at one picture only", "give only the one to be edited")
         outputs = tuple(self._edited(request, (request.seed or 0) + number) for number in range(request.count))
         return _result(request, outputs)
 
     def describe(self, asset: Asset, *, model: str = "") -> Description:
         """Repeat what the generator wrote into a picture of its own; of any other, say what can be measured."""
-        header = open_image(asset)
-        texts: dict[str, str] = getattr(header, "text", {})  # PNG only
-        if texts.get("Software") == SOFTWARE and texts.get("Description"):
-            own = str(texts["Description"])
+        if own := _own_words(asset):
             return Description(alt_text=own, caption=f"{own} Computed by the {SOFTWARE}.", provider=NAME)
         measured = _measured(decode(asset))
         return Description(
@@ -129,6 +129,15 @@ class Procedural:
             parameters=parameters,
             alt_text=alt_text,
         )
+
+
+def _own_words(asset: Asset) -> str:
+    """What this generator said of the picture: in an intact manifest, else in a PNG's text."""
+    said = stated(asset)
+    if said.get("provider") == NAME and said.get("altText"):
+        return str(said["altText"])
+    texts: dict[str, str] = getattr(open_image(asset), "text", {})
+    return str(texts.get("Description", "")) if texts.get("Software") == SOFTWARE else ""
 
 
 def _result(request: Request, outputs: tuple[Output, ...]) -> Result:

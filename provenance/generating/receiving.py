@@ -6,13 +6,14 @@ not of trust: who signed is for the verifier to say.
 
 import base64
 import binascii
+from typing import Any
 
 from assay.provenance.asset import Asset
 from assay.provenance.errors import AssayError
 from assay.provenance.generating.provider import Output, Pairs, ProviderFailed, Upstream
 from assay.provenance.signing import ingredients
 from assay.provenance.signing.ingredients import upstream_of
-from assay.provenance.signing.recipe import SourceType
+from assay.provenance.signing.recipe import NAMESPACE, SourceType
 
 
 def received(
@@ -64,13 +65,30 @@ def upstream(asset: Asset) -> Upstream:
 
 def declares_trained(asset: Asset) -> bool:
     """Whether an intact manifest already says that a trained model made all of this picture."""
+    types = [kind for action in _actions(asset) if (kind := action.get("digitalSourceType"))]
+    return bool(types) and all(kind == SourceType.TRAINED_ALGORITHMIC_MEDIA for kind in types)
+
+
+def stated(asset: Asset) -> dict[str, Any]:
+    """The action parameters in assay's namespace that an intact manifest holds, without the namespace."""
+    prefix = f"{NAMESPACE}."
+    return {
+        key.removeprefix(prefix): value
+        for action in _actions(asset)
+        for key, value in (action.get("parameters") or {}).items()
+        if key.startswith(prefix)
+    }
+
+
+def _actions(asset: Asset) -> list[dict[str, Any]]:
+    """The actions of the active manifest, where it is intact."""
     reading = upstream_of(asset, ()).reading
     if reading is None or reading.state == "Invalid":
-        return False
+        return []
     active = reading.report.get("manifests", {}).get(reading.report.get("active_manifest"), {})
-    for assertion in active.get("assertions", ()):
-        if str(assertion.get("label", "")).startswith("c2pa.actions"):
-            types = [action.get("digitalSourceType") for action in assertion.get("data", {}).get("actions", ())]
-            if any(types):
-                return all(kind in (None, SourceType.TRAINED_ALGORITHMIC_MEDIA) for kind in types)
-    return False
+    return [
+        action
+        for assertion in active.get("assertions", ())
+        if str(assertion.get("label", "")).startswith("c2pa.actions")
+        for action in assertion.get("data", {}).get("actions", ())
+    ]
