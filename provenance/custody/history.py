@@ -162,7 +162,8 @@ def unbroken(draft: Draft, below: Mapping[str, Draft], axes: Mapping[str, Axis],
         return Axis(Answer.NO, grave.statement)
     doubts += [gap.statement for gap in gaps if gap.code == "missing-parent"]
     if doubts:
-        return Axis(Answer.UNKNOWN, "; ".join(dict.fromkeys(doubts)), tuple(dict.fromkeys(codes)))
+        each = dict.fromkeys(part for doubt in doubts for part in doubt.split("; "))
+        return Axis(Answer.UNKNOWN, "; ".join(each), tuple(dict.fromkeys(codes)))
     if not draft.ingredients:
         return Axis(Answer.YES, "it was made from nothing else")
     return Axis(Answer.YES, "everything it was made from holds")
@@ -189,6 +190,8 @@ def headline(drafts: tuple[Draft, ...], axes: Mapping[str, Axis], line: BottomLi
     active = drafts[-1]
     history = axes[active.label]
     vouched = active.judged.standing is Standing.TRUSTED
+    first, *more = history.statement.split("; ")
+    doubt = f"{first} (and {len(more)} more such)" if more else first
     signed = f"signed by {active.who}"
     said = f"{signed}, {active.judged.trusted.statement}" if vouched else f"{signed}, whom no trust list knows"
     match line:
@@ -199,25 +202,25 @@ def headline(drafts: tuple[Draft, ...], axes: Mapping[str, Axis], line: BottomLi
             reason = history.statement if history.answer is Answer.NO else next(g.statement for g in gaps if g.grave)
             return f"Its history is broken: {reason}. The file itself is {said}."
         case BottomLine.INVALID:
-            return _invalid(active, history, signed)
+            return _invalid(active, doubt, signed)
         case BottomLine.VALID if vouched:
-            return f"The file itself is {said}, but {history.statement}."
+            return f"The file itself is {said}, but {doubt}."
         case BottomLine.VALID:
             return f"Intact since it was {said}: anybody can sign under any name."
         case BottomLine.INCOMPLETE_HISTORY:
-            return f"Intact and {said}; {history.statement}."
+            return f"Intact and {said}; {doubt}."
         case _:
             whole = "; everything it was made from holds too" if active.ingredients else ""
             return f"Intact and {said}{whole}."
 
 
-def _invalid(active: Draft, history: Axis, signed: str) -> str:
+def _invalid(active: Draft, doubt: str, signed: str) -> str:
     if active.judged.standing is Standing.INVALID:
         return f"Intact, {signed}, but {active.judged.fault}."
     if active.judged.standing is Standing.UNKNOWN:
         axis = active.judged.intact if active.judged.intact.answer is Answer.UNKNOWN else active.judged.authentic
         return f"It proves nothing: {axis.statement}."
-    return f"Intact, {signed}, but {history.statement}."
+    return f"Intact, {signed}, but {doubt}."
 
 
 def quoted(title: str) -> str:

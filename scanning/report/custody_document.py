@@ -58,6 +58,7 @@ def _link(link: Link) -> Document:
             "certified": _time(link.certified_time),
             "authority": link.time_authority,
         },
+        "revocation": {"state": link.revocation_state, "statement": link.revocation},
         "actions": [_action(action) for action in link.actions],
         "digital_source_types": list(link.digital_source_types),
         "ingredients": [_ingredient(ingredient) for ingredient in link.ingredients],

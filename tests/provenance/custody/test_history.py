@@ -1,0 +1,109 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.provenance.custody.chain import Standing, Status
+from assay.provenance.custody.history import oldest_first
+from assay.provenance.custody.statuses import found_statuses, manifest_of, recorded_standing, recorded_statuses
+
+PREFIX = "self#jumbf=/c2pa/"
+
+
+def status(code: str, manifest: str = "parent", *, failure: bool = False) -> Status:
+    return Status(code, f"{PREFIX}{manifest}/c2pa.signature", failure)
+
+
+def report(*, success: tuple[str, ...] = (), failure: tuple[str, ...] = (), manifest: str = "parent") -> dict:
+    def entries(codes: tuple[str, ...]) -> list:
+        return [{"code": code, "url": f"{PREFIX}{manifest}/c2pa.signature"} for code in codes]
+
+    delta = {"validationDeltas": {"success": entries(success), "informational": [], "failure": entries(failure)}}
+    return {"validation_results": {"ingredientDeltas": [delta]}}
+
+
+def test_sources_come_before_what_was_made_of_them_and_the_active_one_is_last() -> None:
+    graph = {"a": ("b", "c"), "b": ("d",), "c": ("d",), "d": ()}
+    order = oldest_first("a", graph)
+    assert order == ("d", "b", "c", "a")
+
+
+def test_a_cycle_is_cut_and_a_missing_source_left_out() -> None:
+    assert oldest_first("a", {"a": ("b", "gone"), "b": ("a", "b")}) == ("b", "a")
+
+
+def test_hostile_depth_costs_no_recursion() -> None:
+    deep = {str(n): (str(n + 1),) for n in range(50_000)} | {"50000": ()}
+    assert len(oldest_first("0", deep)) == 50_001
+
+
+@given(st.dictionaries(st.integers(0, 12), st.lists(st.integers(0, 12), max_size=5), min_size=1))
+def test_every_manifest_is_walked_once(graph: dict[int, list[int]]) -> None:
+    labels = {str(node): tuple(map(str, sources)) for node, sources in graph.items()}
+    active = next(iter(labels))
+    order = oldest_first(active, labels)
+    assert len(set(order)) == len(order)
+    assert order[-1] == active
+
+
+def test_a_recorded_lack_of_trust_gives_way_to_trust_found_now() -> None:
+    record = (status("signingCredential.untrusted", failure=True), status("claimSignature.validated"))
+    found = found_statuses("active", report(success=("signingCredential.trusted",)), [("parent", record)])["parent"]
+    assert not found.failures()
+    assert found.has("signingCredential.trusted", "claimSignature.validated")
+
+
+def test_recorded_trust_gives_way_to_a_lack_found_now() -> None:
+    record = (status("signingCredential.trusted"),)
+    found = found_statuses("active", report(failure=("signingCredential.untrusted",)), [("parent", record)])["parent"]
+    assert not found.has("signingCredential.trusted")
+
+
+def test_a_recorded_change_of_bytes_stands_whatever_matches_now() -> None:
+    record = (status("assertion.hashedURI.mismatch", failure=True),)
+    found = found_statuses("active", report(success=("assertion.hashedURI.match",)), [("parent", record)])["parent"]
+    assert [failure.code for failure in found.failures()] == ["assertion.hashedURI.mismatch"]
+
+
+def test_trust_in_one_certificate_does_not_excuse_another() -> None:
+    record = (status("signingCredential.untrusted", failure=True),)
+    other = report(success=("signingCredential.trusted",), manifest="other")
+    assert found_statuses("active", other, [("parent", record)])["parent"].failures()
+
+
+def test_old_records_list_failures_and_may_mix_in_successes() -> None:
+    ingredient = {"validation_status": [{"code": "claimSignature.mismatch"}, {"code": "timeStamp.trusted"}]}
+    record = recorded_statuses(ingredient)
+    assert record is not None
+    assert [entry.failure for entry in record] == [True, False]
+    assert recorded_statuses({}) is None
+
+
+def test_what_was_recorded_is_summed_up() -> None:
+    assert recorded_standing(None) is None
+    assert recorded_standing(()) is Standing.UNKNOWN
+    assert recorded_standing((status("signingCredential.trusted"),)) is Standing.TRUSTED
+    assert recorded_standing((status("signingCredential.untrusted", failure=True),)) is Standing.VALID
+    assert recorded_standing((status("signingCredential.expired", failure=True),)) is Standing.INVALID
+    assert recorded_standing((status("assertion.dataHash.mismatch", failure=True),)) is Standing.TAMPERED
+
+
+def test_a_url_names_its_manifest() -> None:
+    assert manifest_of(f"{PREFIX}urn:c2pa:1/c2pa.assertions/x") == "urn:c2pa:1"
+    assert manifest_of("self#jumbf=c2pa.assertions/x") == ""
+
+
+@given(
+    st.recursive(
+        st.none() | st.text() | st.integers(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["activeManifest", "ingredientDeltas", "validationDeltas", "success", "failure", "code", "url"]
+                ),
+                inner,
+            )
+        ),
+    )
+)
+def test_any_report_is_read_without_an_exception(node: object) -> None:
+    found_statuses("active", {"validation_results": node}, [("x", recorded_statuses({"validation_results": node}))])
