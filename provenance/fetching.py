@@ -43,7 +43,9 @@ def fetch(url: str, limits: FetchLimits | None = None, *, body: bytes | None = N
             raise FetchRefused(f"{url}: {_reason(error)}", "check the address and the connection") from None
         if target is None:
             return answer
-        url = urljoin(url, target)
+        before, url = url, urljoin(url, target)
+        if before.startswith("https:") and not url.startswith("https:"):
+            raise FetchRefused(f"{before}: redirected from https to {url}")
     raise FetchRefused(f"{url}: redirected once too often")
 
 

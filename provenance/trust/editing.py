@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from assay.provenance.errors import UnreadableFile
 from assay.provenance.fetching import FetchLimits, fetch
@@ -113,6 +114,12 @@ def update_list(list_id: str, *, force: bool = False, private_hosts: frozenset[s
         raise TrustListRefused(f"{list_id}: it is frozen; there will be no newer edition")
     if not edition.url:
         raise TrustListRefused(f"{list_id}: it has no address to update from", "add it again with --url")
+    parts = urlsplit(edition.url)
+    if parts.scheme != "https" and not edition.key and parts.hostname not in private_hosts:
+        raise TrustListRefused(
+            f"{list_id}: {edition.url} is not https: anybody on the way could put themselves on the list",
+            "use https, or pin a key with --key",
+        )
     limit = MAX_PRODUCTS_BYTES if edition.is_products else MAX_LIST_BYTES
     limits = FetchLimits(bytes=limit, private_hosts=private_hosts)
     content = fetch(edition.url, limits)

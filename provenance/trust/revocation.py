@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from assay.provenance.fetching import FetchLimits, FetchRefused, fetch
 from assay.provenance.trust.certificates import extended_key_usages, parse
 from assay.provenance.trust.judging import TrustJudgement
 from assay.provenance.trust.path import OCSP_SIGNING_EKU, issued_by
@@ -161,6 +160,8 @@ def responder_url(certificate: x509.Certificate) -> str:
 def _ask(url: str, leaf_der: bytes, issuer_der: bytes, private_hosts: frozenset[str], hour: datetime) -> bytes | str:
     """The answer, or why there is none. One question per certificate, responder and hour, also where it fails, so that a
     folder of one signer's images neither asks nor waits more than once."""
+    from assay.provenance.fetching import FetchLimits, FetchRefused, fetch  # on use: hardly anybody asks
+
     leaf, issuer = x509.load_der_x509_certificate(leaf_der), x509.load_der_x509_certificate(issuer_der)
     request = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer, hashes.SHA1()).build()  # noqa: S303  (RFC 5019)
     limits = FetchLimits(bytes=MAX_ANSWER_BYTES, seconds=ANSWER_SECONDS, private_hosts=private_hosts)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from asn1crypto import cms, tsp
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -113,6 +112,11 @@ def _judged(signed: Any, message: bytes, policy: TrustPolicy) -> CertifiedTime:
 
 def _signed_data(token: bytes) -> Any:
     """The SignedData of a bare token, or of the response it came in."""
+    from asn1crypto import (  # on use: most files carry no stamp, and it takes longer to import than they to verify
+        cms,
+        tsp,
+    )
+
     try:
         information = cms.ContentInfo.load(token, strict=True)
         if information["content_type"].native == "signed_data":

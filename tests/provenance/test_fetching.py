@@ -49,6 +49,12 @@ def test_a_redirect_to_a_host_not_named_is_refused() -> None:
         fetch(url, FetchLimits(private_hosts=LOOPBACK, hosts=LOOPBACK))
 
 
+def test_a_redirect_from_https_to_plain_http_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "_exchange", lambda *_: (b"", "http://example.org/list"))
+    with pytest.raises(FetchRefused, match="redirected from https"):
+        fetch("https://example.org/list")
+
+
 def test_a_redirect_is_followed_and_a_circle_ends() -> None:
     def answer(request: BaseHTTPRequestHandler) -> None:
         says(b"there")(request) if request.path == "/there" else says(b"", status=302, Location="/there")(request)

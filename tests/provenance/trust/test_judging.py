@@ -1,5 +1,6 @@
 """Whether a chain is believed, for what, by which list, and the words when it is not."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -267,6 +268,32 @@ def test_cross_certificates_in_a_circle_end() -> None:
     supplied = (chain(leaf(one))[0], *map(der, circle))
     assert judge(supplied, CLAIM, policy(trust_list(ROOT))).refusal is Refusal.NO_PATH
     assert judge(supplied, CLAIM, policy(trust_list(two))).trusted
+
+
+def test_a_chain_made_to_exhaust_the_search_ends_soon() -> None:
+    """Eight authorities of one name, each certified by every other: thousands of simple paths, none to an anchor."""
+    keys = [authority("Same").key for _ in range(8)]
+    tangle = [
+        x509.CertificateBuilder()
+        .subject_name(name("Same"))
+        .issuer_name(name("Same"))
+        .public_key(subject.public_key())
+        .serial_number(1 + 8 * i + j)
+        .not_valid_before(NOW - timedelta(days=1))
+        .not_valid_after(NOW + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(issuer, hashes.SHA256())
+        for i, subject in enumerate(keys)
+        for j, issuer in enumerate(keys)
+        if i != j
+    ]
+    signer = leaf(Credential(keys[0], (tangle[0],)))
+    supplied = (chain(signer)[0], *map(der, tangle))
+    before = time.process_time()
+    assert judge(supplied, CLAIM, policy(trust_list(ROOT), trust_list(INTERMEDIATE, list_id="more"))).refusal is (
+        Refusal.NO_PATH
+    )
+    assert time.process_time() - before < 2  # seconds of processor time; a full search takes minutes
 
 
 def assurance(level: int) -> x509.UnrecognizedExtension:

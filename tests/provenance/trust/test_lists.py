@@ -302,11 +302,19 @@ def test_half_a_download_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_mirror_on_a_private_address_is_asked_only_when_named(tmp_path: Path, httpserver: HTTPServer) -> None:
-    added(tmp_path, httpserver, ONE)
+    added(tmp_path, httpserver, ONE, key=pinned()[1])
     offers(httpserver, entities(ONE, TWO))
     with pytest.raises(FetchRefused, match="not a public one"):
         update_list("mine")
     assert httpserver.log == []
+
+
+def test_an_unsigned_list_is_not_fetched_over_plain_http(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text(ONE.pem)
+    add_list("mine", file, CLAIMS, url="http://lists.example/list.pem")
+    with pytest.raises(TrustListRefused, match="not https"):
+        update_list("mine")
 
 
 @pytest.mark.parametrize("list_id", ["interim", "nowhere", "silent"])
