@@ -18,6 +18,11 @@ from assay.commands.outcome import CONDITION_NAMES, EXIT_CONDITION, EXIT_FAILURE
     "--deep", is_flag=True, help="Search for seconds: cropped or rescaled watermarks, traces in large pictures."
 )
 @click.option(
+    "--prior",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Your own probability, before looking, that such an image is generated; turns a likelihood ratio into yours.",
+)
+@click.option(
     "--fail-on", multiple=True, type=click.Choice(CONDITION_NAMES), help="Exit with 10 if this holds; repeatable."
 )
 @click.option("-v", "--verbose", count=True, help="Show silent signals too; -vv every field that was read.")
@@ -28,6 +33,7 @@ def scan(
     no_pixels: bool,
     model: str,
     deep: bool,
+    prior: float | None,
     fail_on: tuple[str, ...],
     verbose: int,
 ) -> None:
@@ -47,7 +53,7 @@ def scan(
     scanner = Scanner(signals=standard_signals(None if no_pixels else model), deep=deep)
     met: set[str] = set()
     seen = failed = 0
-    with presenter(form, output, depth=verbose) as present:
+    with presenter(form, output, depth=verbose, prior=prior) as present:
         for path in files(paths):
             outcome = scanner.scan_path(path)
             present(outcome)

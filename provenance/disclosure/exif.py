@@ -184,6 +184,8 @@ def user_comment(raw: bytes) -> str:
         return text.decode("utf-16-be" if big else "utf-16-le", "replace").rstrip("\0")
     if code in (b"ASCII\0\0\0", b"JIS\0\0\0\0\0", b"\0" * 8):
         return _decoded(text.rstrip(b"\0 "))
+    if len(raw) > 16 and raw[1:512:2].count(0) > len(raw[1:512:2]) * 0.9:
+        return raw.decode("utf-16-le", "replace").rstrip("\0")
     return _decoded(raw.rstrip(b"\0 "))  # written without the code, against the standard
 
 

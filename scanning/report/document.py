@@ -14,14 +14,17 @@ from assay.provenance.custody.chain import Custody
 from assay.scanning.report.custody_document import custody_document
 from assay.scanning.scan import Failure, Report
 from assay.scanning.verdict import Verdict
-from assay.scanning.words import answer, sentence
+from assay.scanning.words import answer, posterior, sentence
 
 SCHEMA = "assay.report/1"
 Document = dict[str, Any]
 
 
-def document(outcome: Report | Failure) -> Document:
-    """One image's outcome as a document; a failure has `error` where a report has `verdict`."""
+def document(outcome: Report | Failure, *, prior: float | None = None) -> Document:
+    """One image's outcome as a document; a failure has `error` where a report has `verdict`.
+
+    `prior` is the user's own probability; only with it is there a posterior.
+    """
     if isinstance(outcome, Failure):
         return {
             "schema": SCHEMA,
@@ -46,7 +49,7 @@ def document(outcome: Report | Failure) -> Document:
             "height": outcome.height,
             "undecoded": outcome.undecoded.message if outcome.undecoded else None,
         },
-        "verdict": _verdict(outcome.verdict),
+        "verdict": _verdict(outcome.verdict, prior),
         "findings": [_finding(finding) for finding in outcome.verdict.findings],
         "evidence": [_evidence(piece) for piece in outcome.evidence],
         "custody": custody_document(outcome.custody)
@@ -55,14 +58,17 @@ def document(outcome: Report | Failure) -> Document:
     }
 
 
-def to_json(outcome: Report | Failure) -> str:
+def to_json(outcome: Report | Failure, *, prior: float | None = None) -> str:
     """One line of JSON, without a line break; the same bytes for the same file everywhere."""
-    return json.dumps(document(outcome), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(document(outcome, prior=prior), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 
-def _verdict(verdict: Verdict) -> Document:
-    said = answer(verdict)
-    return {
+def _verdict(verdict: Verdict, prior: float | None) -> Document:
+    said = answer(verdict, prior=prior)
+    stated: Document = {}
+    if prior is not None:
+        stated["posterior"] = {"prior": prior, "value": posterior(verdict, prior), "statement": said.odds}
+    return stated | {
         "origin": verdict.origin.value,
         "basis": verdict.basis.word,
         "headline": said.headline,

@@ -46,6 +46,7 @@ def page(
     title: str = "Where do these images come from?",
     lead: str = "",
     notes: Mapping[str, str] | None = None,
+    prior: float | None = None,
 ) -> str:
     """Render outcomes as one HTML document. `lead` stands under the title, `notes` (by asset name) under the pictures."""
     reports = [outcome for outcome in outcomes if isinstance(outcome, Report)]
@@ -58,7 +59,7 @@ def page(
             lead=lead,
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             version=__version__,
-            cards=[_card(outcome, notes or {}) for outcome in outcomes],
+            cards=[_card(outcome, notes or {}, prior) for outcome in outcomes],
             tally=[(origin.value, tally[origin]) for origin in Origin if tally[origin]],
             failures=len(outcomes) - len(reports),
             axes=_AXES,
@@ -66,7 +67,7 @@ def page(
     )
 
 
-def _card(outcome: Report | Failure, notes: Mapping[str, str]) -> dict[str, object]:
+def _card(outcome: Report | Failure, notes: Mapping[str, str], prior: float | None) -> dict[str, object]:
     if isinstance(outcome, Failure):
         note = notes.get(outcome.name, "")
         return {"kind": "failure", "name": outcome.name, "message": str(outcome.error), "note": note}
@@ -82,7 +83,7 @@ def _card(outcome: Report | Failure, notes: Mapping[str, str]) -> dict[str, obje
         "picture": thumbnail(outcome.asset),
         "origin": outcome.verdict.origin.value,
         "basis": outcome.verdict.basis.word,
-        "said": answer(outcome.verdict),
+        "said": answer(outcome.verdict, prior=prior),
         "findings": outcome.verdict.findings,
         "grounds": outcome.verdict.grounds,
         "dissent": outcome.verdict.dissent,

@@ -16,32 +16,32 @@ Present = Callable[[Report | Failure], None]
 
 
 @contextmanager
-def presenter(form: str, output: Path | None, *, depth: int = 0) -> Iterator[Present]:
-    """Yield a function that presents one outcome. `form` is text, json or html."""
+def presenter(form: str, output: Path | None, *, depth: int = 0, prior: float | None = None) -> Iterator[Present]:
+    """Yield a function that presents one outcome. `form` is text, json or html; `prior` the user's own probability."""
     if output is None:
-        with _writing(form, sys.stdout, depth) as present:
+        with _writing(form, sys.stdout, depth, prior) as present:
             yield present
         return
     with (
         replacing(output, overwrite=True) as temporary,
         temporary.open("w", encoding="utf-8") as stream,
-        _writing(form, stream, depth) as present,
+        _writing(form, stream, depth, prior) as present,
     ):
         yield present
 
 
 @contextmanager
-def _writing(form: str, stream: TextIO, depth: int) -> Iterator[Present]:
+def _writing(form: str, stream: TextIO, depth: int, prior: float | None) -> Iterator[Present]:
     match form:
         case "text":
             from assay.scanning.report.terminal import TerminalPresenter
 
-            yield TerminalPresenter(stream, depth=depth).show
+            yield TerminalPresenter(stream, depth=depth, prior=prior).show
         case "json":
             from assay.scanning.report.document import to_json
 
             def write_line(outcome: Report | Failure) -> None:
-                stream.write(to_json(outcome) + "\n")
+                stream.write(to_json(outcome, prior=prior) + "\n")
                 stream.flush()
 
             yield write_line
@@ -50,6 +50,6 @@ def _writing(form: str, stream: TextIO, depth: int) -> Iterator[Present]:
 
             gathered: list[Report | Failure] = []
             yield gathered.append
-            stream.write(page(gathered))
+            stream.write(page(gathered, prior=prior))
         case _:
             raise ValueError(f"no presenter for {form!r}")

@@ -37,9 +37,10 @@ _ALARM = {Severity.ALARM: ("!!", "bold red"), Severity.WARNING: ("!", "yellow"),
 class TerminalPresenter:
     """Writes outcomes one after the other. `depth` 0: the answer; 1: also silent signals; 2: also every field."""
 
-    def __init__(self, stream: TextIO, *, depth: int = 0, width: int | None = None) -> None:
+    def __init__(self, stream: TextIO, *, depth: int = 0, width: int | None = None, prior: float | None = None) -> None:
         self._console = Console(file=stream, width=width or (None if stream.isatty() else 100), highlight=False)
         self._depth = depth
+        self._prior = prior
 
     def show(self, outcome: Report | Failure) -> None:
         """Write one outcome."""
@@ -49,7 +50,7 @@ class TerminalPresenter:
             self._console.print()
             return
         self._line(Text(plain(outcome.asset.name), "bold"), Text(f"  {facts(outcome)}", "dim"))
-        said = answer(outcome.verdict)
+        said = answer(outcome.verdict, prior=self._prior)
         self._line(Text(f"  {said.headline}", _STYLE[outcome.verdict.origin]))
         shown: set[str] = set()
         for finding in outcome.verdict.findings:  # alarms come first, before anything that could calm

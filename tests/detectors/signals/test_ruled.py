@@ -95,6 +95,26 @@ HITS = {
         "PNG parameters",
     ),
     "a1111-ztxt": (png(ztext("parameters", A1111)), "Stable Diffusion web UI", "PNG parameters"),
+    "sdnext": (
+        jpeg_exif(
+            comment=user_comment(
+                "a\nSteps: 4, Size: 1024x1024, Scheduler: Flow, Seed: 4, CFG scale: 1.0, App: SD.Next, Version: 7657b49, "
+                "Pipeline: Flux2KleinPipeline, Operations: txt2img, Model: FLUX.2-klein-9b-kv"
+            )
+        ),
+        "SD.Next",
+        "EXIF UserComment",
+    ),
+    "diffusion-parameters": (
+        png(text("parameters", "a\nSteps: 50, CFG scale: 5, Seed: 2026, Model hash: 6374C9D1F4")),
+        "an interface in the manner of",
+        "PNG parameters",
+    ),
+    "vqgan-clip": (
+        jpeg_exif({0x0131: "https://github.com/rkhamilton/vqgan-clip-generator"}),
+        "VQGAN+CLIP",
+        "EXIF Software",
+    ),
     "civitai": (
         jpeg_exif(
             comment=user_comment('x\nSteps: 25, Cfg: 7, Civitai resources: [{"type":"checkpoint","modelName":"Pony"}]')
@@ -277,6 +297,7 @@ TWINS = {
     "prompt-json": png(text("prompt", '{"question": "why", "answer": {"class_type": 3}}')),
     "parameters-harmless": png(text("parameters", "exposure=2, steps: many, Sampler: none")),
     "steps-in-prose": jpeg(segment(0xFE, b"We took 30 Steps: 5, Sampler of cheese")),
+    "recipe": png(text("parameters", "Steps: 3, Seed: pumpkin, CFG scale: none")),
     "workflow-other": png(text("workflow", '{"nodes": [{"type": "blur"}], "links": []}')),
     "samsung-no-ai": jpeg(tail=sef("PhotoEditor_Re_Edit_Data", '{"genAIType": 0, "clipInfo": {}}')),
     "signature-only": jpeg_exif({0x010E: "Signature: " + "Ab9+" * 20}),
@@ -447,3 +468,13 @@ def test_an_identifier_may_not_occur_twice(tmp_path):
     (tmp_path / "house.toml").write_text(RULE.replace("house-generator", "comfyui"))
     with pytest.raises(RuleRefused, match="exists already"):
         all_rules(str(tmp_path))
+
+
+def test_a_comment_in_utf16_without_its_code_is_read():
+    content = jpeg_exif(comment=A1111.encode("utf-16-le"))
+    assert [evidence.generator[:16] for evidence in examine(content) if evidence.speaks] == ["Stable Diffusion"]
+
+
+def test_a_model_of_sdnext_is_not_called_by_another_tools_name():
+    both = A1111.replace("Version: v1.10.1", "App: SD.Next, Version: 48027d4")
+    assert [evidence.generator for evidence in examine(png(text("parameters", both))) if evidence.speaks] == ["SD.Next"]

@@ -78,3 +78,16 @@ def test_a_page_carries_the_pictures_and_every_verdict() -> None:
 
 def test_terminal_snapshots(snapshot: object) -> None:
     assert {name: terminal(outcome, depth=1) for name, outcome in OUTCOMES.items()} == snapshot
+
+
+def test_a_posterior_only_with_the_users_prior() -> None:
+    outcome = report(PIXELS)
+    assert "posterior" not in document(outcome)["verdict"]
+    stated = document(outcome, prior=0.01)["verdict"]["posterior"]
+    assert stated["prior"] == 0.01
+    assert stated["value"] == pytest.approx(0.01 * 10**1.6 / (0.01 * 10**1.6 + 0.99))
+    assert stated["statement"] in page([outcome], prior=0.01)
+    stream = io.StringIO()
+    TerminalPresenter(stream, prior=0.01).show(outcome)
+    assert "with your prior" in stream.getvalue()
+    jsonschema.Draft202012Validator(SCHEMA).validate(document(outcome, prior=0.01))
