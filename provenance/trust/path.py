@@ -123,12 +123,12 @@ def _paths(chain: tuple[bytes, ...], trust_list: TrustList) -> Iterator[tuple[by
     """Every verified path over the supplied certificates to an anchor, shortest first, within the limits."""
     anchors = _anchors_by_subject(trust_list)
     open_paths: list[tuple[bytes, ...]] = [(chain[0],)]
-    tries = 0
-    while open_paths:
+    for _ in range(MAX_TRIES):
+        if not open_paths:
+            return
         path = open_paths.pop(0)
-        tries += 1
         last = parse(path[-1])
-        if last is None or tries > MAX_TRIES:
+        if last is None:
             continue
         if path[-1] in anchors.get(last.subject, ()):
             yield path
