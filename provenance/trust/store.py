@@ -79,13 +79,17 @@ def editions() -> tuple[Edition, ...]:
     Raises `TrustListRefused` where metadata cannot be read.
     """
     current = {edition.id: edition for edition in shipped_editions()}
-    if folder().is_dir():
+    try:
         for path in sorted(folder().glob("*/list.json")):
             edition = _stored(path)
             shipped = current.get(edition.id)
             if shipped is None or _newer(edition, shipped):
                 current[edition.id] = edition
-    return tuple(replace(x, disabled=(folder(x.id) / SWITCHED_OFF).exists()) for x in current.values())
+        return tuple(replace(x, disabled=(folder(x.id) / SWITCHED_OFF).exists()) for x in current.values())
+    except OSError as error:
+        raise TrustListRefused(
+            f"{folder()}: the trust lists cannot be read: {error.strerror}", "name another state folder with ASSAY_HOME"
+        ) from None
 
 
 def load_lists() -> tuple[TrustList, ...]:
@@ -149,7 +153,10 @@ def metadata(edition: Edition) -> str:
 
 def _stored(path: Path) -> Edition:
     try:
-        return _edition(json.loads(path.read_bytes()), shipped=False)
+        edition = _edition(json.loads(path.read_bytes()), shipped=False)
+        if edition.id != path.parent.name:
+            raise ValueError("it describes another list")
+        return edition
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise TrustListRefused(
             f"{path}: cannot be read", f"remove the folder {path.parent}, or update the list"

@@ -238,6 +238,17 @@ def test_a_stored_list_that_was_changed_is_refused_with_a_hint(tmp_path: Path) -
         default_policy()
 
 
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"id": "c2pa"}', None])
+def test_metadata_that_cannot_be_read_is_refused_with_a_hint(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text(ONE.pem)
+    add_list("mine", file, CLAIMS)
+    stored = folder("mine") / "list.json"
+    stored.write_text(stored.read_text().replace('"mine"', '"c2pa"') if content is None else content)
+    with pytest.raises(TrustListRefused, match=r"list\.json"):
+        default_policy()
+
+
 # updating
 
 
