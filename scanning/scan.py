@@ -48,7 +48,10 @@ DEFAULT_MODEL = "deep"
 def standard_signals(model: str | None = DEFAULT_MODEL) -> tuple[Signal, ...]:
     """All signals of the registry; `model` is the pixel model's name or folder, None leaves the pixels out."""
     chosen = [entry.make() for entry in REGISTRY if entry.name != PIXELS]
-    del model  # the pixel model is wired in with its own room
+    if model is not None:
+        from assay.detectors.signals.pixels import PixelsSignal
+
+        chosen.append(PixelsSignal(model))
     return tuple(chosen)
 
 

@@ -123,4 +123,11 @@ REGISTRY: tuple[Entry, ...] = (
         target="metadata_structure:MetadataStructure",
         basis="none",
     ),
+    Entry(
+        name="pixels",
+        title="Pixels, by a trained classifier",
+        target="pixels:PixelsSignal",
+        basis="inferred",
+        needs_pixels=True,
+    ),
 )

@@ -1,0 +1,110 @@
+"""A model is a folder: weights, and `card.json` with everything that must be known to use and to doubt them.
+
+Rules: every file's sha256 is checked before it is loaded, and a wrong one is refused by name; thresholds, calibration, limits
+and measured figures are data of the card; what fails comes first.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from assay.detectors.calibration import Calibration, Point, Threshold, read_calibration, read_threshold
+from assay.provenance.errors import AssayError
+
+SCHEMA = 1
+
+
+class ModelRefused(AssayError):
+    """A model folder is missing, incomplete, altered, or of another schema."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """What `card.json` says. `views` is how pictures are cut; `figures` and `training` are for people and documents."""
+
+    folder: Path
+    name: str
+    version: str
+    views: str
+    failures: tuple[str, ...]
+    files: Mapping[str, str]
+    domains: tuple[str, ...]
+    calibrations: Mapping[str, Calibration]
+    thresholds: Mapping[str, Mapping[Point, Threshold]]
+    least_side: int
+    novelty_limit: float
+    training: Mapping[str, Any]
+    figures: Mapping[str, Any]
+
+    def verified(self, file: str) -> Path:
+        """The path of one of the model's files, after its hash was compared. Raises `ModelRefused`."""
+        path = self.folder / file
+        if not path.is_file():
+            raise ModelRefused(f"model {self.name}: {file} is missing", "install the package again")
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != self.files[file]:
+            raise ModelRefused(
+                f"model {self.name}: {file} is not the file that the card describes (sha256 {found[:12]}…, "
+                f"expected {self.files[file][:12]}…)",
+                "install the package again, or rebuild the card with `assay train`",
+            )
+        return path
+
+
+def model_folder(model: str | Path) -> Path:
+    """A shipped model by its name, or any folder that holds a `card.json`."""
+    if isinstance(model, str) and not any(mark in model for mark in "/\\."):
+        shipped = Path(str(files("assay"))) / "models" / model
+        if shipped.is_dir():
+            return shipped
+    return Path(model)
+
+
+def shipped_models() -> tuple[str, ...]:
+    """Names of the models in this package."""
+    return tuple(sorted(path.parent.name for path in (Path(str(files("assay"))) / "models").glob("*/card.json")))
+
+
+def read_card(model: str | Path) -> ModelCard:
+    """Read and check a card. Raises `ModelRefused`."""
+    folder = model_folder(model)
+    path = folder / "card.json"
+    if not path.is_file():
+        known = ", ".join(shipped_models()) or "none"
+        raise ModelRefused(
+            f"{model}: no model here (no card.json)", f"shipped models: {known}; or name a model's folder"
+        )
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["schema"] != SCHEMA:
+            raise ModelRefused(f"{path}: card of schema {document['schema']}, this version reads {SCHEMA}")
+        return _card(folder, document)
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ModelRefused(f"{path}: not a valid model card: {error!r}", "rebuild it with `assay train`") from error
+
+
+def _card(folder: Path, document: Mapping[str, Any]) -> ModelCard:
+    domains = tuple(document["domains"])
+    return ModelCard(
+        folder=folder,
+        name=document["name"],
+        version=document["version"],
+        views=document["views"],
+        failures=tuple(document["failures"]),
+        files=dict(document["files"]),
+        domains=domains,
+        calibrations={domain: read_calibration(document["calibration"][domain]) for domain in domains},
+        thresholds={
+            domain: {point: read_threshold(document["points"][domain][point.value]) for point in Point}
+            for domain in domains
+        },
+        least_side=int(document["limits"]["least_side"]),
+        novelty_limit=float(document["limits"]["novelty"]),
+        training=document["training"],
+        figures=document["figures"],
+    )

@@ -1,0 +1,97 @@
+"""What the pixels look like to a trained classifier: like those of generated pictures, or nothing that may be said.
+
+Rules: says "synthetic" where the picture passes the chosen operating point, and is silent otherwise: that a picture passes
+none is no evidence of a camera; the likelihood ratio and the error rates measured for pictures of this kind, size and
+compression come with every statement.
+"""
+
+from pathlib import Path
+
+from assay.detectors.calibration import Point
+from assay.detectors.classifier import Opinion, load
+from assay.detectors.evidence import Basis, Evidence, Origin, Rate, Silence, Trace
+from assay.detectors.quality import Quality, measure
+from assay.detectors.subject import Subject
+from assay.provenance.decoding import open_image
+from assay.provenance.errors import AssayError, UnsupportedFormat
+
+_PLACES = {
+    "photograph": "photographs",
+    "illustration": "illustrations and renders",
+    "graphic": "graphics and documents",
+}
+
+
+class PixelsSignal:
+    """Asks one pixel model. `model` is a shipped model's name or a folder, `point` the operating point at which to speak."""
+
+    name = "pixels"
+
+    def __init__(self, model: str | Path = "deep", *, point: Point = Point.BALANCED, threads: int = 0) -> None:
+        self.model = model
+        self.point = point
+        self.threads = threads
+
+    def examine(self, subject: Subject) -> Evidence:
+        """Classify the decoded picture."""
+        try:
+            open_image(subject.asset, limits=subject.limits)
+            image = subject.image
+        except UnsupportedFormat:
+            return Evidence.silent(
+                self.name, Silence.INAPPLICABLE, f"{subject.asset.media_type} has no pixels that assay decodes."
+            )
+        except AssayError as error:
+            return Evidence.silent(self.name, Silence.FAILED, error.message)
+        quality = measure(image)
+        (opinion,) = load(self.model, threads=self.threads).opinions([image], [quality])
+        return self._evidence(opinion, quality)
+
+    def _evidence(self, opinion: Opinion, quality: Quality) -> Evidence:
+        if opinion.abstained:
+            return Evidence.silent(
+                self.name, Silence.INAPPLICABLE, f"Not judged: {opinion.abstained}.", traces=_traces(opinion, quality)
+            )
+        passed = opinion.point is not None and list(Point).index(opinion.point) <= list(Point).index(self.point)
+        if not passed or opinion.llr is None:
+            return Evidence.silent(
+                self.name,
+                Silence.INCONCLUSIVE,
+                f"The classifier ({opinion.model} {opinion.version}) does not set these pixels apart from those of "
+                f"human-made {_PLACES.get(opinion.domain, 'pictures')}. {_missed(opinion.true_positive_rate)}"
+                "This is no evidence of a camera.",
+                traces=_traces(opinion, quality),
+            )
+        return Evidence(
+            signal=self.name,
+            statement=(
+                f"The classifier ({opinion.model} {opinion.version}) finds these pixels more like those of generated pictures "
+                f"than of human-made {_PLACES.get(opinion.domain, 'pictures')}, at the {opinion.point} operating point."
+            ),
+            origin=Origin.SYNTHETIC,
+            basis=Basis.INFERRED,
+            llr=opinion.llr,
+            false_positive_rate=opinion.false_positive_rate,
+            true_positive_rate=opinion.true_positive_rate,
+            traces=_traces(opinion, quality),
+        )
+
+
+def _missed(found: Rate | None) -> str:
+    if found is None or not found.trials:
+        return ""
+    return f"In its trials it left {1 - found.value:.0%} of generated pictures of this kind unflagged as well. "
+
+
+def _traces(opinion: Opinion, quality: Quality) -> tuple[Trace, ...]:
+    """The raw numbers behind the answer."""
+    compression = "none" if quality.jpeg_quality is None else str(quality.jpeg_quality)
+    return (
+        Trace("model", f"{opinion.model} {opinion.version}"),
+        Trace("logit", f"{opinion.logit:.3f}"),
+        Trace("domain", f"{opinion.domain} ({opinion.domain_share:.2f})"),
+        Trace("novelty", f"{opinion.novelty:.2f}"),
+        Trace(
+            "quality", f"{quality.bucket}: {quality.megapixels:.2f} MP, JPEG {compression}, detail {quality.detail:.2f}"
+        ),
+    )

@@ -1,0 +1,99 @@
+"""From cached features to a model folder: head, calibration, operating points, figures, card."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay.detectors.card import SCHEMA
+from assay.detectors.training.examples import Example, Label
+from assay.detectors.training.folds import assign
+from assay.detectors.training.head import DOMAINS, write_head
+from assay.detectors.training.protocol import Recipe, Sample, judge, operating_points, out_of_fold
+from assay.detectors.training.reporting import controls, figures
+
+FOLDS = 6
+_NOVELTY_SHARE = 0.995  # of human-made pictures, out of fold, stay below the novelty limit
+
+
+def build_model(
+    sample: Sample,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    name: str,
+    version: str,
+    views: str,
+    seed: int,
+    command: str,
+    failures: Sequence[str],
+    metadata: "np.ndarray[Any, np.dtype[np.float64]] | None" = None,
+) -> dict[str, Any]:
+    """Write `head.onnx` and `card.json` beside the `encoder.onnx` that stands in `folder`; returns the card."""
+    folds = assign(sample.examples, FOLDS)
+    strict = out_of_fold(sample, folds, recipe, strict=True)
+    known = out_of_fold(sample, folds, recipe, strict=False)
+    judged, judged_known = judge(sample, strict, folds), judge(sample, known, folds)
+    calibration, points = operating_points(sample, strict, judged)
+    write_head(recipe.fit(sample), sample.features.shape[1], folder / "head.onnx")
+    card: dict[str, Any] = {
+        "schema": SCHEMA,
+        "name": name,
+        "version": version,
+        "views": views,
+        "failures": list(failures),
+        "files": {file: _sha256(folder / file) for file in ("encoder.onnx", "head.onnx")},
+        "domains": [domain.value for domain in DOMAINS],
+        "limits": {
+            "least_side": 128,
+            "novelty": round(float(np.quantile(strict.novelty[~sample.positive], _NOVELTY_SHARE)), 3),
+        },
+        "calibration": calibration,
+        "points": points,
+        "figures": {
+            "strict": figures(sample, strict, judged),
+            "generators_known": {"arms": figures(sample, known, judged_known)["arms"]},
+            "controls": controls(sample, folds, recipe, metadata=metadata, seed=seed),
+        },
+        "training": {
+            "command": command,
+            "seed": seed,
+            "folds": FOLDS,
+            "strength": recipe.strength,
+            "columns": len(recipe.columns),
+            "pictures": _counts(sample.examples),
+            "terms": _terms(sample.examples),
+        },
+    }
+    partial = folder / "card.json.partial"
+    partial.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(folder / "card.json")
+    return card
+
+
+def _counts(examples: Sequence[Example]) -> dict[str, Any]:
+    def count(label: Label) -> int:
+        return len({example.sha256 for example in examples if example.label is label})
+
+    return {
+        "human": count(Label.HUMAN),
+        "generated": count(Label.GENERATED),
+        "views": len(examples),
+        "groups": len({example.group for example in examples}),
+        "generators": len({example.generator for example in examples if example.label is Label.GENERATED}),
+    }
+
+
+def _terms(examples: Sequence[Example]) -> dict[str, int]:
+    terms: dict[str, int] = {}
+    for example in examples:
+        terms[example.licence or "not stated"] = terms.get(example.licence or "not stated", 0) + 1
+    return dict(sorted(terms.items(), key=lambda entry: (-entry[1], entry[0])))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

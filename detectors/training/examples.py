@@ -1,0 +1,100 @@
+"""Labelled examples: the rows of `datasets/<name>/index.csv`, what must never straddle a split, and the order to read them in.
+
+Rules: an index states facts about public files (where, which bytes, what made them, on what terms), never the files; a group
+is everything that may share pictures, people, scenes or makers, and is always on one side of a split.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+
+
+class Label(StrEnum):
+    """How a picture came about."""
+
+    HUMAN = "human"  # photographed, drawn, rendered, written by people with tools that hold no trained model
+    GENERATED = "generated"  # the whole picture is the output of a trained model
+    ALTERED = "altered"  # a human-made picture with generated parts or restoration; measured apart, never trained on
+
+
+class Domain(StrEnum):
+    """What kind of picture it is; operating points are conditional on it."""
+
+    PHOTOGRAPH = "photograph"
+    ILLUSTRATION = "illustration"  # painting, drawing, comic, game art, 3-D render
+    GRAPHIC = "graphic"  # screenshot, document, chart, poster, logo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One row. `domain` is empty where nobody looked; `dhash` is a 64-bit difference hash in hexadecimal."""
+
+    sha256: str
+    label: Label
+    generator: str
+    source: str
+    group: str
+    domain: Domain | None
+    licence: str
+    dhash: str = ""
+
+
+COLUMNS = ("sha256", "label", "generator", "source", "group", "domain", "licence", "dhash")
+
+
+def read_index(*paths: Path) -> list[Example]:
+    """Read indexes. Rows of a hash that was read before are left out. Raises `ValueError` naming file and line."""
+    examples: dict[str, Example] = {}
+    for path in paths:
+        with path.open(newline="") as file:
+            for number, row in enumerate(csv.DictReader(file), start=2):
+                try:
+                    example = Example(
+                        sha256=row["sha256"],
+                        label=Label(row["label"]),
+                        generator=row.get("generator") or "",
+                        source=row.get("source") or path.parent.name,
+                        group=row.get("group") or row.get("source") or path.parent.name,
+                        domain=Domain(row["domain"]) if row.get("domain") else None,
+                        licence=row.get("licence") or "",
+                        dhash=row.get("dhash") or "",
+                    )
+                except (KeyError, ValueError) as error:
+                    raise ValueError(f"{path}, line {number}: {error}") from error
+                examples.setdefault(example.sha256, example)
+    return list(examples.values())
+
+
+def without_near_duplicates(examples: Sequence[Example], *, distance: int = 4) -> list[Example]:
+    """Drop pictures whose difference hash is within `distance` bits of one seen before in another group.
+
+    Flat pictures (fewer than 8 bits set or unset) have no telling hash and are kept.
+    """
+    hashes = np.array([int(example.dhash or "0", 16) for example in examples], np.uint64)
+    weight = np.bitwise_count(hashes)
+    telling = (weight >= 8) & (weight <= 56)
+    groups = np.array([example.group for example in examples])
+    keep = np.ones(len(examples), bool)
+    for i in np.flatnonzero(telling):
+        if keep[i]:
+            near = np.bitwise_count(hashes[i + 1 :] ^ hashes[i]) <= distance
+            keep[i + 1 :] &= ~(near & telling[i + 1 :] & (groups[i + 1 :] != groups[i]))
+    return [example for example, kept in zip(examples, keep, strict=True) if kept]
+
+
+def spread(examples: Iterable[Example], *, seed: int) -> list[Example]:
+    """Order examples so that every prefix holds each group in proportion to the square root of its size."""
+    by_group: dict[tuple[str, Label, str], list[Example]] = defaultdict(list)
+    for example in sorted(examples, key=lambda example: example.sha256):
+        by_group[example.group, example.label, example.generator].append(example)
+    random = np.random.default_rng(seed)
+    ranked: list[tuple[float, str, Example]] = []
+    for members in by_group.values():
+        for rank, index in enumerate(random.permutation(len(members))):
+            ranked.append(((rank + random.random()) / len(members) ** 0.5, members[index].sha256, members[index]))
+    return [example for *_, example in sorted(ranked, key=lambda entry: entry[:2])]

@@ -1,0 +1,172 @@
+"""The protocol: out-of-fold logits, cross-fitted calibration and thresholds, and every figure of a card.
+
+Rules: the logit of a picture comes from a head that saw neither its group nor (strict arm) any generator of its fold; its
+calibration and thresholds come from the other folds; what ships is refitted on all folds and reported by these figures.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from assay.detectors import evaluation
+from assay.detectors.calibration import Calibration, Point
+from assay.detectors.evaluation import Flags
+from assay.detectors.training.examples import Example, Label
+from assay.detectors.training.folds import training_rows
+from assay.detectors.training.head import DOMAINS, Head, fit
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Laundered pictures as the model sees them: one row each of features, example, quality covariates and bucket."""
+
+    features: NDArray[np.float32]
+    examples: tuple[Example, ...]
+    covariates: NDArray[np.float32]
+    buckets: tuple[str, ...]
+
+    @property
+    def positive(self) -> Flags:
+        """Whether each is generated."""
+        return np.array([example.label is Label.GENERATED for example in self.examples])
+
+    @property
+    def groups(self) -> list[str]:
+        """The group of each."""
+        return [example.group for example in self.examples]
+
+    def rows(self, chosen: NDArray[Any]) -> "Sample":
+        """The rows of a mask or of indices."""
+        places = np.arange(len(self.examples))[chosen]
+        return Sample(
+            features=self.features[places],
+            examples=tuple(self.examples[i] for i in places),
+            covariates=self.covariates[places],
+            buckets=tuple(self.buckets[i] for i in places),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Out of fold: logits (n,), domain index by the head (n,), novelty (n,)."""
+
+    logits: Doubles
+    domains: NDArray[np.int64]
+    novelty: Doubles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a head is fitted: columns of the features and scikit-learn's C."""
+
+    columns: NDArray[np.int64]
+    strength: float
+
+    def fit(self, sample: Sample) -> Head:
+        """Fit on everything in `sample`."""
+        return fit(sample.features, sample.examples, columns=self.columns, strength=self.strength)
+
+
+def out_of_fold(sample: Sample, folds: NDArray[np.int64], recipe: Recipe, *, strict: bool) -> Scores:
+    """Score each fold with a head fitted on the others."""
+    count = len(sample.examples)
+    logits, domains, novelty = np.zeros(count), np.zeros(count, np.int64), np.zeros(count)
+    for fold in np.unique(folds):
+        head = recipe.fit(sample.rows(training_rows(sample.examples, folds, int(fold), strict=strict)))
+        held = folds == fold
+        logits[held] = head.logit(sample.features[held])
+        domains[held] = head.domain(sample.features[held]).argmax(axis=1)
+        novelty[held] = head.novelty(sample.features[held])
+    return Scores(logits=logits, domains=domains, novelty=novelty)
+
+
+def calibrate(logits: Doubles, covariates: NDArray[np.float32], positive: Flags) -> Calibration:
+    """Logistic calibration with quality covariates at equal priors; bounds from the numbers of pictures."""
+    centre = covariates.mean(axis=0)
+    spread = logits.std() + 1e-6
+    design = np.column_stack([logits / spread, covariates - centre])
+    model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=500).fit(design, positive)
+    coefficients = model.coef_[0] / np.log(10)
+    slope = max(float(coefficients[0]) / spread, 1e-3)
+    intercept = float(model.intercept_[0] / np.log(10) - coefficients[1:] @ centre)
+    raw = slope * logits + intercept + covariates @ coefficients[1:]
+    floor, ceiling = evaluation.supported_bounds(raw, positive)
+    return Calibration(
+        slope=slope,
+        intercept=intercept,
+        weights=tuple(float(weight) for weight in coefficients[1:]),
+        floor=floor,
+        ceiling=ceiling,
+    )
+
+
+def unbounded(calibration: Calibration, logits: Doubles, covariates: NDArray[np.float32]) -> Doubles:
+    """`Calibration.unbounded` over arrays."""
+    shift = covariates @ np.array(calibration.weights)
+    return np.asarray(calibration.slope * logits + calibration.intercept + shift, np.float64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Cross-fitted answers: unbounded and bounded llr (n,), and which pictures pass each point."""
+
+    raw: Doubles
+    llr: Doubles
+    passed: dict[Point, Flags]
+
+
+def judge(sample: Sample, scores: Scores, folds: NDArray[np.int64]) -> Judged:
+    """Calibrate and set thresholds for each fold on the other folds, by domain as the head sees it."""
+    positive = sample.positive
+    raw, llr = np.zeros(len(folds)), np.zeros(len(folds))
+    passed = {point: np.zeros(len(folds), bool) for point in Point}
+    for fold in np.unique(folds):
+        for domain in range(len(DOMAINS)):
+            here, others = (folds == fold) & (scores.domains == domain), (folds != fold) & (scores.domains == domain)
+            if not here.any():
+                continue
+            others = _enough(others, folds != fold, positive)
+            calibration = calibrate(scores.logits[others], sample.covariates[others], positive[others])
+            raw[here] = unbounded(calibration, scores.logits[here], sample.covariates[here])
+            llr[here] = np.clip(raw[here], calibration.floor, calibration.ceiling)
+            known = unbounded(calibration, scores.logits[others], sample.covariates[others])
+            for point in Point:
+                passed[point][here] = raw[here] >= evaluation.threshold_at(known, positive[others], point.aim)
+    return Judged(raw=raw, llr=llr, passed=passed)
+
+
+def operating_points(sample: Sample, scores: Scores, judged: Judged) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(calibration, points) of a card: fitted on all out-of-fold answers, with the rates that cross-fitting measured."""
+    positive, buckets = sample.positive, np.asarray(sample.buckets)
+    calibrations: dict[str, Any] = {}
+    points: dict[str, Any] = {}
+    for index, domain in enumerate(DOMAINS):
+        here = scores.domains == index
+        rows = _enough(here, np.ones(len(here), bool), positive)
+        calibration = calibrate(scores.logits[rows], sample.covariates[rows], positive[rows])
+        known = unbounded(calibration, scores.logits[rows], sample.covariates[rows])
+        calibrations[domain.value] = {
+            "slope": calibration.slope,
+            "intercept": calibration.intercept,
+            "weights": list(calibration.weights),
+            "floor": calibration.floor,
+            "ceiling": calibration.ceiling,
+        }
+        rates = evaluation.rates_at(
+            {point: flags[here] for point, flags in judged.passed.items()}, positive[here], list(buckets[here])
+        )
+        points[domain.value] = {
+            point.value: {"llr": evaluation.threshold_at(known, positive[rows], point.aim), **rates[point]}
+            for point in Point
+        }
+    return calibrations, points
+
+
+def _enough(rows: Flags, otherwise: Flags, positive: Flags, *, least: int = 60) -> Flags:
+    """`rows` where both classes have `least` pictures there; every picture otherwise."""
+    return rows if min((rows & positive).sum(), (rows & ~positive).sum()) >= least else otherwise

@@ -1,0 +1,198 @@
+"""The figures of a card, computed from cross-fitted answers: what fails first, then averages, then controls."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from assay.detectors import evaluation
+from assay.detectors.calibration import Point, rate
+from assay.detectors.evaluation import Flags
+from assay.detectors.training.examples import Example, Label
+from assay.detectors.training.head import DOMAINS
+from assay.detectors.training.protocol import Doubles, Judged, Recipe, Sample, Scores, out_of_fold
+
+RECENT = (  # families first released in 2024 or later
+    "gpt",
+    "gemini",
+    "flux",
+    "grok",
+    "qwen",
+    "seedream",
+    "z-image",
+    "hidream",
+    "krea",
+    "ideogram",
+    "recraft",
+    "imagen",
+    "sana",
+    "omnigen",
+    "wan",
+    "hunyuan-image",
+    "cogview",
+    "lumina",
+    "longcat",
+    "ovis",
+    "ernie",
+    "chroma",
+    "step1x",
+    "glm",
+    "sd3",
+    "stable-diffusion-3",
+    "kolors",
+    "auraflow",
+    "misc-open-dit",
+    "boogu",
+    "anima",
+    "cosmos",
+    "microsoft-lens",
+    "bria",
+    "kandinsky-5",
+)
+
+
+def is_recent(example: Example) -> bool:
+    """Made by a generator of 2024 or later."""
+    return example.label is Label.GENERATED and example.generator.startswith(RECENT)
+
+
+def figures(sample: Sample, scores: Scores, judged: Judged) -> dict[str, Any]:
+    """Everything but the controls, as JSON."""
+    positive, groups = sample.positive, sample.groups
+    recent = np.array([is_recent(example) for example in sample.examples])
+    photograph = scores.domains == 0
+    arms = {
+        "all": np.ones(len(positive), bool),
+        "recent generators": ~positive | recent,
+        "photographs": photograph,
+        "photographs, recent generators": photograph & (~positive | recent),
+        "illustration": scores.domains == 1,
+        "graphic": scores.domains == 2,
+    }
+    return {
+        "worst_sources": _worst_sources(judged, positive, groups),
+        "recall_by_generator": _recall(sample, judged),
+        "arms": {
+            name: evaluation.summary(
+                judged.raw[rows], positive[rows], [g for g, r in zip(groups, rows, strict=True) if r]
+            )
+            for name, rows in arms.items()
+        },
+        "points": {
+            point.value: {
+                "false_positive": _rate(judged.passed[point][~positive]),
+                "true_positive": _rate(judged.passed[point][positive]),
+                "balanced_accuracy": round(
+                    float(judged.passed[point][positive].mean() + (~judged.passed[point][~positive]).mean()) / 2, 3
+                ),
+            }
+            for point in Point
+        },
+        "calibration": {
+            "ece": round(evaluation.ece(judged.llr, positive), 3),
+            "cllr": round(evaluation.cllr(judged.llr, positive), 3),
+            "min_cllr": round(evaluation.min_cllr(judged.llr, positive), 3),
+            "reliability": [
+                [round(a, 3), round(b, 3), int(n)] for a, b, n in evaluation.reliability(judged.llr, positive)
+            ],
+        },
+        "domain_agreement": _domain_agreement(sample, scores),
+    }
+
+
+def controls(
+    sample: Sample, folds: NDArray[np.int64], recipe: Recipe, *, metadata: NDArray[np.float64] | None, seed: int
+) -> dict[str, Any]:
+    """Three probes that must stay near chance: label shuffle by group, quality alone, and (where known) the originals'
+    width, height, bytes and format; and one that shows how much of a source is visible: human-made against human-made."""
+    positive = sample.positive
+    random = np.random.default_rng(seed)
+    cells = sorted({(example.group, example.label) for example in sample.examples})
+    drawn = dict(zip(cells, random.permutation(len(cells)) < len(cells) / 2, strict=True))
+    shuffled = _with_labels(sample, np.array([drawn[example.group, example.label] for example in sample.examples]))
+    found = {
+        "labels_shuffled_auc": _auc(out_of_fold(shuffled, folds, recipe, strict=False).logits, shuffled.positive),
+        "laundered_quality_only_auc": _auc(_boosted(sample.covariates, positive, folds), positive),
+        "human_sources_apart_auc": _sources_apart(sample, recipe, random),
+    }
+    if metadata is not None:
+        found["originals_metadata_only_auc"] = _auc(_boosted(metadata, positive, folds), positive)
+    return found
+
+
+def _auc(scores: Doubles, positive: Flags) -> float:
+    return round(evaluation.auc(scores, positive), 3)
+
+
+def _boosted(table: NDArray[Any], positive: Flags, folds: NDArray[np.int64]) -> Doubles:
+    scores = np.zeros(len(positive))
+    for fold in np.unique(folds):
+        model = HistGradientBoostingClassifier(max_iter=60, random_state=0)
+        model.fit(table[folds != fold], positive[folds != fold])
+        scores[folds == fold] = model.predict_proba(table[folds == fold])[:, 1]
+    return scores
+
+
+def _sources_apart(sample: Sample, recipe: Recipe, random: np.random.Generator) -> float:
+    """Two halves of the human-made groups told apart within themselves (random split of pictures): the source floor."""
+    human = sample.rows(~sample.positive)
+    names = sorted(set(human.groups))
+    half = set(random.permutation(names)[: len(names) // 2])
+    labelled = _with_labels(human, np.array([group in half for group in human.groups]))
+    folds = random.integers(0, 3, len(human.examples))
+    return _auc(out_of_fold(labelled, folds, recipe, strict=False).logits, labelled.positive)
+
+
+def _with_labels(sample: Sample, positive: Flags) -> Sample:
+    relabelled = tuple(
+        Example(
+            sha256=example.sha256,
+            label=Label.GENERATED if flag else Label.HUMAN,
+            generator="",
+            source=example.source,
+            group=example.group,
+            domain=example.domain,
+            licence=example.licence,
+        )
+        for example, flag in zip(sample.examples, positive, strict=True)
+    )
+    return Sample(features=sample.features, examples=relabelled, covariates=sample.covariates, buckets=sample.buckets)
+
+
+def _worst_sources(judged: Judged, positive: Flags, groups: Sequence[str]) -> dict[str, Any]:
+    human = [group for group, flag in zip(groups, positive, strict=True) if not flag]
+    found: dict[str, Any] = {}
+    for point in Point:
+        counts = evaluation.by_group(judged.passed[point][~positive], human, least=30)
+        found[point.value] = {name: list(count) for name, count in list(counts.items())[:6]}
+    return found
+
+
+def _recall(sample: Sample, judged: Judged) -> dict[str, Any]:
+    positive = sample.positive
+    names = [example.generator for example in sample.examples if example.label is Label.GENERATED]
+    tables = {
+        point: evaluation.by_group(judged.passed[point][positive], names, least=5)
+        for point in (Point.BALANCED, Point.SENSITIVE)
+    }
+    order = sorted(
+        tables[Point.BALANCED], key=lambda name: tables[Point.BALANCED][name][0] / tables[Point.BALANCED][name][1]
+    )
+    return {name: {point.value: list(table[name]) for point, table in tables.items()} for name in order}
+
+
+def _domain_agreement(sample: Sample, scores: Scores) -> dict[str, Any]:
+    known = [
+        (DOMAINS.index(e.domain), int(d)) for e, d in zip(sample.examples, scores.domains, strict=True) if e.domain
+    ]
+    return {
+        domain.value: [sum(int(a == b) for a, b in known if a == index), sum(int(a == index) for a, _ in known)]
+        for index, domain in enumerate(DOMAINS)
+    }
+
+
+def _rate(flags: Flags) -> list[float]:
+    found = rate(int(flags.sum()), len(flags))
+    return [found.hits, found.trials, round(found.low, 5), round(found.high, 5)]

@@ -1,0 +1,98 @@
+"""Launder examples and keep what the models will look at, shard by shard, so that a stopped run goes on where it was.
+
+Rules: one random state per picture and draw, from its sha256 and the seed alone, so that nothing depends on order or class;
+pictures that cannot be decoded are counted, not replaced.
+"""
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from assay.detectors.quality import measure
+from assay.detectors.training.examples import Example
+from assay.detectors.training.laundering import Cell, launder, launder_to
+from assay.detectors.views import native, upright, whole
+
+SHARD = 100
+_DECODE_SIDE = 1024  # JPEGs are decoded at a reduced scale where both sides stay above this
+_FRAME = (50, 50, 306, 306)  # the CNNDetection examples carry a coloured frame that tells the class
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Views of up to 100 laundered pictures: `whole` uint8 (n, 224, 224, 3), `native` uint8 (n, 2, 224, 224, 3),
+    `covariates` float32 (n, 4), `buckets` (n,)."""
+
+    sha256: tuple[str, ...]
+    whole: NDArray[np.uint8]
+    native: NDArray[np.uint8]
+    covariates: NDArray[np.float32]
+    buckets: tuple[str, ...]
+
+
+def write_views(
+    examples: Sequence[Example], pictures: Path, folder: Path, *, seed: int, cell: Cell | None = None
+) -> Iterator[int]:
+    """Write shards of views into `folder`; yields the number of pictures done. Shards that exist are left alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for start in range(0, len(examples), SHARD):
+        target = folder / f"{start // SHARD:05d}.npz"
+        if not target.exists():
+            _write(_view(examples[start : start + SHARD], pictures, seed=seed, cell=cell), target)
+        yield min(start + SHARD, len(examples))
+
+
+def read_views(path: Path) -> Shard:
+    """Read one shard."""
+    with np.load(path) as file:
+        names = json.loads(str(file["names"]))
+        return Shard(tuple(names["sha256"]), file["whole"], file["native"], file["covariates"], tuple(names["buckets"]))
+
+
+def read_picture(path: Path, example: Example) -> Image.Image:
+    """Decode a training picture, upright, at a reduced scale where it is large."""
+    opened = Image.open(path)
+    opened.draft("RGB", (_DECODE_SIDE, _DECODE_SIDE))
+    image = opened if opened.mode in ("RGBA", "LA", "PA", "P") else upright(opened)
+    return image.crop(_FRAME) if example.source == "PeterWang512/CNNDetection" else image
+
+
+def _view(examples: Sequence[Example], pictures: Path, *, seed: int, cell: Cell | None) -> Shard:
+    names, wholes, natives, covariates, buckets = [], [], [], [], []
+    for example in examples:
+        random = np.random.default_rng([seed, int(example.sha256[:15], 16)])
+        try:
+            picture = read_picture(pictures / example.sha256, example)
+            content = launder_to(picture, cell, random) if cell else launder(picture, random)
+            image = Image.open(io.BytesIO(content))
+            image.load()
+        except (OSError, ValueError, SyntaxError):
+            continue
+        quality = measure(image)
+        flat = upright(image)
+        places = [(float(x), float(y)) for x, y in random.random((2, 2))]
+        names.append(example.sha256)
+        wholes.append(whole(flat))
+        natives.append(native(flat, places))
+        covariates.append(quality.covariates())
+        buckets.append(quality.bucket.value)
+    return Shard(
+        tuple(names),
+        np.stack(wholes),
+        np.stack(natives),
+        np.array(covariates, np.float32),
+        tuple(buckets),
+    )
+
+
+def _write(shard: Shard, target: Path) -> None:
+    partial = target.with_suffix(".partial.npz")
+    names = json.dumps({"sha256": shard.sha256, "buckets": shard.buckets})
+    np.savez(partial, names=np.array(names), whole=shard.whole, native=shard.native, covariates=shard.covariates)
+    partial.rename(target)

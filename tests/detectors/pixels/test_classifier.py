@@ -1,0 +1,104 @@
+"""The shipped models load, refuse what is not theirs, and give the same answer however they are asked."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from assay.detectors.calibration import Point
+from assay.detectors.card import ModelRefused, model_folder, read_card, shipped_models
+from assay.detectors.classifier import Classifier, Network, load
+from assay.detectors.quality import measure
+from assay.detectors.views import upright, whole
+
+
+def picture(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
+    """Smooth random shapes: no photograph, but a picture with structure."""
+    random = np.random.default_rng(seed)
+    small = random.integers(0, 256, (6, 8, 3), np.uint8)
+    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+
+
+@pytest.fixture(scope="module", params=shipped_models())
+def classifier(request: pytest.FixtureRequest) -> Classifier:
+    return load(request.param, threads=1)
+
+
+def test_deep_is_shipped() -> None:
+    assert "deep" in shipped_models()
+
+
+def test_together_is_as_alone(classifier: Classifier) -> None:
+    images = [picture(seed) for seed in range(3)]
+    qualities = [measure(image) for image in images]
+    together = classifier.opinions(images, qualities)
+    for image, quality, opinion in zip(images, qualities, together, strict=True):
+        (alone,) = classifier.opinions([image], [quality])
+        assert alone.logit == pytest.approx(opinion.logit, abs=1e-3)
+        assert alone.domain == opinion.domain
+        assert alone.point == opinion.point
+
+
+def test_graph_optimisation_does_not_change_the_logit(classifier: Classifier) -> None:
+    pixels = whole(upright(picture(7)))[None]
+    plain = Network(classifier.card.folder / "encoder.onnx", threads=1, optimised=False)
+    expected = classifier.head.run(plain.run(pixels, "features")[0], "logits")[0]
+    found = classifier.head.run(classifier.encoder.run(pixels, "features")[0], "logits")[0]
+    np.testing.assert_allclose(found, expected, atol=5e-3)
+
+
+def test_weights_are_never_multiplied_as_integers(classifier: Classifier) -> None:
+    """Integer products differ between processors with and without dot-product instructions."""
+    onnx = pytest.importorskip("onnx")
+    graph = onnx.load(classifier.card.folder / "encoder.onnx").graph
+    kinds = {node.op_type for node in graph.node}
+    assert not kinds & {"MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DynamicQuantizeLinear"}
+
+
+def test_an_altered_file_is_refused_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    for file in ("card.json", "head.onnx"):
+        shutil.copy(model_folder("deep") / file, folder)
+    (folder / "encoder.onnx").symlink_to(model_folder("deep") / "encoder.onnx")
+    content = bytearray((folder / "head.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "head.onnx").write_bytes(content)
+    with pytest.raises(ModelRefused, match=r"head\.onnx"):
+        load(folder)
+
+
+def test_an_unknown_model_is_refused_with_the_shipped_ones() -> None:
+    with pytest.raises(ModelRefused, match="no model here") as refusal:
+        load("nonesuch")
+    assert "deep" in refusal.value.hint
+
+
+def test_a_tiny_picture_is_not_judged(classifier: Classifier) -> None:
+    image = picture(1, (100, 90))
+    (opinion,) = classifier.opinions([image], [measure(image)])
+    assert opinion.abstained is not None
+    assert opinion.llr is None
+    assert opinion.point is None
+
+
+def test_every_mode_and_orientation_is_read(classifier: Classifier) -> None:
+    for mode in ("L", "LA", "P", "RGBA", "CMYK", "1", "I;16"):
+        image = picture(2).convert("L").convert(mode) if mode != "I;16" else Image.new("I;16", (320, 240), 9000)
+        assert whole(upright(image)).shape == (224, 224, 3)
+
+
+def test_thresholds_fall_from_strict_to_sensitive(classifier: Classifier) -> None:
+    for domain in classifier.card.domains:
+        thresholds = [classifier.card.thresholds[domain][point].llr for point in Point]
+        assert thresholds == sorted(thresholds, reverse=True)
+
+
+def test_the_card_states_its_failures_and_figures(classifier: Classifier) -> None:
+    card = read_card(classifier.card.folder)
+    assert card.failures
+    assert {"strict", "generators_known", "controls"} <= set(card.figures)
+    assert card.training["pictures"]["human"] > 0
+    assert card.training["terms"]

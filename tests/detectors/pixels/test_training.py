@@ -1,0 +1,159 @@
+"""What training rests on: draws that do not know the class, folds that keep groups together, indexes that hold."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from assay.detectors.quality import jpeg_quality, measure
+from assay.detectors.training.examples import Example, Label, read_index, spread, without_near_duplicates
+from assay.detectors.training.folds import assign, family, training_rows
+from assay.detectors.training.gathering import gather
+from assay.detectors.training.laundering import GRID, launder, launder_to
+
+DATASETS = Path(__file__).resolve().parents[3] / "datasets"
+
+
+def picture(size: tuple[int, int], seed: int = 0) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), np.uint8)
+    return Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
+
+
+def example(number: int, label: Label, group: str, generator: str = "", dhash: str = "") -> Example:
+    return Example(
+        sha256=f"{number:064x}",
+        label=label,
+        generator=generator,
+        source=group,
+        group=group,
+        domain=None,
+        licence="",
+        dhash=dhash,
+    )
+
+
+def examples() -> list[Example]:
+    random = np.random.default_rng(1)
+    made = [example(i, Label.HUMAN, f"h{random.integers(30)}") for i in range(300)]
+    made += [
+        example(1000 + i, Label.GENERATED, f"g{random.integers(20)}", f"flux-{random.integers(3)}") for i in range(200)
+    ]
+    return made
+
+
+def test_laundering_is_a_function_of_the_draw_alone() -> None:
+    for seed in range(8):
+        first = launder(picture((700, 500)), np.random.default_rng(seed))
+        again = launder(picture((700, 500)), np.random.default_rng(seed))
+        assert first == again
+
+
+def test_laundered_shape_and_size_do_not_depend_on_the_original() -> None:
+    """Two originals of different shape and enough pixels come out with the same side and shape for the same draw."""
+    for seed in range(12):
+        sizes = []
+        for size in ((1024, 1024), (2400, 1600)):
+            image = Image.open(io.BytesIO(launder(picture(size), np.random.default_rng(seed))))
+            sizes.append((image.format, *image.size))
+        assert sizes[0][0] == sizes[1][0]
+        assert abs(sizes[0][1] - sizes[1][1]) <= 3
+        assert abs(sizes[0][2] - sizes[1][2]) <= 3
+
+
+def test_laundering_strips_metadata_and_shows_no_background() -> None:
+    image = picture((400, 300)).convert("RGBA")
+    image.putalpha(0)
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    file = io.BytesIO()
+    image.save(file, "PNG", exif=exif)
+    opened = Image.open(io.BytesIO(launder(Image.open(io.BytesIO(file.getvalue())), np.random.default_rng(3))))
+    assert not opened.getexif()
+    assert opened.mode == "RGB"
+
+
+@pytest.mark.parametrize("cell", GRID, ids=lambda cell: cell.name)
+def test_a_cell_is_what_it_says(cell: object) -> None:
+    image = Image.open(io.BytesIO(launder_to(picture((1600, 1200)), cell, np.random.default_rng(0))))  # type: ignore[arg-type]
+    assert abs(max(image.size) - cell.long_side) <= 1  # type: ignore[attr-defined]
+    assert image.format == cell.codec  # type: ignore[attr-defined]
+    if image.format == "JPEG":
+        assert measure(image).jpeg_quality == cell.quality  # type: ignore[attr-defined]
+
+
+def test_groups_never_straddle_folds() -> None:
+    made = examples()
+    folds = assign(made)
+    for group in {one.group for one in made}:
+        assert len({int(fold) for one, fold in zip(made, folds, strict=True) if one.group == group}) == 1
+
+
+def test_the_strict_arm_holds_out_generator_families() -> None:
+    made = examples()
+    folds = assign(made)
+    rows = training_rows(made, folds, 0, strict=True)
+    trained = {family(one.generator) for one, row in zip(made, rows, strict=True) if row and one.generator}
+    measured = {family(one.generator) for one, fold in zip(made, folds, strict=True) if fold == 0 and one.generator}
+    assert not trained & measured
+
+
+def test_altered_pictures_are_never_trained_on() -> None:
+    made = [*examples(), example(9999, Label.ALTERED, "swaps", "inswapper")]
+    folds = assign(made)
+    assert not any(training_rows(made, folds, fold, strict=False)[-1] for fold in range(6))
+
+
+def test_families() -> None:
+    assert family("stable-diffusion-1") == family("sdxl") == family("sd3")
+    assert family("gpt-4o-image") == family("gpt-image-2")
+    assert family("flux-1") == family("flux-2") != family("sana")
+
+
+def test_near_duplicates_of_another_group_are_dropped() -> None:
+    kept = without_near_duplicates(
+        [
+            example(1, Label.HUMAN, "a", dhash="0f0f0f0f0f0f0f0f"),
+            example(2, Label.HUMAN, "b", dhash="0f0f0f0f0f0f0f0e"),
+            example(3, Label.HUMAN, "a", dhash="0f0f0f0f0f0f0f0f"),
+            example(4, Label.HUMAN, "c", dhash="f0f0f0f0f0f0f0f0"),
+        ]
+    )
+    assert [one.group for one in kept] == ["a", "a", "c"]
+
+
+def test_spread_keeps_every_prefix_mixed() -> None:
+    first = spread(examples(), seed=0)[:60]
+    assert len({one.group for one in first}) > 30
+    assert {one.label for one in first} == {Label.HUMAN, Label.GENERATED}
+
+
+def test_shipped_indexes_are_readable_and_small() -> None:
+    paths = sorted(DATASETS.glob("*/index.csv"))
+    assert paths
+    made = read_index(*paths)
+    assert len(made) > 10_000
+    assert all(path.stat().st_size < 2_000_000 for path in paths)
+    labels: dict[str, set[Label]] = {}
+    for one in made:
+        labels.setdefault(one.sha256, set()).add(one.label)
+    assert all(len(found) == 1 for found in labels.values())
+
+
+def test_gathering_takes_only_what_the_index_names(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "wanted.png").write_bytes(b"wanted")
+    (place / "other.png").write_bytes(b"other")
+    digest, missing = (hashlib.sha256(content).hexdigest() for content in (b"wanted", b"gone"))
+    assert gather([digest, missing], [place], tmp_path / "out") == {digest}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [digest]
+
+
+@pytest.mark.parametrize("quality", [30, 60, 75, 90, 95])
+def test_jpeg_quality_is_read_from_the_tables(quality: int) -> None:
+    file = io.BytesIO()
+    picture((320, 240)).save(file, "JPEG", quality=quality)
+    assert jpeg_quality(Image.open(io.BytesIO(file.getvalue())).quantization) == quality
