@@ -8,6 +8,7 @@ import datetime
 import os
 import shutil
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -33,10 +34,17 @@ _SIGNER_DAYS = 365
 
 def development_anchor() -> str | None:
     """The development authority's certificate as PEM; None where this user has no such authority. Makes nothing."""
+    path = home() / "development" / "authority.pem"
     try:
-        return (home() / "development" / "authority.pem").read_text()
+        return _text(path, path.stat().st_mtime_ns)
     except OSError:
         return None
+
+
+@lru_cache(maxsize=4)
+def _text(path: Path, _mtime_ns: int) -> str:
+    """Every signature asks for the anchor; the file is read again only when it has changed."""
+    return path.read_text()
 
 
 def development_credential() -> tuple[str, bytes]:

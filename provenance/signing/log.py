@@ -18,7 +18,7 @@ from assay.provenance.errors import AssayError, OutputRefused, UnreadableFile
 from assay.provenance.home import home, private_folder
 
 _GENESIS = "0" * 64
-_TAIL = 65_536  # bytes; the longest line that is read back to chain to
+_TAILS = (2_048, 65_536)  # bytes read back to find the last line: enough for most, enough for any
 
 
 class LogDamaged(AssayError):
@@ -66,10 +66,8 @@ class SigningLog:
 
     def append(self, **facts: Any) -> Entry:
         """Add an entry and return it. Raises `OutputRefused` or `LogDamaged`."""
-        if self._is_default:
-            private_folder()
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            descriptor = self._open()
             with os.fdopen(descriptor, "r+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 last = _last(file, self.path)
@@ -84,6 +82,16 @@ class SigningLog:
                 return Entry(**body)
         except OSError as error:
             raise OutputRefused.from_os_error(self.path, error) from error
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+        try:
+            return os.open(self.path, flags, 0o600)
+        except FileNotFoundError:
+            if not self._is_default:
+                raise
+            private_folder()
+            return os.open(self.path, flags, 0o600)
 
     def entries(self) -> Iterator[Entry]:
         """Replay the log, oldest first, checking the chain on the way. Raises `LogDamaged` or `UnreadableFile`."""
@@ -126,9 +134,12 @@ def _last(file: IO[bytes], path: Path) -> dict[str, Any] | None:
     size = file.seek(0, os.SEEK_END)
     if size == 0:
         return None
-    file.seek(max(0, size - _TAIL))
-    lines = file.read().splitlines()
-    entry = _parsed(lines[-1]) if lines else None
+    for tail in _TAILS:
+        file.seek(max(0, size - tail))
+        lines = file.read().splitlines()
+        entry = _parsed(lines[-1]) if lines else None
+        if entry is not None:
+            break
     if entry is None:
         raise LogDamaged(
             f"{path}: its last line is no entry", "`assay signatures check` looks closer; then move it away"

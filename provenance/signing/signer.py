@@ -86,10 +86,11 @@ class KeySigner:
     key: PrivateKeyTypes = field(repr=False)
     name: str = ""
     development: bool = False
+    key_pem: bytes = field(default=b"", init=False, repr=False, compare=False)  # as the SDK takes it; never log it
 
-    def key_pem(self) -> bytes:
-        """The key as the SDK takes it: PKCS#8, not encrypted. Never log it."""
-        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    def __post_init__(self) -> None:
+        pem = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        object.__setattr__(self, "key_pem", pem)
 
     def sign(self, message: bytes) -> bytes:
         """Sign `message` as the algorithm demands (C2PA 2.2 §13.2)."""

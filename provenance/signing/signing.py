@@ -13,18 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives import hashes
-
 from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
 from assay.provenance.errors import SigningFailed
 from assay.provenance.media_type import MediaType
 from assay.provenance.replacing import replacing
+from assay.provenance.signing.checking import check_signed, fingerprint
 from assay.provenance.signing.development import DEVELOPMENT_LIST, WARNING, development_anchor
 from assay.provenance.signing.ingredients import SIDECAR_SUFFIX, Upstream, ingest, upstream_of
 from assay.provenance.signing.log import SigningLog
 from assay.provenance.signing.recipe import Recipe
-from assay.provenance.signing.signer import KeySigner, Signer, leaf_certificate
+from assay.provenance.signing.signer import KeySigner, Signer
 from assay.provenance.signing.thumbnail import MEDIA_TYPE, thumbnail
 from assay.provenance.signing.timestamp import TimestampAuthority, WithoutStamp
 
@@ -99,9 +98,17 @@ def sign(
         warnings.append(f"without time stamp: {error.message}")
         timestamp = None
     signed_asset = Asset(asset.name, content, asset.media_type, hashlib.sha256(content).hexdigest(), into)
+    label = check_signed(
+        signed_asset,
+        signer,
+        found,
+        sidecar=store if detached else None,
+        anchors=anchors,
+        timestamped=timestamp is not None,
+    )
     signed = Signed(
         asset=signed_asset,
-        manifest_label=_verified(signed_asset, store if detached else None, anchors),
+        manifest_label=label,
         source_sha256=asset.sha256,
         signer=signer.name,
         development=signer.development,
@@ -146,7 +153,7 @@ class _Job:
                 media_type=self.asset.media_type.value,
                 source=io.BytesIO(self.content),
                 target=target,
-                sdk_context=_c2pa.context(self.anchors, verify_after_sign=False),  # `_verified` does, and says more
+                sdk_context=_c2pa.context(self.anchors, verify_after_sign=False),  # `check_signed` does, and says more
                 ingredients=self.ingredients,
                 embed=self.embed,
                 resources=self.resources,
@@ -181,7 +188,7 @@ def jxl_container(codestream: bytes) -> bytes:
 
 def _sdk_signer(signer: Signer, cause: list[Exception], timestamp_url: str | None) -> Any:
     if isinstance(signer, KeySigner):
-        return _c2pa.signer_from_key(signer.algorithm, signer.chain.encode(), signer.key_pem(), tsa_url=timestamp_url)
+        return _c2pa.signer_from_key(signer.algorithm, signer.chain.encode(), signer.key_pem, tsa_url=timestamp_url)
     sign_with_cause = _remembering(signer.sign, cause)
     return _c2pa.signer_from_callback(signer.algorithm, signer.chain, sign_with_cause, tsa_url=timestamp_url)
 
@@ -202,21 +209,6 @@ def _development_anchors() -> tuple[_c2pa.Anchors, ...]:
     return (_c2pa.Anchors("manifest", DEVELOPMENT_LIST, anchor),) if anchor else ()
 
 
-def _verified(asset: Asset, sidecar: bytes | None, anchors: tuple[_c2pa.Anchors, ...]) -> str:
-    """Read the signed asset back; return the active manifest's label. Raises `SigningFailed`."""
-    reading = _c2pa.read(asset, _c2pa.context(anchors), sidecar=sidecar)
-    if reading is None:
-        raise SigningFailed(f"{asset.name}: no manifest was found after signing")
-    if reading.state == "Invalid":
-        active = reading.report.get("validation_results", {}).get("activeManifest", {})
-        reasons = [f"{status['code']}: {status.get('explanation', '')}" for status in active.get("failure", ())]
-        raise SigningFailed(
-            f"{asset.name}: the signature does not hold after signing: {'; '.join(reasons) or 'no reason given'}",
-            "`assay keys check` looks at the certificates; else look at the recipe's actions",
-        )
-    return str(reading.report["active_manifest"])
-
-
 def _write(signed: Signed, source: Asset, recipe: Recipe, *, overwrite: bool, log: SigningLog, signer: Signer) -> None:
     """Write the files where a path is given; the log's entry comes after the bytes and before the names."""
     sources = tuple(a.path for a in (source, *(part.asset for part in recipe.parts())) if a.path)
@@ -232,7 +224,7 @@ def _write(signed: Signed, source: Asset, recipe: Recipe, *, overwrite: bool, lo
             sha256=signed.sha256,
             manifest=signed.manifest_label,
             signer=signed.signer,
-            certificate_sha256=leaf_certificate(signer.chain).fingerprint(hashes.SHA256()).hex(),
+            certificate_sha256=fingerprint(signer.chain),
             development=signed.development,
             timestamped=signed.timestamped,
             opening={"promptSalt": prompt.salt.hex()} if prompt and not prompt.disclosed else {},
