@@ -31,7 +31,7 @@ def photo(size: tuple[int, int]) -> bytes:
     gradient = Image.linear_gradient("L").resize(size)
     picture = Image.merge("RGB", (noise, Image.blend(noise, gradient, 0.5), gradient))
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=80)
+    picture.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
 
 

@@ -17,6 +17,7 @@ from typing import IO, Any
 from assay.provenance.errors import AssayError, OutputRefused, UnreadableFile
 from assay.provenance.home import home, private_folder
 
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 _GENESIS = "0" * 64
 _TAILS = (2_048, 65_536)  # bytes read back to find the last line: enough for most, enough for any
 
@@ -77,9 +78,10 @@ class SigningLog:
                     **facts,
                     "previous": last["hash"] if last else _GENESIS,
                 }
-                body["hash"] = _hash(body)
-                file.write(json.dumps(body, ensure_ascii=False).encode() + b"\n")
-                return Entry(**body)
+                canonical = _CANONICAL(body)
+                digest = hashlib.sha256(canonical.encode()).hexdigest()
+                file.write(f'{canonical[:-1]},"hash":"{digest}"}}\n'.encode())
+                return Entry(**body, hash=digest)
         except OSError as error:
             raise OutputRefused.from_os_error(self.path, error) from error
 
@@ -126,8 +128,7 @@ class SigningLog:
 
 
 def _hash(body: Mapping[str, Any]) -> str:
-    canonical = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL(body).encode()).hexdigest()
 
 
 def _last(file: IO[bytes], path: Path) -> dict[str, Any] | None:
