@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import cbor2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from assay.provenance.asset import Asset
 from assay.provenance.decoding import can_decode, decode
 from assay.provenance.errors import AssayError, SigningFailed
 from assay.provenance.jumbf.containers import embedded_stores
+from assay.provenance.jumbf.store import parse_store
 from assay.provenance.media_type import MediaType
 from assay.provenance.signing import ASSAY, Component, Recipe, Relationship, Signer, SoftwareAgent, open_signer, sign
 from assay.provenance.signing.deriving import Derivation, derive
@@ -140,7 +142,10 @@ def test_thumbnails_are_small_and_never_enlarged(kind: MediaType, signer: Signer
     for size, expected in (((200, 100), (64, 32)), ((24, 16), (24, 16))):
         signed = sign(small_picture(kind, size), recipe, signer)
         identifier = active(read(signed.asset))["thumbnail"]["identifier"]
-        content = _c2pa.resource(signed.asset, _c2pa.context(), identifier)
+        (found,) = embedded_stores(signed.asset.content, kind)
+        label = f"self#jumbf=/c2pa/{signed.manifest_label}/c2pa.assertions/{identifier.rpartition('/')[2]}"
+        media_type, content = parse_store(found.store).picture(label) or ("", b"")
+        assert media_type == "image/jpeg"
         with Image.open(io.BytesIO(content)) as image:
             assert image.size == expected
         assert len(content) < 4_000
@@ -153,10 +158,10 @@ UNBOUND_BOXES = (b"ftyp", b"free", b"skip", b"mfra", b"uuid")
 
 def unbound(asset: Asset) -> set[int]:
     """Offsets that the active manifest's hard binding does not cover."""
-    detailed = _c2pa.detailed(asset, _c2pa.context())
-    assertions = detailed["manifests"][detailed["active_manifest"]]["assertion_store"]
-    if "c2pa.hash.data" in assertions:
-        ranges = [(r["start"], r["length"]) for r in assertions["c2pa.hash.data"]["exclusions"]]
+    (found,) = embedded_stores(asset.content, asset.media_type)
+    binding = parse_store(found.store).manifests[-1].find("c2pa.hash.data")
+    if binding is not None:
+        ranges = [(r["start"], r["length"]) for r in cbor2.loads(binding.content)["exclusions"]]
     else:
         ranges, at = [], 0
         while at < len(asset.content):
