@@ -4,7 +4,6 @@ Rules: the bytes are kept as they are; what is no image never becomes an `Output
 not of trust: who signed is for the verifier to say.
 """
 
-import base64
 import binascii
 from typing import Any
 
@@ -45,9 +44,13 @@ def received(
 def decoded(text: str, *, provider: str) -> bytes:
     """Bytes from base64. Raises `ProviderFailed`."""
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ProviderFailed(f"{provider} sent an image that is no base64", "try again; nothing was kept") from error
+        content = binascii.a2b_base64(text)
+    except (binascii.Error, ValueError):
+        content = b""
+    # Python skips what is no base64, or takes a third longer to look for it: the length tells as well.
+    if len(content) != len(text) // 4 * 3 - text[-2:].count("=") or len(text) % 4:
+        raise ProviderFailed(f"{provider} sent an image that is no base64", "try again; nothing was kept")
+    return content
 
 
 def upstream(asset: Asset) -> Upstream:
