@@ -7,6 +7,7 @@ been done to it; a picture that was edited is the parent of its edit.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ class Terms:
             "parameters": statements(request, result, output),
             "prompt": prompt,
             "complete": complete,
+            "when": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         }
         if request.inputs and output.upstream is Upstream.NONE:
             parent, *others = request.inputs
@@ -106,10 +108,16 @@ def statements(request: Request, result: Result, output: Output) -> dict[str, An
 
 
 def edit_type(source_type: str, parent: Asset) -> str:
-    """The type of an edit: what a model changed is a composite, unless a model had made all of it before."""
-    if source_type != SourceType.TRAINED_ALGORITHMIC_MEDIA:
-        return source_type
-    return source_type if declares_trained(parent) else SourceType.COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA
+    """The type of an edited picture. What a model made stays so through corrections, and marks what it is set into."""
+    synthetic = declares_trained(parent)
+    match source_type:
+        case SourceType.TRAINED_ALGORITHMIC_MEDIA if not synthetic:
+            return SourceType.COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA
+        case SourceType.COMPOSITE if synthetic:
+            return SourceType.COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA
+        case SourceType.ALGORITHMICALLY_ENHANCED if synthetic:
+            return SourceType.TRAINED_ALGORITHMIC_MEDIA
+    return source_type
 
 
 def _reference(asset: Asset) -> Component:

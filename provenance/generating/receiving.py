@@ -10,6 +10,7 @@ from typing import Any
 from assay.provenance.asset import Asset
 from assay.provenance.errors import AssayError
 from assay.provenance.generating.provider import Output, Pairs, ProviderFailed, Upstream
+from assay.provenance.media_type import sniff
 from assay.provenance.signing import ingredients
 from assay.provenance.signing.ingredients import upstream_of
 from assay.provenance.signing.recipe import NAMESPACE, SourceType
@@ -26,7 +27,8 @@ def received(
 ) -> Output:
     """Wrap a provider's bytes. Raises `ProviderFailed` where they are no image that assay knows."""
     try:
-        asset = Asset.from_bytes(content, name=provider)
+        kind = sniff(content)
+        asset = Asset.from_bytes(content, name=provider + (kind.suffix if kind else ""))
     except AssayError as error:
         raise ProviderFailed(
             f"{provider} sent no usable image: {error.message}", "try again; nothing was kept"

@@ -63,6 +63,7 @@ def test_every_picture_of_an_ordinary_answer_is_signed(wire: Wire, media_type: M
         assert told.agent["name"] == "gpt-image-x"
         assert told.ours["provider"] == "127.0.0.1" or told.ours["provider"] == "localhost"
         assert told.ours["requestId"] == "req_7"
+        assert told.actions[0]["when"].endswith("Z")
         assert told.ours["parameters"] == {"quality": "high"}
     assert b"jane@x.org" not in bytes_of(response)
     assert wire.requests[0].json == {"prompt": "a lake", "model": "gpt-image-x", "n": 2, "quality": "high", "user": "jane@x.org"}  # fmt: skip
