@@ -14,9 +14,9 @@ GENERATED = frozenset({Origin.SYNTHETIC, Origin.COMPOSITE})
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Two voices that cannot both be right about the whole picture. `code` is kebab-case; its sentence is in words.py.
+    """Two things that cannot both be right about the whole picture. `code` is kebab-case; its sentence is in words.py.
 
-    `stronger` rests on the stronger basis, or on the same one as `weaker`.
+    `stronger` rests on the stronger basis, or on the same one as `weaker`; `weaker` may be a silent signal's camera traces.
     """
 
     code: str
@@ -41,15 +41,12 @@ class Verdict:
 
     @property
     def conflicts(self) -> tuple[Conflict, ...]:
-        """Every kind of contradiction once, the gravest first; empty where nothing contradicts."""
+        """Every kind of contradiction once, the gravest first; camera traces beside generated content last."""
         voices = self.grounds or self.dissent
         pairs = [(one, other) for one in voices for other in self.dissent if one.origin is not other.origin]
         found = {conflict.code: conflict for conflict in reversed([_conflict(one, other) for one, other in pairs])}
-        return tuple(
-            sorted(
-                found.values(), key=lambda conflict: (-conflict.stronger.basis, -conflict.weaker.basis, conflict.code)
-            )
-        )
+        order = sorted(found.values(), key=lambda each: (-each.stronger.basis, -each.weaker.basis, each.code))
+        return (*order, *_beside_camera(self))
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -119,3 +116,29 @@ _CLAIMS = {
     Origin.CREATED: "creation",
     Origin.CAPTURED: "capture",
 }
+
+
+_CAMERA_FIELDS = frozenset({"EXIF Make", "EXIF Model", "EXIF DateTimeOriginal"})
+
+
+def _beside_camera(verdict: Verdict) -> tuple[Conflict, ...]:
+    """Camera traces that nothing doubts, beside content that is claimed or inferred to be generated.
+
+    They never speak of origin, since anybody can copy them; a reader must know of them all the same. Fields in which the
+    generator itself was recognised do not count.
+    """
+    if verdict.origin not in GENERATED or verdict.basis not in (Basis.DECLARED, Basis.INFERRED):
+        return ()
+    kind = "generation" if verdict.origin is Origin.SYNTHETIC else "edit"
+    used = {trace.field for voice in verdict.grounds for trace in voice.traces}
+    found = []
+    for piece in verdict.silent:
+        fields = {trace.field for trace in piece.traces}
+        intact = fields >= _CAMERA_FIELDS and not piece.findings and not used & _CAMERA_FIELDS
+        if piece.signal == "trace-camera" and intact:
+            found.append(Conflict(f"{kind}-beside-camera-fields", verdict.grounds[0], piece))
+        if piece.signal == "trace-demosaicing" and any(
+            finding.code == "interpolated-colour" for finding in piece.findings
+        ):
+            found.append(Conflict(f"{kind}-beside-camera-pixels", verdict.grounds[0], piece))
+    return tuple(found)

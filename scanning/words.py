@@ -59,6 +59,10 @@ CONFLICTS: dict[str, str] = {  # code of a conflict → its sentence
     "generation-mark-against-declarations": "A generator's watermark is in the picture, yet the file claims another origin.",
     "capture-claim-against-pixels": "The file claims a capture, without proof, yet the pixels look generated.",
     "creation-claim-against-pixels": "The file claims work without an AI model, without proof, yet the pixels look generated.",
+    "generation-beside-camera-fields": "Generation is stated or inferred, yet the file has a camera's fields, which fit the picture; fields can be copied.",
+    "generation-beside-camera-pixels": "Generation is stated or inferred, yet the pixels show the pattern of a camera's sensor.",
+    "edit-beside-camera-fields": "The file has a camera's fields, which fit the picture; a photograph that was edited with AI would have them too.",
+    "edit-beside-camera-pixels": "The pixels show the pattern of a camera's sensor; a photograph that was edited with AI would show it too.",
 }
 
 SURE = {

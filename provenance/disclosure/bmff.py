@@ -36,12 +36,16 @@ def _block(carrier: Carrier, place: str, content: bytes, start: int, end: int, b
 
 
 def _exif(content: bytes, place: str, start: int, end: int, budget: Budget) -> Block:
-    """Four bytes tell where the TIFF header begins behind them."""
-    skip = 4 + int.from_bytes(content[start : start + 4], "big")
+    skip = _to_header(content[start : start + 4])
     if start + skip > end:
         budget.flaw("wrong-length", f"{place}: its header offset does not fit", start)
         skip = 4
     return _block(Carrier.EXIF, place, content, start + skip, end, budget)
+
+
+def _to_header(head: bytes) -> int:
+    """Bytes before the TIFF header: four that count those behind them. Some writers leave them out."""
+    return 0 if head in (b"MM\0*", b"II*\0", b"Exif") else 4 + int.from_bytes(head, "big")
 
 
 def _boxes(content: bytes, at: int, end: int, budget: Budget) -> Iterator[tuple[bytes, int, int]]:
@@ -171,8 +175,6 @@ def _brotli(content: bytes, start: int, end: int, budget: Budget) -> list[Block]
     plain = b"".join(parts)[:room]
     budget.inflated -= len(plain)
     if kind == b"Exif":
-        skip = 4 + int.from_bytes(plain[:4], "big")
-        return [
-            Block(carrier=Carrier.EXIF, place="brob box", content=plain[skip:], offset=start, stored=False)
-        ]  # fmt: skip
+        exif = plain[_to_header(plain[:4]) :]
+        return [Block(carrier=Carrier.EXIF, place="brob box", content=exif, offset=start, stored=False)]
     return [Block(carrier=Carrier.XMP, place="brob box", content=plain, offset=start, stored=False)]

@@ -13,6 +13,7 @@ from assay.provenance.disclosure.block import MAX_BLOCK, MAX_VALUE, Block, Budge
 from assay.provenance.disclosure.exif import NOT_TEXT, Exif, read_exif
 from assay.provenance.media_type import MediaType
 
+_RDF = xmp.RDF.encode()
 _PACKET = re.compile(rb"<(?:[A-Za-z][\w.-]{0,31}:)?xmpmeta[\s>]")
 _MAX_STRAY = 16  # packets outside their places, closed and unclosed
 _MAX_LOOKS = 65_536
@@ -102,6 +103,15 @@ class Metadata:
                 return self._tiff()
             case MediaType.AVIF | MediaType.HEIC | MediaType.HEIF | MediaType.JXL:
                 return bmff.blocks(self.content, self._budget)
+            case MediaType.SVG if _RDF in self.content and b"xmpmeta" not in self.content:
+                return [
+                    Block(
+                        carrier=Carrier.XMP,
+                        place="SVG metadata",
+                        content=self._budget.cut(self.content, "SVG", 0),
+                        offset=0,
+                    )
+                ]
             case MediaType.SVG | MediaType.BMP:
                 return []
 

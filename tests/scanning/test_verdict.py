@@ -1,12 +1,13 @@
 """The laws of the verdict, as properties; and each kind of conflict by name."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.detectors.evidence import Basis, Evidence, Origin, Silence
+from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Severity, Silence, Trace
 from assay.scanning.verdict import Verdict, weigh
 from assay.scanning.words import CONFLICTS, answer, headline
 
@@ -110,7 +111,8 @@ def test_the_table_of_conflicts_is_exactly_what_can_happen():
         for one, other in product(ALLOWED, repeat=2)
         for conflict in weigh([voice(*one), voice(*other)]).conflicts
     }
-    assert found == set(CONFLICTS)
+    beside = {code for code in CONFLICTS if "-beside-camera-" in code}
+    assert found == set(CONFLICTS) - beside
 
 
 @pytest.mark.parametrize(
@@ -165,6 +167,35 @@ def test_conflicts_by_name(one, other, code, origin):
     verdict = weigh([voice(*one), voice(*other, signal="y")])
     assert [conflict.code for conflict in verdict.conflicts] == [code]
     assert verdict.origin is origin
+
+
+CAMERA = tuple(Trace(f"EXIF {name}", "x") for name in ("Make", "Model", "DateTimeOriginal"))
+DOUBT = (Finding("thumbnail-differs", Severity.WARNING, "."),)
+SENSOR = (Finding("interpolated-colour", Severity.NOTE, "."),)
+NAMED = Evidence.silent("trace-camera", Silence.INCONCLUSIVE, "c", traces=CAMERA)
+SEEN = Evidence.silent("trace-demosaicing", Silence.INCONCLUSIVE, "c", findings=SENSOR)
+
+
+@pytest.mark.parametrize(
+    ("said", "silent", "code"),
+    [
+        (voice(Basis.DECLARED, Origin.SYNTHETIC), NAMED, "generation-beside-camera-fields"),
+        (voice(Basis.INFERRED, Origin.SYNTHETIC), SEEN, "generation-beside-camera-pixels"),
+        (voice(Basis.DECLARED, Origin.COMPOSITE), NAMED, "edit-beside-camera-fields"),
+        (voice(Basis.DECLARED, Origin.COMPOSITE), SEEN, "edit-beside-camera-pixels"),
+        (voice(Basis.DECLARED, Origin.SYNTHETIC), replace(NAMED, findings=DOUBT), ""),
+        (voice(Basis.DECLARED, Origin.SYNTHETIC), replace(NAMED, traces=CAMERA[:2]), ""),
+        (voice(Basis.DECLARED, Origin.SYNTHETIC), replace(SEEN, findings=()), ""),
+        (voice(Basis.DECLARED, Origin.CAPTURED), NAMED, ""),
+        (voice(Basis.PROVED, Origin.SYNTHETIC), NAMED, ""),
+        (replace(voice(Basis.DECLARED, Origin.SYNTHETIC), traces=CAMERA[:1]), NAMED, ""),
+    ],
+)
+def test_camera_traces_beside_generated_content_are_named_and_change_nothing(said, silent, code):
+    alone, verdict = weigh([said]), weigh([said, silent])
+    assert [conflict.code for conflict in verdict.conflicts] == ([code] if code else [])
+    assert (verdict.origin, verdict.basis, verdict.contested) == (alone.origin, alone.basis, False)
+    assert len(answer(verdict).conflicts) == bool(code)
 
 
 def test_synthetic_beside_composite_is_composite():
