@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, 
     "derive": ("derive", "Make a derivative of a picture, signed with the original as its parent"),
     "audit": ("audit", "Examine folders, archives and buckets, and remember what was found"),
     "report": ("report", "Summarise the rows of an audit again, without examining anything"),
+    "dossier": ("dossier", "Put all that is known of one image on paper, sealed with your key"),
 }
 
 

@@ -12,6 +12,8 @@ from assay.provenance.asset import Asset
 from assay.provenance.decoding import decode
 from assay.provenance.errors import AssayError
 
+QUALITY = 85  # of JPEG
+
 
 def thumbnail(asset: Asset, *, edge: int = 640) -> str:
     """A JPEG data URI at most `edge` pixels wide and high; an empty string where the picture cannot be decoded."""
@@ -31,5 +33,5 @@ def encode(image: Image.Image, *, edge: int = 640) -> str:
         ground = Image.new("RGBA", layer.size, (128, 128, 128, 255))
         upright = Image.alpha_composite(ground, layer)
     buffer = io.BytesIO()
-    upright.convert("RGB").save(buffer, "JPEG", quality=85, optimize=True)
+    upright.convert("RGB").save(buffer, "JPEG", quality=QUALITY, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

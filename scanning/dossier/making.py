@@ -1,0 +1,54 @@
+"""Making a dossier: the image examined, the extract written, the pages rendered from it, the whole sealed and put in place.
+
+Rules: the folder appears complete or not at all, and never over an existing one; the original is copied byte by byte.
+"""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from assay.provenance.errors import OutputRefused
+from assay.provenance.signing.signer import Signer
+from assay.scanning.dossier.extract import Document, extract, to_bytes
+from assay.scanning.dossier.page import page, to_pdf
+from assay.scanning.dossier.seal import seal
+from assay.scanning.scan import Report, Scanner
+
+EXTRACT, PAGE, PDF = "extract.json", "dossier.html", "dossier.pdf"
+
+
+def make_dossier(
+    report: Report,
+    folder: Path,
+    *,
+    scanner: Scanner,
+    signer: Signer,
+    model: Document | None = None,
+    authority: str = "",
+    examiner: str = "",
+    note: str = "",
+    pdf: bool = True,
+) -> None:
+    """Write a dossier to a new folder. Raises `OutputRefused`, `MissingExtra`, `SigningFailed` or what stamping raises."""
+    if folder.exists():
+        raise OutputRefused.exists(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name[:40]}-", dir=folder.parent) as temporary:
+            inside = Path(temporary) / "dossier"
+            inside.mkdir()
+            original = f"original{report.asset.media_type.suffix}"
+            (inside / original).write_bytes(report.asset.content)
+            found = extract(report, policy=scanner.policy, original=original, model=model, examiner=examiner, note=note)
+            content = to_bytes(found)
+            (inside / EXTRACT).write_bytes(content)
+            html = page(found, report, extract_sha256=hashlib.sha256(content).hexdigest(), sealed_by=signer.name)
+            (inside / PAGE).write_text(html, encoding="utf-8")
+            if pdf:
+                (inside / PDF).write_bytes(to_pdf(html))
+            seal(inside, signer, authority=authority)
+            if folder.exists():
+                raise OutputRefused.exists(folder)
+            inside.rename(folder)
+    except OSError as error:
+        raise OutputRefused.from_os_error(folder, error) from error

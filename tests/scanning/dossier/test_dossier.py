@@ -1,0 +1,244 @@
+"""A dossier is whole, self-contained and sealed, and any change to it shows."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jsonschema
+import pytest
+from custody_assets import authority, trust_list
+from outcomes import CAPTURED, DECLARED, HOSTILE, PIXELS, SILENT, report
+from PIL import ImageFile
+from referencing import Registry, Resource
+from signing_assets import picture
+from time_stamping import time_authority, time_stamper
+
+from assay.provenance.custody.chain import Answer
+from assay.provenance.errors import OutputRefused, SigningFailed, UnreadableFile
+from assay.provenance.signing import CallbackSigner, Recipe, SoftwareAgent, SourceType, open_signer, sign
+from assay.provenance.trust import Purpose, TrustPolicy, default_policy
+from assay.provenance.trust.stamping import StampRefused
+from assay.scanning.dossier.checking import check_dossier, holds
+from assay.scanning.dossier.extract import extract
+from assay.scanning.dossier.making import make_dossier
+from assay.scanning.dossier.page import page, to_pdf
+from assay.scanning.scan import Report, Scanner, standard_signals
+
+SCHEMAS = Path(__file__).resolve().parents[3] / "docs/schema"
+
+
+@pytest.fixture(scope="module")
+def scanner() -> Scanner:
+    open_signer("dev:")
+    return Scanner(signals=standard_signals(None))
+
+
+@pytest.fixture(scope="module")
+def examined(scanner: Scanner) -> Report:
+    recipe = Recipe.created(SourceType.TRAINED_ALGORITHMIC_MEDIA, SoftwareAgent(HOSTILE), title=HOSTILE)
+    return scanner.scan(sign(picture("JPEG"), recipe, open_signer("dev:")).asset)
+
+
+@pytest.fixture(scope="module")
+def made(examined: Report, scanner: Scanner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dossiers") / "one"
+    make_dossier(
+        examined, folder, scanner=scanner, signer=open_signer("dev:"), examiner=HOSTILE, note="case 12", pdf=True
+    )
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "dossier"))
+
+
+def answers(folder: Path, policy: TrustPolicy | None = None) -> dict[str, Answer]:
+    return {check.question: check.answer for check in check_dossier(folder, policy or default_policy())}
+
+
+def test_a_dossier_holds_everything_and_holds(folder: Path, examined: Report) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "dossier.html", "dossier.pdf", "extract.json", "original.jpg", "seal.json", "seal.sig", "signer.pem",
+    ]  # fmt: skip
+    assert (folder / "original.jpg").read_bytes() == examined.asset.content
+    assert (folder / "dossier.pdf").read_bytes().startswith(b"%PDF-")
+    checks = check_dossier(folder, default_policy())
+    assert holds(checks)
+    assert [check.answer for check in checks] == [
+        Answer.YES, Answer.YES, Answer.UNKNOWN, Answer.UNKNOWN, Answer.YES, Answer.YES, Answer.YES,
+    ]  # fmt: skip
+
+
+def test_the_extract_is_as_its_published_schema_says(folder: Path) -> None:
+    found = json.loads((folder / "extract.json").read_text())
+    schemas = {path.name: json.loads(path.read_text()) for path in SCHEMAS.glob("*.json")}
+    base = schemas["dossier-1.json"]["$id"].rsplit("/", 1)[0]
+    registry: Registry = Registry().with_resources(  # type: ignore[type-arg]
+        [(f"{base}/{name}", Resource.from_contents(schema)) for name, schema in schemas.items()]
+    )
+    jsonschema.Draft202012Validator(schemas["dossier-1.json"], registry=registry).validate(found)
+    assert found["original"]["sha256"] == found["report"]["asset"]["sha256"]
+    assert {gap["what"] for gap in found["not_checked"]} >= {"truth", "pixels", "revocation"}
+
+
+def _append(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("change", "question"),
+    [
+        (lambda f: _append(f / "dossier.html"), "Are the files those that were sealed?"),
+        (lambda f: _flip(f / "original.jpg"), "Is the image the one that was examined?"),
+        (lambda f: (f / "dossier.pdf").unlink(), "Are the files those that were sealed?"),
+        (lambda f: (f / "extra.txt").write_text("x"), "Are the files those that were sealed?"),
+        (lambda f: _append(f / "seal.json"), "Is the seal that of the named signer?"),
+        (lambda f: _flip(f / "seal.sig"), "Is the seal that of the named signer?"),
+        (lambda f: (f / "seal.tsr").write_bytes(b"no stamp"), "Is it certified when it was sealed?"),
+        (lambda f: _append(f / "extract.json"), "Do the pages name this extract?"),
+    ],
+)
+def test_any_change_shows(folder: Path, change: Callable[[Path], object], question: str) -> None:
+    change(folder)
+    assert answers(folder)[question] is Answer.NO
+
+
+def test_a_link_in_place_of_a_file_shows(folder: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere.pdf"
+    (folder / "dossier.pdf").rename(moved)
+    (folder / "dossier.pdf").symlink_to(moved)
+    assert answers(folder)["Are the files those that were sealed?"] is Answer.NO
+
+
+def test_the_seal_can_be_checked_with_openssl_alone(folder: Path, tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here")
+    key = subprocess.run(
+        ["openssl", "x509", "-in", "signer.pem", "-pubkey", "-noout"], cwd=folder, capture_output=True, check=True
+    ).stdout
+    (tmp_path / "key.pem").write_bytes(key)
+    command = [
+        "openssl",
+        "dgst",
+        "-sha256",
+        "-verify",
+        str(tmp_path / "key.pem"),
+        "-signature",
+        "seal.sig",
+        "seal.json",
+    ]
+    assert b"Verified OK" in subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout
+
+
+def test_the_sealers_certificate_can_be_compared_with_one_from_elsewhere(folder: Path) -> None:
+    policy = default_policy()
+    own = (folder / "signer.pem").read_bytes()
+    other = authority().chain_pem
+    said = {c.question: c.answer for c in check_dossier(folder, policy, expected=own)}
+    assert said["Is the signer known?"] is Answer.YES
+    said = {c.question: c.answer for c in check_dossier(folder, policy, expected=other)}
+    assert said["Is the signer known?"] is Answer.NO
+
+
+def test_a_stamp_certifies_the_time_for_whoever_believes_its_authority(
+    examined: Report, scanner: Scanner, tmp_path: Path
+) -> None:
+    root = authority("Stamp Root")
+    at = datetime.now(UTC)
+    with time_authority(time_stamper(root), at) as stamping:
+        make_dossier(
+            examined, tmp_path / "d", scanner=scanner, signer=open_signer("dev:"), authority=stamping.url, pdf=False
+        )
+    question = "Is it certified when it was sealed?"
+    assert answers(tmp_path / "d", TrustPolicy())[question] is Answer.UNKNOWN
+    believing = TrustPolicy(lists=(trust_list(root, purpose=Purpose.TIME_STAMPING),))
+    assert answers(tmp_path / "d", believing)[question] is Answer.YES
+    _flip(tmp_path / "d" / "seal.sig")
+    assert answers(tmp_path / "d", believing)[question] is Answer.NO
+
+
+def test_an_authority_that_stamps_something_else_leaves_no_dossier(
+    examined: Report, scanner: Scanner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assay.provenance.trust.stamping.fetch", lambda *_, **__: b"\x30\x03\x02\x01\x00")
+    with pytest.raises(StampRefused):
+        make_dossier(
+            examined, tmp_path / "d", scanner=scanner, signer=open_signer("dev:"), authority="http://x.test/", pdf=False
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signer_that_fails_or_lies_leaves_no_dossier(examined: Report, scanner: Scanner, tmp_path: Path) -> None:
+    def fail(message: bytes) -> bytes:
+        raise RuntimeError("token removed")
+
+    chain = open_signer("dev:").chain
+    for act, reason in ((fail, "token removed"), (lambda message: b"\0" * 64, "does not fit")):
+        with pytest.raises(SigningFailed, match=reason):
+            make_dossier(examined, tmp_path / "d", scanner=scanner, signer=CallbackSigner.of(chain, act), pdf=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_dossier_is_written_over_anything(folder: Path, examined: Report, scanner: Scanner) -> None:
+    with pytest.raises(OutputRefused):
+        make_dossier(examined, folder, scanner=scanner, signer=open_signer("dev:"), pdf=False)
+    assert holds(check_dossier(folder, default_policy()))
+
+
+def test_a_folder_that_is_no_dossier_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile):
+        check_dossier(tmp_path, default_policy())
+
+
+class Tags(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.addresses: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action")]
+
+
+def test_the_page_is_self_contained_and_nothing_of_the_file_is_markup(folder: Path) -> None:
+    text = (folder / "dossier.html").read_text()
+    tags = Tags(text)
+    assert not tags.names & {"script", "iframe", "link", "object", "form"}
+    assert all(address.startswith("data:image/jpeg;base64,") for address in tags.addresses)
+    assert "\u202e" not in text
+    assert "\x1b" not in text
+
+
+def test_every_voice_and_its_error_rates_are_on_the_page() -> None:
+    given = report(SILENT, DECLARED, CAPTURED, PIXELS)
+    given = replace(given, custody=replace(given.custody))  # type: ignore[type-var]
+    found = extract(given, policy=TrustPolicy(), original="original.png", model={"name": "deep"}, note=HOSTILE)
+    text = page(found, given, extract_sha256="0" * 64, sealed_by=HOSTILE)
+    assert "3 of 2,100" in text
+    assert "1,234" in text  # the byte that a trace was read from
+    assert "against the verdict" in text
+    assert not Tags(text).names & {"script", "b>x"}
+
+
+def test_writing_pdf_fetches_nothing_and_leaves_pillow_strict(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(picture("PNG").content)
+    plain = to_pdf("<p>hello</p>")
+    asking = to_pdf(f'<p>hello</p><img src="{secret.as_uri()}"><img src="http://127.0.0.1:9/x.png">')
+    assert b"/Image" not in asking
+    assert b"/Image" not in plain
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False
