@@ -54,7 +54,7 @@ def make(
 ) -> None:
     """Make the dossier of one image
 
-    Example: assay dossier photo.jpg -o dossier/ --examiner "A. Writer" --note "case 12"
+    Example: assay dossier make photo.jpg -o dossier/ --examiner "A. Writer" --note "case 12"
     """
     from assay.provenance.asset import Asset
     from assay.provenance.signing import open_signer
