@@ -6,6 +6,7 @@ the SDK makes no thumbnails (its own are large and blown up); SDK exceptions lea
 
 import io
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -96,6 +97,10 @@ def context(
     if not anchors:
         del settings["trust"]["anchors"]
     return c2pa.Context(c2pa.Settings.from_dict(settings))
+
+
+if hasattr(os, "register_at_fork"):  # a context made before a fork is refused by the SDK in the child
+    os.register_at_fork(after_in_child=context.cache_clear)
 
 
 def read(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = None) -> Reading | None:

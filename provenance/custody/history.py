@@ -63,9 +63,7 @@ def link_gaps(draft: Draft, stored: StoredManifest | None, present: Iterable[str
     actions = [action.label for action in draft.actions]
     gaps: list[Gap] = []
     if stored is not None:
-        gaps += [
-            Gap("malformed-manifest", f"its manifest is malformed: {defect}", grave=True) for defect in stored.defects
-        ]
+        gaps += [Gap("malformed-manifest", f"its manifest is malformed: {defect}") for defect in stored.defects]
     for ingredient in draft.ingredients:
         gaps += _ingredient_gaps(ingredient, labels)
     if draft.found.failures(MISSING):
@@ -176,9 +174,10 @@ def bottom_line(drafts: tuple[Draft, ...], axes: Mapping[str, Axis], gaps: Itera
     history = axes[active.label]
     if active.judged.standing is Standing.TAMPERED:
         return BottomLine.TAMPERED
-    if history.answer is Answer.NO or any(gap.grave for gap in gaps):
+    if history.answer is Answer.NO:
         return BottomLine.BROKEN_HISTORY
-    if Standing.INVALID in standings or active.judged.standing is Standing.UNKNOWN:
+    faulty = Standing.INVALID in standings or active.judged.standing is Standing.UNKNOWN
+    if faulty or any(gap.grave for gap in gaps):
         return BottomLine.INVALID
     if Standing.VALID in standings:
         return BottomLine.VALID
@@ -199,10 +198,9 @@ def headline(drafts: tuple[Draft, ...], axes: Mapping[str, Axis], line: BottomLi
             no = active.judged.intact if active.judged.intact.answer is Answer.NO else active.judged.authentic
             return f"Do not rely on it: {no.statement} (it names {active.who} as signer)."
         case BottomLine.BROKEN_HISTORY:
-            reason = history.statement if history.answer is Answer.NO else next(g.statement for g in gaps if g.grave)
-            return f"Its history is broken: {reason}. The file itself is {said}."
+            return f"Its history is broken: {history.statement}. The file itself is {said}."
         case BottomLine.INVALID:
-            return _invalid(active, doubt, signed)
+            return _invalid(active, next((gap.statement for gap in gaps if gap.grave), doubt), signed)
         case BottomLine.VALID if vouched:
             return f"The file itself is {said}, but {doubt}."
         case BottomLine.VALID:

@@ -40,18 +40,25 @@ class Judged:
 
 
 def judge_link(
-    found: Found, certified: Certified, *, active: bool, binds: bool = True, old_record: bool = False
+    found: Found,
+    certified: Certified,
+    *,
+    active: bool,
+    binds: bool = True,
+    old_record: bool = False,
+    defects: tuple[str, ...] = (),
 ) -> Judged:
     """Judge one link on its statuses and on its certificates.
 
     `binds` is false for manifests that bind no bytes of their own: update manifests. `old_record` is true for what was
-    taken in by an ingredient assertion before version 3, which without failures carries no record at all.
+    taken in by an ingredient assertion before version 3, which without failures carries no record at all. `defects` are
+    what our own reader could not make sense of.
     """
     intact = _intact(found, active=active, binds=binds, old_record=old_record)
     authentic = _authentic(found)
     timely = _timely(found, certified)
     trusted = _trusted(found, certified, authentic, timely)
-    fault = _fault(found, certified, timely)
+    fault = _fault(found, certified, timely) or (f"its manifest is malformed: {defects[0]}" if defects else "")
     return Judged(
         intact=intact,
         authentic=authentic,

@@ -135,7 +135,14 @@ class _Walk:
         manifest = self.manifests[label]
         kind = stored.kind if stored else Kind.STANDARD
         old = taken_in is not None and not taken_in.label.startswith("c2pa.ingredient.v3")
-        judged = judge_link(found, certified, active=label == self.active, binds=kind is Kind.STANDARD, old_record=old)
+        judged = judge_link(
+            found,
+            certified,
+            active=label == self.active,
+            binds=kind is Kind.STANDARD,
+            old_record=old,
+            defects=stored.defects if stored else ("it is not in the store",),
+        )
         claim = _claim(stored)
         return Draft(
             label=label,

@@ -139,6 +139,8 @@ def _manifest(data: bytes, box: Superbox) -> StoredManifest:
     defects = [] if signature else ["it has no claim signature"]
     if not claim:
         defects.append("it has no claim")
+    if not assertions:
+        defects.append("it has no assertions")
     return StoredManifest(
         label=box.label,
         kind=kind,

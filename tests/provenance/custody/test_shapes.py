@@ -279,6 +279,19 @@ def test_verifying_makes_no_connection(
     assert asked == []
 
 
+def test_a_worker_forked_after_the_first_use_verifies_too(
+    signed: made.Signed, policy: TrustPolicy, judged: Judged
+) -> None:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    assert judged(signed.content).bottom_line is BottomLine.TRUSTED
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
+        custody = pool.submit(verify, Asset.from_bytes(signed.content), policy).result()
+    assert custody.bottom_line is BottomLine.TRUSTED
+    assert judged(signed.content).bottom_line is BottomLine.TRUSTED
+
+
 def test_a_sidecar_larger_than_any_store_is_refused(jpeg: bytes, policy: TrustPolicy, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(jpeg)
     with (tmp_path / "a.c2pa").open("wb") as file:
@@ -290,3 +303,35 @@ def test_a_sidecar_larger_than_any_store_is_refused(jpeg: bytes, policy: TrustPo
 def test_standing_of_links_is_told_apart(signed: made.Signed, judged: Judged) -> None:
     assert judged(signed.content).links[-1].now is Standing.TRUSTED
     assert judged(signed.content, TrustPolicy()).links[-1].now is Standing.VALID
+
+
+def test_altered_files_never_raise_and_what_stays_trusted_says_the_same(
+    jpeg: bytes, signed: made.Signed, signer: made.Credential, anchors: tuple[_c2pa.Anchors, ...], judged: Judged
+) -> None:
+    """Padding, unprotected headers and outer lengths are not signed: changes there may pass, but must change no fact."""
+    import random
+
+    from assay.scanning.report.custody_document import custody_document
+
+    def facts(custody: Custody) -> object:
+        return custody_document(custody) | {"asset": None}
+
+    edit = made.sign(jpeg, made.opened(), signer, ingredients=(made.parent(signed.content),), anchors=anchors).content
+    whole, chance, kept = facts(judged(edit)), random.Random(4), 0
+    for _ in range(400):
+        altered = bytearray(edit)
+        at = chance.randrange(20, len(edit))
+        match chance.randrange(4):
+            case 0:
+                altered[at] ^= 1 << chance.randrange(8)
+            case 1:
+                altered[at : at + 4] = chance.randbytes(4)
+            case 2:
+                del altered[at : at + chance.randrange(1, 40)]
+            case _:
+                altered[at:at] = altered[max(0, at - 60) : at]
+        custody = judged(bytes(altered))
+        if custody.bottom_line is BottomLine.TRUSTED:
+            assert facts(custody) == whole
+            kept += 1
+    assert kept < 60
