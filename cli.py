@@ -15,6 +15,7 @@ from assay.provenance.errors import AssayError
 COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, what `assay --help` says of it)
     "demo": ("demo", "Take a tour: generate, sign, edit, tamper, strip, launder, scan and report"),
     "scan": ("scan", "Say where images come from, who says so and how sure that is"),
+    "detect": ("detect", "Ask the pixel classifier alone, and show the numbers behind its answer"),
     "verify": ("verify", "Check who signed a picture, every step before, and whether it all holds"),
     "trust": ("trust", "Show and keep the trust lists: who is believed, for what, since when"),
     "generate": ("generate", "Make pictures from a prompt, signed as they leave"),

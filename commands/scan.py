@@ -2,10 +2,15 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from assay.commands.outcome import CONDITION_NAMES, EXIT_CONDITION, EXIT_FAILURE, EXIT_NOTHING
+
+if TYPE_CHECKING:
+    from assay.scanning.report.presenting import Present
+    from assay.scanning.scan import Scanner
 
 
 @click.command()
@@ -44,26 +49,33 @@ def scan(
 
     Example: assay scan photo.jpg downloads/ --fail-on tampered
     """
-    from assay.provenance.errors import DecodeFailed, LimitExceeded
-    from assay.scanning.gate import conditions
     from assay.scanning.report.presenting import presenter
-    from assay.scanning.scan import Failure, Scanner, standard_signals
-    from assay.scanning.walking import files
+    from assay.scanning.scan import Scanner, standard_signals
 
     scanner = Scanner(signals=standard_signals(None if no_pixels else model), deep=deep)
+    with presenter(form, output, depth=verbose, prior=prior) as present:
+        code = examine(paths, scanner, present, fail_on=fail_on)
+    sys.exit(code)
+
+
+def examine(paths: tuple[Path, ...], scanner: "Scanner", present: "Present", *, fail_on: tuple[str, ...]) -> int:
+    """Scan every file that `paths` name, present each outcome as it comes, and return the exit code."""
+    from assay.provenance.errors import DecodeFailed, LimitExceeded
+    from assay.scanning.gate import conditions
+    from assay.scanning.scan import Failure
+    from assay.scanning.walking import files
+
     met: set[str] = set()
     seen = failed = 0
-    with presenter(form, output, depth=verbose, prior=prior) as present:
-        for path in files(paths):
-            outcome = scanner.scan_path(path)
-            present(outcome)
-            met |= conditions(outcome)
-            seen += 1
-            failed += isinstance(outcome, Failure) or isinstance(outcome.undecoded, DecodeFailed | LimitExceeded)
+    for path in files(paths):
+        outcome = scanner.scan_path(path)
+        present(outcome)
+        met |= conditions(outcome)
+        seen += 1
+        failed += isinstance(outcome, Failure) or isinstance(outcome.undecoded, DecodeFailed | LimitExceeded)
     if not seen:
         click.echo("assay: nothing to scan: no images in there", err=True)
-        sys.exit(EXIT_NOTHING)
+        return EXIT_NOTHING
     if met & set(fail_on):
-        sys.exit(EXIT_CONDITION)
-    if failed:
-        sys.exit(EXIT_FAILURE)
+        return EXIT_CONDITION
+    return EXIT_FAILURE if failed else 0

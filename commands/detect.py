@@ -1,0 +1,45 @@
+"""`assay detect`: what the pixels alone say, with the numbers behind it."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from assay.commands.outcome import CONDITION_NAMES
+from assay.commands.scan import examine
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to a new file instead of the terminal.")
+@click.option("--model", default="deep", show_default=True, help="Pixel model: a name under models/, or a folder.")
+@click.option(
+    "--point",
+    type=click.Choice(["strict", "balanced", "sensitive"]),
+    default="balanced",
+    show_default=True,
+    help="From which operating point on the model speaks; its card has the error rates.",
+)
+@click.option(
+    "--fail-on", multiple=True, type=click.Choice(CONDITION_NAMES), help="Exit with 10 if this holds; repeatable."
+)
+def detect(
+    paths: tuple[Path, ...], form: str, output: Path | None, model: str, point: str, fail_on: tuple[str, ...]
+) -> None:
+    """Ask the pixel classifier alone, and show the numbers behind its answer
+
+    A classifier says "synthetic" at a stated error rate, or nothing; it never says that a picture is a photograph. For a
+    verdict on everything that is known use `assay scan`.
+
+    Example: assay detect photo.jpg --point strict
+    """
+    from assay.detectors.calibration import Point
+    from assay.detectors.signals.pixels import PixelsSignal
+    from assay.scanning.report.presenting import presenter
+    from assay.scanning.scan import Scanner
+
+    scanner = Scanner(signals=(PixelsSignal(model, point=Point(point)),))
+    with presenter(form, output, depth=2) as present:
+        code = examine(paths, scanner, present, fail_on=fail_on)
+    sys.exit(code)
