@@ -62,6 +62,9 @@ class Finding:
     statement: str
 
 
+RETOUCHING = "retouched-in-places"  # code of the note that an edit only fills in places of a photograph
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """Where exactly a signal read what it read: a field's full name, its value, and a byte offset where known."""

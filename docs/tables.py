@@ -22,6 +22,7 @@ from assay.scanning.words import (
     CONTRADICTION,
     ENFSI,
     INCONCLUSIVE,
+    RETOUCHED,
     SENTENCES,
     SURE,
 )
@@ -62,6 +63,7 @@ def tables() -> dict[str, str]:
     """Every generated table by name."""
     verdicts = [(basis.word, origin.value, said) for (basis, origin), said in SENTENCES.items()]
     verdicts += [
+        (Basis.DECLARED.word, "composite, by a retouching tool alone", RETOUCHED),
         (Basis.NONE.word, Origin.UNDETERMINED.value, INCONCLUSIVE),
         ("a tie", Origin.UNDETERMINED.value, CONTRADICTION),
     ]

@@ -8,7 +8,7 @@ user states a prior. docs/verdicts.md is these tables, and a test keeps the two 
 import math
 from dataclasses import dataclass
 
-from assay.detectors.evidence import Basis, Evidence, Origin
+from assay.detectors.evidence import RETOUCHING, Basis, Evidence, Origin
 from assay.scanning.verdict import Conflict, Verdict
 
 _SIGNED = "A trusted signature states that this image was"
@@ -36,6 +36,7 @@ SENTENCES: dict[tuple[Basis, Origin], str] = {
         "that is a statistical indication, not proof."
     ),
 }
+RETOUCHED = "The file states, without proof, that places in this image were retouched with a tool that uses AI."
 INCONCLUSIVE = "Inconclusive: nothing found here says where this image comes from."
 CONTRADICTION = "Inconclusive: the strongest statements about this image contradict one another."
 
@@ -120,7 +121,7 @@ def headline(verdict: Verdict) -> str:
     """What is known, in one sentence, with the fact that something contradicts it."""
     if verdict.origin is Origin.UNDETERMINED:
         return CONTRADICTION if verdict.contested else INCONCLUSIVE
-    sentence = SENTENCES[verdict.basis, verdict.origin]
+    sentence = RETOUCHED if _only_retouched(verdict) else SENTENCES[verdict.basis, verdict.origin]
     return f"{sentence} Other evidence contradicts this." if verdict.contested else sentence
 
 
@@ -171,6 +172,16 @@ def odds(verdict: Verdict, prior: float) -> str:
     return (
         f"If {prior:.3g} is the probability that you give before looking, these pixels make it {after:.2g}; "
         "with another prior it is another figure."
+    )
+
+
+def _only_retouched(verdict: Verdict) -> bool:
+    """Whether all that speaks for a composite is a tool that fills in places, and the source type that it writes."""
+    return (
+        (verdict.basis, verdict.origin) == (Basis.DECLARED, Origin.COMPOSITE)
+        and any(note.code == RETOUCHING for voice in verdict.grounds for note in voice.findings)
+        and all(voice.origin is Origin.COMPOSITE for voice in verdict.grounds)
+        and {voice.signal for voice in verdict.grounds} <= {"declaration-credit", "declaration-source-type"}
     )
 
 

@@ -34,6 +34,16 @@ def test_every_signal_has_a_section_with_its_weaknesses(entry):
         assert f"**{part}" in found[1], f"{entry.name}: no paragraph **{part}**"
 
 
+def test_every_flaw_of_metadata_is_documented():
+    text = (DOCS / "signals.md").read_text("utf-8")
+    code = "".join(path.read_text("utf-8") for path in (DOCS.parent / "provenance" / "disclosure").glob("*.py"))
+    raised = set(re.findall(r'(?:flaw|_Stop)\(\s*"([a-z-]+)"', code))
+    assert len(raised) > 10
+    assert raised == set(
+        re.findall(r"^\| `([a-z-]+)` \|", text.split("## metadata-structure")[1].split("**False")[0], re.M)
+    )
+
+
 @pytest.mark.parametrize("entry", REGISTRY, ids=lambda entry: entry.name)
 def test_a_signal_has_one_name(entry):
     assert entry.make().name == entry.name

@@ -22,6 +22,7 @@ from assay.provenance.disclosure.block import Field
 from assay.provenance.errors import AssayError
 
 _SEARCHED = 65_536  # characters of a value that a pattern sees: a long value must not cost minutes
+_PARSED = 4 * 1024 * 1024
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "text": str,
     "number": (int, float),
@@ -55,7 +56,7 @@ class JsonTest:
             return False
         if self.type == "true" and found is not True:
             return False
-        if self.matches and not self.matches.search(str(found)[:_SEARCHED]):
+        if self.matches and not (isinstance(found, str | int | float) and self.matches.search(str(found)[:_SEARCHED])):
             return False
         return self.unless is None or found != self.unless
 
@@ -118,6 +119,7 @@ class Rule:
     all: tuple[Condition, ...]
     draws: tuple[Draw, ...] = ()
     note: str = ""
+    retouching: bool = False  # fills in places of a photograph; the answer then uses narrower words
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +132,21 @@ class Hit:
 
 
 class JsonCache:
-    """Values parsed as JSON, each once. Nothing that is no object or list counts; nesting is bounded by the parser."""
+    """Values parsed as JSON, each once, up to `_PARSED` characters in all: parsed JSON takes many times its text's memory.
+
+    Nothing that is no object or list counts; nesting is bounded by the parser.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, Any] = {}
+        self._room = _PARSED
 
     def get(self, text: str) -> Any:
         """The document, or None."""
         if text not in self._known:
-            self._known[text] = parse_json(text)
+            begins = text.lstrip()[:1] in ("{", "[", '"')
+            self._room -= len(text) if begins else 0
+            self._known[text] = parse_json(text) if begins and self._room >= 0 else None
         return self._known[text]
 
 

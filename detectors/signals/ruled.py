@@ -4,8 +4,9 @@ Rules: the first rule that speaks names the tool, all that hold are traced; rule
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from assay.detectors.evidence import Evidence, Finding, Origin, Severity, Trace
+from assay.detectors.evidence import RETOUCHING, Evidence, Finding, Origin, Severity, Trace
 from assay.detectors.signals.declaring import Claim, spoken
 from assay.detectors.signals.rule import Hit, JsonCache, Rule, apply, rules_for
 from assay.detectors.subject import Subject
@@ -27,7 +28,11 @@ class RuledSignal:
         hits.sort(key=lambda hit: hit.rule.origin is Origin.UNDETERMINED)
         claims = [Claim(field, hit.rule.origin, _meaning(hit), hit.rule.tool) for hit in hits for field in hit.fields]
         evidence = spoken(self.name, claims, nothing=self.nothing)
-        notes = tuple(Finding(hit.rule.id, Severity.NOTE, hit.rule.note) for hit in hits if hit.rule.note)
+        notes = tuple(
+            Finding(RETOUCHING if hit.rule.retouching else hit.rule.id, Severity.NOTE, hit.rule.note)
+            for hit in hits
+            if hit.rule.note
+        )
         return _with(evidence, tuple(drawn for hit in hits for drawn in _drawn(hit)), notes)
 
 
@@ -69,7 +74,5 @@ def _drawn(hit: Hit) -> list[Trace]:
 
 
 def _with(evidence: Evidence, traces: tuple[Trace, ...], findings: tuple[Finding, ...]) -> Evidence:
-    from dataclasses import replace
-
     unique = tuple(dict.fromkeys((*evidence.traces, *traces)))
     return replace(evidence, traces=unique, findings=(*evidence.findings, *findings))

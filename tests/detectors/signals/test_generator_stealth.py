@@ -127,3 +127,11 @@ def test_a_signature_by_another_key_proves_nothing(novelai, monkeypatch):
     content = novelai()
     monkeypatch.setattr(generator_stealth, "_NOVELAI_KEY", Ed25519PrivateKey.generate().public_key().public_bytes_raw())
     assert not examine(content).speaks
+
+
+def test_a_thousand_signatures_cost_no_more_than_a_few(monkeypatch):
+    asked = []
+    monkeypatch.setattr(generator_stealth, "verified", lambda comment, image: bool(asked.append(comment)))
+    comment = json.dumps({"signed_hash": "A" * 86 + "=="})
+    assert not examine(png(*(text("Comment", comment) for _ in range(1_000)))).speaks
+    assert len(asked) <= 4

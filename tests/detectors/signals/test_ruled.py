@@ -1,6 +1,7 @@
 """Every rule on a file that its tool would write, and on a twin that only looks alike."""
 
 import json
+import time
 import tomllib
 from importlib.resources import files
 
@@ -154,6 +155,11 @@ HITS = {
         png(text("invokeai_graph", '{"nodes": {"a": {"type": "denoise_latents"}}, "edges": []}')),
         "InvokeAI",
         "PNG invokeai_graph",
+    ),
+    "invokeai-workflow": (
+        png(text("invokeai_workflow", '{"nodes": [{"data": {"type": "denoise_latents"}}], "edges": []}')),
+        "InvokeAI",
+        "PNG invokeai_workflow",
     ),
     "invokeai-legacy": (
         png(
@@ -362,7 +368,26 @@ def test_graph_without_sampler_is_told_but_does_not_speak():
     assert "existing picture" in evidence.statement
 
 
+def test_deep_or_vast_json_is_bounded():
+    deep = "[" * 900 + "]" * 900
+    for value in ('{"nodes": ' + deep + ', "links": []}', "[" * 100_000, '{"1": ' * 900 + "1" + "}" * 900):
+        for evidence in examine(
+            png(*(text(key, value) for key in ("prompt", "workflow", "parameters", "invokeai_graph")))
+        ):
+            assert not evidence.speaks
+    started = time.perf_counter()
+    examine(png(*(text(f"k{number}", "[" + "[]," * 300_000 + "[]]") for number in range(30))))
+    assert time.perf_counter() - started < 10
+
+
 def test_privacy_edit_has_narrow_words():
+    from assay.scanning.verdict import weigh
+    from assay.scanning.words import headline
+
+    verdict = weigh(examine(COMPOSITES["apple-clean-up"][0]))
+    assert headline(verdict).endswith("were retouched with a tool that uses AI.")
+    beside = GeneratorMetadata().examine(Subject(asset(HITS["comfyui"][0]), AssayError("not verified")))
+    assert "retouched" not in headline(weigh([*examine(COMPOSITES["apple-clean-up"][0]), beside]))
     voice = next(evidence for evidence in examine(COMPOSITES["apple-clean-up"][0]) if evidence.speaks)
     assert "generated" not in voice.statement
     assert any("does not by itself make" in finding.statement for finding in voice.findings)
@@ -411,8 +436,6 @@ def test_shipped_rules_follow_the_schema(item):
 
 
 def test_patterns_are_fast_on_hostile_values():
-    import time
-
     values = ["Steps: 1, " * 7_000, "a" * 65_536, " -S 1 -s" * 8_000, "Job ID: " + "0" * 65_536, ", Model: " * 7_000]
     patterns = [
         p for rule in all_rules("") for p in (*(c.matches for c in rule.all), *(d.pattern for d in rule.draws)) if p
@@ -478,3 +501,17 @@ def test_a_comment_in_utf16_without_its_code_is_read():
 def test_a_model_of_sdnext_is_not_called_by_another_tools_name():
     both = A1111.replace("Version: v1.10.1", "App: SD.Next, Version: 48027d4")
     assert [evidence.generator for evidence in examine(png(text("parameters", both))) if evidence.speaks] == ["SD.Next"]
+
+
+def test_a_scan_names_the_tool_and_the_very_field():
+    from assay.scanning.report.document import document
+    from assay.scanning.scan import Scanner, standard_signals
+
+    scanner = Scanner(signals=standard_signals(None))
+    for name, (content, tool, field) in HITS.items():
+        report = document(scanner.scan(asset(content, name=name)))
+        speaking = [piece for piece in report["evidence"] if piece["origin"] == "synthetic"]
+        assert any(tool in piece["generator"] for piece in speaking), name
+        assert any(trace["field"] == field for piece in speaking for trace in piece["traces"]), name
+        assert report["verdict"]["basis"] == "declared", name
+        assert field.split(" ")[0] in report["verdict"]["who_says_so"], name
