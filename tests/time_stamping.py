@@ -30,8 +30,10 @@ def token(
     imprint: bytes | None = None,
     named: bytes | None = None,
     nonce: int | None = None,
+    signed_type: str = "tst_info",
 ) -> bytes:
-    """A TimeStampToken over `message` at `at`. `imprint` replaces its digest, `named` the certificate ESSCertIDv2 names."""
+    """A TimeStampToken over `message` at `at`. `imprint` replaces its digest, `named` the certificate ESSCertIDv2 names,
+    `signed_type` the type of content in the signed attributes."""
     information = tsp.TSTInfo(
         {
             "version": "v1",
@@ -49,7 +51,7 @@ def token(
     content = information.dump()
     attributes = cms.CMSAttributes(
         [
-            cms.CMSAttribute({"type": "content_type", "values": ["tst_info"]}),
+            cms.CMSAttribute({"type": "content_type", "values": [signed_type]}),
             cms.CMSAttribute({"type": "message_digest", "values": [hashlib.sha256(content).digest()]}),
             cms.CMSAttribute(
                 {

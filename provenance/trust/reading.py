@@ -86,9 +86,7 @@ def _entities(content: bytes) -> Contents:
 
 
 def _pem(content: bytes) -> Contents:
-    opened, closed = content.count(b"-----BEGIN CERTIFICATE-----"), content.count(b"-----END CERTIFICATE-----")
-    if opened != closed:
-        raise ValueError(f"{opened} certificates begin, {closed} end")
+    opened = content.count(b"-----BEGIN CERTIFICATE-----")
     if not opened:
         return Contents(())
     certificates = x509.load_pem_x509_certificates(content)

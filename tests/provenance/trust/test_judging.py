@@ -238,6 +238,11 @@ def test_a_short_key_is_not_believed() -> None:
     assert judge((der(weak),), CLAIM, policy(trust_list(ROOT))).refusal is Refusal.WEAK_KEY
 
 
+def test_a_signature_over_sha1_is_none() -> None:
+    assert not judged(leaf(constrained(ROOT, digest=hashes.SHA1())), policy(trust_list(ROOT))).trusted
+    assert judged(leaf(constrained(ROOT, digest=hashes.SHA384())), policy(trust_list(ROOT))).trusted
+
+
 def test_a_name_alone_makes_no_issuer() -> None:
     """Same names, other key: the signature decides."""
     impostor = authority("Root")

@@ -64,6 +64,19 @@ def test_the_token_must_name_the_certificate_that_signed_it() -> None:
     assert (stamp.intact, stamp.codes) == (False, ("timeStamp.malformed",))
 
 
+def test_a_time_written_over_after_stamping_breaks_the_token() -> None:
+    written = f"{THEN:%Y%m%d%H%M%S}Z".encode()
+    assert TOKEN.count(written) == 1
+    moved = TOKEN.replace(written, f"{THEN - timedelta(hours=3):%Y%m%d%H%M%S}Z".encode())
+    stamp = certified_time(moved, MESSAGE, BELIEVED)
+    assert (stamp.intact, stamp.certified, stamp.codes) == (False, False, ("timeStamp.malformed",))
+
+
+def test_a_signature_over_content_of_another_type_is_no_time_stamp() -> None:
+    """An authority's key may have signed other things; only what it signed as a time stamp is one."""
+    assert not certified_time(token(MESSAGE, STAMPER, THEN, signed_type="data"), MESSAGE, BELIEVED).intact
+
+
 def test_the_best_of_several_is_chosen_and_none_of_none() -> None:
     good, foreign = token(MESSAGE, STAMPER, THEN), token(MESSAGE, time_stamper(authority("Other")), NOW)
     best = best_time([(b"junk", MESSAGE), (foreign, MESSAGE), (good, MESSAGE)], BELIEVED)
