@@ -7,12 +7,17 @@ presenters neutralise them.
 import base64
 import hashlib
 import re
+import warnings
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 from cryptography import x509
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
+
+# Hostile certificates must not write to the user's terminal through the parser's warnings.
+warnings.filterwarnings("ignore", message="Parsed a serial number", category=CryptographyDeprecationWarning)
 
 MAX_CERTIFICATE_BYTES = 16 * 1024
 ASSURANCE_LEVEL = x509.ObjectIdentifier("1.3.6.1.4.1.62558.3")  # C2PA certificate policy

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID as Eku
 from custody_assets import C2PA_SIGNING, NOW, Credential, authority, leaf, name
 from hypothesis import given, settings
@@ -36,7 +37,6 @@ def constrained(
     ekus: tuple[x509.ObjectIdentifier, ...] = (),
     critical: x509.ExtensionType | None = None,
     extra: x509.ExtensionType | None = None,
-    digest: hashes.HashAlgorithm | None = None,
     common_name: str = "Constrained",
 ) -> Credential:
     """An authority with a peculiarity, below `parent`."""
@@ -58,7 +58,7 @@ def constrained(
         builder = builder.add_extension(critical, critical=True)
     if extra is not None:
         builder = builder.add_extension(extra, critical=False)
-    certificate = builder.sign(parent.key, digest or hashes.SHA256())
+    certificate = builder.sign(parent.key, hashes.SHA256())
     above = parent.chain if parent.certificate.issuer != parent.certificate.subject else ()
     return Credential(key, (certificate, *above))
 
@@ -238,9 +238,23 @@ def test_a_short_key_is_not_believed() -> None:
     assert judge((der(weak),), CLAIM, policy(trust_list(ROOT))).refusal is Refusal.WEAK_KEY
 
 
-def test_a_signature_over_sha1_is_none() -> None:
-    assert not judged(leaf(constrained(ROOT, digest=hashes.SHA1())), policy(trust_list(ROOT))).trusted
-    assert judged(leaf(constrained(ROOT, digest=hashes.SHA384())), policy(trust_list(ROOT))).trusted
+def resigned(credential: Credential, issuer: Credential, algorithm: hashes.HashAlgorithm) -> Credential:
+    """The same certificate, signed over another digest; the library would not do so with SHA-1."""
+    certificate = asn1_x509.Certificate.load(der(credential.certificate))
+    kind = {"algorithm": f"{algorithm.name}_ecdsa"}
+    certificate["tbs_certificate"]["signature"] = kind
+    certificate["signature_algorithm"] = kind
+    content = certificate["tbs_certificate"].dump(force=True)
+    certificate["signature_value"] = issuer.key.sign(content, ec.ECDSA(algorithm))
+    return Credential(
+        credential.key, (x509.load_der_x509_certificate(certificate.dump(force=True)), *credential.chain[1:])
+    )
+
+
+@pytest.mark.parametrize(("algorithm", "believed"), [(hashes.SHA1(), False), (hashes.SHA512(), True)])
+def test_a_signature_over_sha1_is_none(algorithm: hashes.HashAlgorithm, believed: bool) -> None:
+    signer = resigned(leaf(ROOT), ROOT, algorithm)
+    assert judged(signer, policy(trust_list(ROOT))).trusted is believed
 
 
 def test_a_name_alone_makes_no_issuer() -> None:
