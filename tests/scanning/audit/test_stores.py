@@ -1,0 +1,121 @@
+"""A bucket is listed and read through a real S3 server on loopback."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from misbehaving import misbehaving
+
+from assay.provenance.asset import Limits
+from assay.provenance.errors import AssayError
+from assay.scanning.audit.engine import Audit
+from assay.scanning.audit.ledger import Ledger, Version
+from assay.scanning.audit.sources import Item, items
+from assay.scanning.worker import Pool
+
+pytest.importorskip("obstore")
+pytest.importorskip("moto")
+
+VERSION = Version("assay 1", "", "lists")
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    settings = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+    }
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        _wait(port)
+        _fill("pictures")
+        yield "s3://pictures"
+    finally:
+        server.kill()
+        server.wait()
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _wait(port: int) -> None:
+    for _ in range(300):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("the S3 server does not come up")
+
+
+def _fill(name: str) -> None:
+    import boto3
+
+    client = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+    client.create_bucket(Bucket=name)
+    for number in range(30):
+        client.put_object(Bucket=name, Key=f"a/{number:02}.jpg", Body=b"picture %d" % (number % 25))
+    client.put_object(Bucket=name, Key="a/notes.txt", Body=b"words")
+    client.put_object(Bucket=name, Key="b/large.png", Body=bytes(5000))
+    client.put_object(Bucket=name, Key="b/ünïcode key.png", Body=b"picture x")
+
+
+def test_a_prefix_gives_its_images_lazily_and_in_order(bucket: str) -> None:
+    found = list(items([f"{bucket}/a"]))
+    assert [item.name for item in found] == [f"s3://pictures/a/{number:02}.jpg" for number in range(30)]
+    assert found[3].read() == b"picture 3"
+    assert found[0].fingerprint
+    assert found[0].size == len(b"picture 0")
+    assert found[0].date.startswith("20")
+
+
+def test_exclusions_odd_keys_and_single_objects(bucket: str) -> None:
+    assert [item.name for item in items([bucket], exclude=["a/"])] == [
+        "s3://pictures/b/large.png",
+        "s3://pictures/b/ünïcode key.png",
+    ]
+    (one,) = items([f"{bucket}/b/ünïcode key.png"])
+    assert one.read() == b"picture x"
+
+
+def _refusal(item: Item) -> str:
+    with pytest.raises(AssayError) as failure:
+        item.read()
+    return failure.value.message
+
+
+def test_what_cannot_be_listed_or_read_is_an_item_that_says_so(bucket: str) -> None:
+    (missing,) = items(["s3://no-such-bucket/x"])
+    assert "cannot be listed" in _refusal(missing)
+    (large,) = items([f"{bucket}/b/large.png"], limits=Limits(bytes=100))
+    assert "exceed the limit" in _refusal(large)
+
+
+def test_a_bucket_is_audited_and_remembered(bucket: str, tmp_path: Path) -> None:
+    def run() -> tuple[list[str], int, int]:
+        with Ledger(tmp_path / "ledger", VERSION) as kept, Pool(misbehaving, size=1) as pool:
+            audit = Audit(items([f"{bucket}/a"]), ledger=kept, pool=pool)
+            rows = list(audit)
+        return [row.to_json() for row in rows], sum(bool(row.duplicate_of) for row in rows), audit.examined
+
+    first, copies, examined = run()
+    assert (len(first), copies, examined) == (30, 5, 25)
+    assert run() == (first, 5, 0)
