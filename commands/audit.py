@@ -33,6 +33,9 @@ def comma_separated(ctx: click.Context, option: click.Parameter, given: tuple[st
 @click.option("--archives", is_flag=True, help="Look into archives that lie in folders, too.")
 @click.option("--model", default="deep", show_default=True, help="Pixel model: a name under models/, or a folder.")
 @click.option("--no-pixels", is_flag=True, help="Only what files say and carry; no pixel classifier.")
+@click.option(
+    "--deep", is_flag=True, help="Search for seconds: cropped or rescaled watermarks, traces in large pictures."
+)
 @click.option("--workers", type=click.IntRange(1, 512), help="Processes that examine files.  [default: one per core]")
 @click.option(
     "--ledger", type=click.Path(path_type=Path), help="Where results are remembered.  [default: in assay's own folder]"
@@ -50,6 +53,7 @@ def audit(
     archives: bool,
     model: str,
     no_pixels: bool,
+    deep: bool,
     workers: int | None,
     ledger: Path | None,
     fresh: bool,
@@ -76,6 +80,7 @@ def audit(
             exclude=exclude,
             archives=archives,
             model=None if no_pixels else model,
+            deep=deep,
             workers=workers,
             ledger=ledger,
             fresh=fresh,

@@ -59,17 +59,20 @@ def make(
     from assay.provenance.asset import Asset
     from assay.provenance.signing import open_signer
     from assay.provenance.signing.timestamp import TimestampAuthority, configured_authority
+    from assay.scanning.dossier.extract import model_facts
     from assay.scanning.dossier.making import make_dossier
     from assay.scanning.scan import Scanner, standard_signals
 
     authority = TimestampAuthority(timestamp) if timestamp else configured_authority()
     signer = open_signer(signer_uri)
-    scanner = Scanner(signals=standard_signals(None if no_pixels else model))
+    card = None if no_pixels else model_facts(model)
+    scanner = Scanner(signals=standard_signals(None if no_pixels else model), deep=True)
     make_dossier(
         scanner.scan(Asset.open(image, limits=scanner.limits)),
         output,
         scanner=scanner,
         signer=signer,
+        model=card,
         authority=authority.url if authority else "",
         examiner=examiner,
         note=note,

@@ -1,7 +1,7 @@
 """What a worker does with one file's bytes: scan them and answer with the columns that they decide.
 
-Rules: built once in each child from a picklable description; the file's name never gets here; nothing is raised on account
-of the content.
+Rules: built once in each child from a picklable description, with the model loaded before the first file comes; the file's
+name never gets here; nothing is raised on account of the content.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from assay import __version__
+from assay.detectors.card import read_card
 from assay.detectors.signals import REGISTRY
 from assay.provenance.asset import Asset
 from assay.provenance.errors import AssayError
@@ -24,6 +25,7 @@ class Scanning:
 
     model: str | None  # None: no pixel classifier
     policy: TrustPolicy
+    deep: bool = False
 
     def __call__(self) -> Callable[[bytes], bytes]:
         scanner = self.scanner()
@@ -40,15 +42,30 @@ class Scanning:
         return examine
 
     def scanner(self) -> Scanner:
-        """The scanner itself, computing with one thread."""
-        return Scanner(signals=standard_signals(self.model), policy=self.policy)
+        """The scanner itself, computing with one thread. Raises `ModelRefused`."""
+        signals = standard_signals(None)
+        if self.model is not None:
+            from assay.detectors.classifier import load
+            from assay.detectors.signals.pixels import PixelsSignal
+
+            load(self.model, threads=1)  # kept for the process, so that the first file finds it warm
+            signals = (*signals, PixelsSignal(self.model, threads=1))
+        return Scanner(signals=signals, policy=self.policy, deep=self.deep)
 
     def version(self) -> Version:
-        """What the ledger must know of it."""
+        """What the ledger must know of it. Raises `ModelRefused` where there is no such model."""
         lists = "\n".join(f"{item.id} {item.sha256} {len(item.anchors)}" for item in self.policy.lists)
         rest = f"{lists}\n{self.policy.ekus}{self.policy.now}{self.policy.online_revocation}"
+        names = " ".join(entry.name for entry in REGISTRY)
         return Version(
-            engine=f"assay {__version__}, {SCHEMA}: " + " ".join(entry.name for entry in REGISTRY),
-            model=self.model or "",
+            engine=f"assay {__version__}, {SCHEMA}, {'deep' if self.deep else 'usual'}: {names}",
+            model="" if self.model is None else _identity(self.model),
             trust=hashlib.sha256(rest.encode()).hexdigest()[:16],
         )
+
+
+def _identity(model: str) -> str:
+    """The card names the hashes of all the model's files, so its own stands for the whole."""
+    card = read_card(model)
+    digest = hashlib.sha256((card.folder / "card.json").read_bytes()).hexdigest()
+    return f"{card.name} {card.version} {digest[:16]}"

@@ -45,6 +45,7 @@ class Options:
     exclude: tuple[str, ...] = ()
     archives: bool = False
     model: str | None = None
+    deep: bool = False
     workers: int | None = None
     ledger: Path | None = None
     fresh: bool = False
@@ -66,7 +67,7 @@ class Ending:
 def run(options: Options) -> Ending:
     """Run one audit. Raises `AssayError` where it cannot begin: a policy, baseline, ledger or output that is refused."""
     policy = _policy(options)
-    scanning = Scanning(model=options.model, policy=default_policy())
+    scanning = Scanning(model=options.model, policy=default_policy(), deep=options.deep)
     ending = Ending()
     started = time.monotonic()
     with ExitStack() as stack:

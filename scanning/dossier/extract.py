@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from assay import __version__
+from assay.detectors.card import read_card
 from assay.detectors.evidence import Evidence, Silence
 from assay.provenance.custody.chain import Custody
 from assay.provenance.trust import TrustPolicy
@@ -56,6 +57,18 @@ def extract(
         },
         "filters": _filters(report),
         "not_checked": _not_checked(report, policy, model),
+    }
+
+
+def model_facts(model: str) -> Document:
+    """What a dossier says of a pixel model. Raises `ModelRefused`."""
+    card = read_card(model)
+    return {
+        "name": card.name,
+        "version": card.version,
+        "card_sha256": hashlib.sha256((card.folder / "card.json").read_bytes()).hexdigest(),
+        "files": dict(card.files),
+        "known_failures": list(card.failures),
     }
 
 

@@ -29,6 +29,7 @@ from assay.scanning.dossier.making import make_dossier
 from assay.scanning.dossier.page import page, to_pdf
 from assay.scanning.scan import Report, Scanner, standard_signals
 
+MODEL = {"name": "deep", "version": "1", "card_sha256": "0" * 64, "files": {}, "known_failures": [HOSTILE]}
 SCHEMAS = Path(__file__).resolve().parents[3] / "docs/schema"
 
 
@@ -226,7 +227,7 @@ def test_the_page_is_self_contained_and_nothing_of_the_file_is_markup(folder: Pa
 def test_every_voice_and_its_error_rates_are_on_the_page() -> None:
     given = report(SILENT, DECLARED, CAPTURED, PIXELS)
     given = replace(given, custody=replace(given.custody))  # type: ignore[type-var]
-    found = extract(given, policy=TrustPolicy(), original="original.png", model={"name": "deep"}, note=HOSTILE)
+    found = extract(given, policy=TrustPolicy(), original="original.png", model=MODEL, note=HOSTILE)
     text = page(found, given, extract_sha256="0" * 64, sealed_by=HOSTILE)
     assert "3 of 2,100" in text
     assert "1,234" in text  # the byte that a trace was read from
