@@ -107,17 +107,18 @@ class Procedural:
 
     def _edited(self, request: Request, seed: int) -> Output:
         original = ImageOps.exif_transpose(decode(request.inputs[0])).convert("RGB")
+        before = _own_words(request.inputs[0]).rstrip(".") or "The picture"
         grades = [name for name in _GRADES if re.search(rf"\b{name}", request.prompt.lower())]
         if grades:
             changed = original
             for name in grades:
                 changed = _GRADES[name](changed)
-            scene, palette, alt_text = ", ".join(grades), "", f"The picture, made {' and '.join(grades)}."
+            scene, palette, alt_text = ", ".join(grades), "", f"{before}, made {' and '.join(grades)}."
             source_type = SourceType.ALGORITHMICALLY_ENHANCED
         else:
             scene, palette, painting = _paint(request, original.size, seed)
             changed = painting.image
-            alt_text = f"The picture with something set into it: {painting.alt_text}"
+            alt_text = f"{before}, with something set into it: {painting.alt_text}"
             source_type = SourceType.COMPOSITE
         if request.mask is not None or not grades:
             changed = Image.composite(changed, original, _mask(request, original.size, seed))
