@@ -17,10 +17,14 @@ __version__ = "0.1.0"
 _FRONT_DOOR = {
     "Asset": "assay.provenance.asset",
     "AssayError": "assay.provenance.errors",
+    "Recipe": "assay.provenance.signing",
+    "derive": "assay.provenance.signing.deriving",
+    "open_signer": "assay.provenance.signing",
+    "sign": "assay.provenance.signing",
     "signed": "assay.provenance.generating.wrapping",
 }
 
-__all__ = ["AssayError", "Asset", "__version__", "signed"]
+__all__ = ["AssayError", "Asset", "Recipe", "__version__", "derive", "open_signer", "sign", "signed"]
 
 
 def __getattr__(name: str) -> Any:

@@ -95,6 +95,7 @@ def sign(
     from assay.provenance.signing import Recipe, open_signer, sign
     from assay.provenance.signing.ingredients import sidecar_beside
     from assay.provenance.signing.recipe_file import load_recipe
+    from assay.provenance.trust import default_policy
 
     parent = Asset.open(parent_path) if parent_path else None
     if parent and not recipe_path:
@@ -106,6 +107,7 @@ def sign(
         recipe = replace(recipe, thumbnail=thumbnail)
     signer = open_signer(signer_uri)
     timestamp = time_authority(timestamp_url, without_stamp)
+    policy = default_policy()
 
     def one(path: Path, target: Path) -> "Signed":
         asset = Asset.open(path)
@@ -118,6 +120,7 @@ def sign(
             overwrite=overwrite,
             timestamp=timestamp,
             asset_sidecar=sidecar_beside(asset),
+            policy=policy,
         )
 
     if source.is_dir():

@@ -8,7 +8,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageCms, ImageOps
 
@@ -23,6 +23,9 @@ from assay.provenance.signing.recipe import ASSAY, Action, Recipe
 from assay.provenance.signing.signer import Signer
 from assay.provenance.signing.signing import Signed, sign
 from assay.provenance.signing.timestamp import TimestampAuthority
+
+if TYPE_CHECKING:
+    from assay.provenance.trust import TrustPolicy
 
 WRITABLE: Mapping[str, MediaType] = {
     "jpeg": MediaType.JPEG,
@@ -79,6 +82,7 @@ def derive(
     timestamp: TimestampAuthority | None = None,
     asset_sidecar: bytes | None = None,
     thumbnail: int = 0,
+    policy: "TrustPolicy | None" = None,
     log: SigningLog | None = None,
 ) -> Signed:
     """Make the derivative and sign it with `asset` as its parent. `thumbnail` as in `Recipe`; the rest as in `sign`.
@@ -97,6 +101,7 @@ def derive(
         sidecar=sidecar,
         overwrite=overwrite,
         timestamp=timestamp,
+        policy=policy,
         log=log,
     )
     return replace(signed, source_sha256=asset.sha256)

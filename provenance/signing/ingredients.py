@@ -41,7 +41,7 @@ class Found:
 
 def upstream_of(asset: Asset, anchors: tuple[_c2pa.Anchors, ...], *, sidecar: bytes | None = None) -> Found:
     """Look for a manifest in `asset` or its `sidecar`."""
-    if sidecar is None and not _may_have_one(asset):
+    if sidecar is None and not may_carry_manifest(asset):
         return Found(Upstream.NONE)
     try:
         reading = _c2pa.read(asset, _c2pa.context(anchors), sidecar=sidecar)
@@ -50,7 +50,7 @@ def upstream_of(asset: Asset, anchors: tuple[_c2pa.Anchors, ...], *, sidecar: by
     return Found(Upstream.READABLE, reading) if reading else Found(Upstream.NONE)
 
 
-def _may_have_one(asset: Asset) -> bool:
+def may_carry_manifest(asset: Asset) -> bool:
     """Whether the SDK could find a manifest: a cheap question that may be answered yes too often, never no."""
     content = asset.content
     end = len(content)
@@ -67,7 +67,7 @@ def sidecar_beside(asset: Asset) -> bytes | None:
 
     Two pictures of one folder may share a stem, so a store counts only if its hard binding matches.
     """
-    if asset.path is None or _may_have_one(asset):
+    if asset.path is None or may_carry_manifest(asset):
         return None
     try:
         store = asset.path.with_suffix(SIDECAR_SUFFIX).read_bytes()

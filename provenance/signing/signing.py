@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
@@ -20,12 +20,15 @@ from assay.provenance.media_type import MediaType
 from assay.provenance.replacing import replacing
 from assay.provenance.signing.checking import check_signed, fingerprint
 from assay.provenance.signing.development import DEVELOPMENT_LIST, WARNING, development_anchor
-from assay.provenance.signing.ingredients import SIDECAR_SUFFIX, Upstream, ingest, upstream_of
+from assay.provenance.signing.ingredients import SIDECAR_SUFFIX, Upstream, ingest, may_carry_manifest, upstream_of
 from assay.provenance.signing.log import SigningLog
 from assay.provenance.signing.recipe import Recipe
 from assay.provenance.signing.signer import KeySigner, Signer
 from assay.provenance.signing.thumbnail import MEDIA_TYPE, thumbnail
 from assay.provenance.signing.timestamp import TimestampAuthority, WithoutStamp
+
+if TYPE_CHECKING:
+    from assay.provenance.trust import TrustPolicy
 
 SIDECAR_ONLY = frozenset({MediaType.BMP})  # formats in which the SDK cannot embed
 
@@ -62,20 +65,21 @@ def sign(
     overwrite: bool = False,
     timestamp: TimestampAuthority | None = None,
     asset_sidecar: bytes | None = None,
-    anchors: tuple[_c2pa.Anchors, ...] = (),
+    policy: "TrustPolicy | None" = None,
     log: SigningLog | None = None,
 ) -> Signed:
     """Sign `asset` and return the signed one; with `into` also write it there (a sidecar goes beside it as `.c2pa`).
 
-    `asset_sidecar` is the manifest store that stood beside the source. `anchors` are the trust anchors under which
-    ingredients are judged at ingest; without them a stranger's signature is recorded as untrusted, which a verifier
-    supersedes. `log` defaults to the one in assay's state folder. BMP always gets a sidecar.
+    `asset_sidecar` is the manifest store that stood beside the source. `policy` says who is trusted when ingredients are
+    taken in (default: this machine's lists). `log` defaults to the one in assay's state folder. BMP always gets a sidecar.
 
     Raises `SigningFailed` (with a signer's or authority's own reason), `RecipeRefused` or `OutputRefused`; then nothing was
     written.
     """
     detached = sidecar or asset.media_type in SIDECAR_ONLY
-    anchors = (*_development_anchors(), *anchors)
+    anchors = _development_anchors()
+    if recipe.parts() or asset_sidecar is not None or may_carry_manifest(asset):
+        anchors = _anchors(policy) or anchors
     found = upstream_of(asset, anchors, sidecar=asset_sidecar)
     recipe = recipe.upon(asset, has_manifest=found.upstream is not Upstream.NONE, sidecar=asset_sidecar)
     job = _Job(asset, recipe, signer, anchors, embed=not detached)
@@ -202,6 +206,12 @@ def _remembering(sign: Callable[[bytes], bytes], cause: list[Exception]) -> Call
             raise
 
     return call
+
+
+def _anchors(policy: "TrustPolicy | None") -> tuple[_c2pa.Anchors, ...]:
+    from assay.provenance.trust import default_policy  # which imports the development authority from here
+
+    return (policy or default_policy()).anchors()
 
 
 def _development_anchors() -> tuple[_c2pa.Anchors, ...]:
