@@ -13,12 +13,14 @@ from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
 from assay.provenance.jumbf.containers import jpeg_segments
 from assay.provenance.media_type import MediaType
+from assay.provenance.signing.jxl import is_bare_jxl
 from assay.provenance.signing.recipe import Part
 from assay.provenance.signing.thumbnail import MEDIA_TYPE, thumbnail
 
 SIDECAR_SUFFIX = ".c2pa"
 
 _STORE_LABEL = re.compile(b"c2pa")  # in clear in every store; only JPEG XL may compress it. Twice as fast as `in`.
+_PLAIN_BYTES = "application/octet-stream"
 _REMOTE_REFERENCE = b"dcterms:provenance"  # the XMP property that names a manifest elsewhere
 
 
@@ -55,7 +57,7 @@ def may_carry_manifest(asset: Asset) -> bool:
     content = asset.content
     end = len(content)
     if asset.media_type is MediaType.JXL:
-        return True
+        return not is_bare_jxl(asset)
     if asset.media_type is MediaType.JPEG:  # the SDK looks before the first scan only
         scan = max((after for _, _, after in jpeg_segments(content)), default=end)
         end = scan if content[scan : scan + 2] == b"\xff\xda" else end
@@ -86,9 +88,11 @@ def ingest(part: Part, anchors: tuple[_c2pa.Anchors, ...], *, edge: int = 0) -> 
     media_type = part.asset.media_type.value
     resources: dict[str, bytes] = {}
     label = definition["label"]
+    if is_bare_jxl(part.asset):
+        media_type = _PLAIN_BYTES  # the SDK knows the container only
     if found.upstream is Upstream.UNREADABLE:
         # The SDK refuses such bytes as an image; as plain bytes it takes them, and our record says what they were.
-        media_type = "application/octet-stream"
+        media_type = _PLAIN_BYTES
         definition["description"] = "carried a manifest that could not be parsed"
         status = {"code": "general.error", "explanation": found.reason}
         definition["validation_results"] = {"activeManifest": {"success": [], "informational": [], "failure": [status]}}

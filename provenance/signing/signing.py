@@ -21,6 +21,7 @@ from assay.provenance.replacing import replacing
 from assay.provenance.signing.checking import check_signed, fingerprint
 from assay.provenance.signing.development import DEVELOPMENT_LIST, WARNING, development_anchor
 from assay.provenance.signing.ingredients import SIDECAR_SUFFIX, Upstream, ingest, may_carry_manifest, upstream_of
+from assay.provenance.signing.jxl import is_bare_jxl, jxl_container
 from assay.provenance.signing.log import SigningLog
 from assay.provenance.signing.recipe import Recipe
 from assay.provenance.signing.signer import KeySigner, Signer
@@ -174,20 +175,6 @@ class _Job:
                 ) from error
             raise SigningFailed(f"{self.asset.name}: {error.message}", error.hint) from error
         return target.getvalue(), store
-
-
-def is_bare_jxl(asset: Asset) -> bool:
-    """Whether a JPEG XL file is a codestream without boxes, which has no place for a manifest."""
-    return asset.media_type is MediaType.JXL and asset.content[:2] == b"\xff\x0a"
-
-
-def jxl_container(codestream: bytes) -> bytes:
-    """The same codestream in the container of ISO/IEC 18181-2: signature, `ftyp`, and one box that holds it as it is."""
-    size = len(codestream) + 8
-    head = size.to_bytes(4, "big") + b"jxlc"
-    if size > 0xFFFFFFFF:
-        head = (1).to_bytes(4, "big") + b"jxlc" + (size + 8).to_bytes(8, "big")
-    return b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0\0\0\x14ftypjxl \0\0\0\0jxl " + head + codestream
 
 
 def _sdk_signer(signer: Signer, cause: list[Exception], timestamp_url: str | None) -> Any:
