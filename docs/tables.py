@@ -42,7 +42,8 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 def commands() -> str:
     """The help of every command, as a terminal of 100 columns shows it."""
-    top = click.Context(cli.assay, info_name="assay", max_content_width=100, terminal_width=100)
+    settings = cli.assay.context_settings  # `-h` is one of them, and click remembers the first answer
+    top = click.Context(cli.assay, info_name="assay", max_content_width=100, terminal_width=100, **settings)
     sections = []
     for name in cli.COMMANDS:
         command = cli.assay.get_command(top, name)
