@@ -49,9 +49,12 @@ def scan(
 
     Example: assay scan photo.jpg downloads/ --fail-on tampered
     """
+    from assay.detectors.classifier import load
     from assay.scanning.report.presenting import presenter
     from assay.scanning.scan import Scanner, standard_signals
 
+    if not no_pixels:
+        load(model)  # a model that cannot be used is one failure at the start, not one per image
     scanner = Scanner(signals=standard_signals(None if no_pixels else model), deep=deep)
     with presenter(form, output, depth=verbose, prior=prior) as present:
         code = examine(paths, scanner, present, fail_on=fail_on)

@@ -7,6 +7,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from assay.commands.detect import detect
+from assay.provenance.errors import AssayError
 
 
 def test_a_photograph_is_not_called_one() -> None:
@@ -27,7 +28,7 @@ def test_numbers_are_shown_to_people_too() -> None:
     assert "no evidence of a camera" in done.output
 
 
-def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
-    photograph = str(files("sklearn.datasets") / "images" / "flower.jpg")
-    done = CliRunner().invoke(detect, ["--model", str(tmp_path / "none"), photograph])
-    assert "none" in done.output or "none" in str(done.exception)
+def test_a_model_that_is_not_there_is_one_failure_that_names_it(tmp_path: Path) -> None:
+    done = CliRunner().invoke(detect, ["--model", str(tmp_path / "none"), str(tmp_path / "any.jpg")])
+    assert isinstance(done.exception, AssayError)
+    assert "none" in done.exception.message
