@@ -5,6 +5,7 @@ source; a broken rule file is an error that says where. Shipped rules lie in `ru
 that `ASSAY_RULES` names; the format is `rules/schema.json`, explained in docs/signals.md.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -204,6 +205,9 @@ def _drawn(draw: Draw, condition: Condition, field: Field, parsed: JsonCache) ->
     return list(dict.fromkeys(str(item)[:200] for item in found))[:16]
 
 
+RULED = ("declaration-ai-fields", "declaration-credit", "declaration-app", "generator-metadata")
+
+
 def rules_for(signal: str) -> tuple[Rule, ...]:
     """The shipped rules of one signal, then those of the folder that `ASSAY_RULES` names. Raises `RuleRefused`."""
     return tuple(rule for rule in all_rules(os.environ.get("ASSAY_RULES", "")) if rule.signal == signal)
@@ -212,19 +216,33 @@ def rules_for(signal: str) -> tuple[Rule, ...]:
 @lru_cache(maxsize=4)
 def all_rules(extra: str = "") -> tuple[Rule, ...]:
     """Every shipped rule, then those of the folder `extra`. Raises `RuleRefused`, also where an id occurs twice."""
-    shipped = files("assay") / "detectors" / "signals" / "rules"
-    texts = sorted((item.name, item.read_text("utf-8")) for item in shipped.iterdir() if item.name.endswith(".toml"))
-    if extra:
-        if not Path(extra).is_dir():
-            raise RuleRefused(f"{extra}: is no folder of rules", "let ASSAY_RULES name a folder with TOML files")
-        texts += [(str(path), path.read_text("utf-8")) for path in sorted(Path(extra).glob("*.toml"))]
     rules: dict[str, Rule] = {}
-    for name, text in texts:
+    for name, text in _texts(extra):
         for rule in parse_rules(text, name=name):
             if rule.id in rules:
                 raise RuleRefused(f"{name}: rule {rule.id} exists already", "give it another id")
             rules[rule.id] = rule
     return tuple(rules.values())
+
+
+def rules_digest() -> str:
+    """A hash of every rule in use, for whoever remembers results. Raises `RuleRefused`."""
+    texts = _texts(os.environ.get("ASSAY_RULES", ""))
+    return hashlib.sha256("\0".join(text for _, text in texts).encode()).hexdigest()[:12]
+
+
+def _texts(extra: str) -> list[tuple[str, str]]:
+    """Name and text of every rule file, shipped ones first."""
+    shipped = files("assay") / "detectors" / "signals" / "rules"
+    texts = sorted((item.name, item.read_text("utf-8")) for item in shipped.iterdir() if item.name.endswith(".toml"))
+    if not extra:
+        return texts
+    if not Path(extra).is_dir():
+        raise RuleRefused(f"{extra}: is no folder of rules", "let ASSAY_RULES name a folder with TOML files")
+    try:
+        return texts + [(str(path), path.read_text("utf-8")) for path in sorted(Path(extra).glob("*.toml"))]
+    except (OSError, UnicodeDecodeError) as error:
+        raise RuleRefused(f"{extra}: a rule file cannot be read: {error}", "write it as UTF-8 text") from error
 
 
 def parse_rules(text: str, *, name: str) -> tuple[Rule, ...]:
@@ -247,6 +265,10 @@ def _rule(table: dict[str, Any]) -> Rule:
     conditions = tuple(_condition(entry) for entry in table.pop("all"))
     if not conditions:
         raise ValueError("a rule without conditions would always hold")
+    if table["signal"] not in RULED:
+        raise ValueError(f"no signal {table['signal']} takes rules; one of {', '.join(RULED)} does")
+    if table["origin"] == Origin.CAPTURED:
+        raise ValueError("a rule cannot state a capture")
     draws = tuple(
         Draw(name=entry["name"], pattern=_pattern(entry), json=entry.get("json", ""))
         for entry in table.pop("draws", ())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from assay import __version__
 from assay.detectors.card import read_card
 from assay.detectors.signals import REGISTRY
+from assay.detectors.signals.rule import rules_digest
 from assay.provenance.asset import Asset
 from assay.provenance.errors import AssayError
 from assay.provenance.trust import TrustPolicy
@@ -58,7 +59,7 @@ class Scanning:
         rest = f"{lists}\n{self.policy.ekus}{self.policy.now}{self.policy.online_revocation}"
         names = " ".join(entry.name for entry in REGISTRY)
         return Version(
-            engine=f"assay {__version__}, {SCHEMA}, {'deep' if self.deep else 'usual'}: {names}",
+            engine=f"assay {__version__}, {SCHEMA}, rules {rules_digest()}, {'deep' if self.deep else 'usual'}: {names}",
             model="" if self.model is None else _identity(self.model),
             trust=hashlib.sha256(rest.encode()).hexdigest()[:16],
         )
