@@ -22,9 +22,10 @@ _FRONT_DOOR = {
     "open_signer": "assay.provenance.signing",
     "sign": "assay.provenance.signing",
     "signed": "assay.provenance.generating.wrapping",
+    "verify": "assay.provenance.custody",
 }
 
-__all__ = ["AssayError", "Asset", "Recipe", "__version__", "derive", "open_signer", "sign", "signed"]
+__all__ = ["AssayError", "Asset", "Recipe", "__version__", "derive", "open_signer", "sign", "signed", "verify"]
 
 
 def __getattr__(name: str) -> Any:

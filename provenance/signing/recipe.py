@@ -290,6 +290,7 @@ class Recipe:
         assertions: list[dict[str, Any]] = [
             {
                 "label": "c2pa.actions.v2",
+                "created": True,  # by this signer; else the SDK lists it as gathered, attributed to nobody (§18.14)
                 "data": {"actions": actions} | ({"allActionsIncluded": True} if self.complete else {}),
             }
         ]

@@ -1,9 +1,12 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.provenance.custody.chain import Standing, Status
-from assay.provenance.custody.history import oldest_first
-from assay.provenance.custody.statuses import found_statuses, manifest_of, recorded_standing, recorded_statuses
+from assay.provenance.custody.chain import Action, Answer, Axis, Ingredient, Standing, Status
+from assay.provenance.custody.history import Draft, link_gaps, oldest_first, store_gaps
+from assay.provenance.custody.judging import Judged
+from assay.provenance.custody.statuses import Found, found_statuses, manifest_of, recorded_standing, recorded_statuses
+from assay.provenance.jumbf.store import Kind, ManifestStore, StoredManifest
 
 PREFIX = "self#jumbf=/c2pa/"
 
@@ -107,3 +110,76 @@ def test_a_url_names_its_manifest() -> None:
 )
 def test_any_report_is_read_without_an_exception(node: object) -> None:
     found_statuses("active", {"validation_results": node}, [("x", recorded_statuses({"validation_results": node}))])
+
+
+def gaps(**fields: object) -> set[str]:
+    """The codes of the gaps of a link that is in order but for `fields`."""
+    yes = Axis(Answer.YES, "")
+    standard: dict[str, object] = {
+        "label": "a",
+        "title": "",
+        "kind": Kind.STANDARD,
+        "actions": (Action(label="c2pa.created"),),
+        "all_actions_included": True,
+        "claim": {},
+        "claim_version": 2,
+        "redacted": (),
+        "ingredients": (),
+        "found": Found(),
+        "judged": Judged(intact=yes, authentic=yes, trusted=yes, timely=yes, standing=Standing.TRUSTED),
+        "who": "X",
+        "recorded": None,
+    }
+    draft = Draft(**(standard | fields))  # type: ignore[arg-type]
+    return {gap.code for gap in link_gaps(draft, None, {"a", "known"})}
+
+
+def source(relationship: str = "parentOf", **fields: object) -> Ingredient:
+    return Ingredient(title="t", relationship=relationship, label="c2pa.ingredient.v3", **fields)  # type: ignore[arg-type]
+
+
+OPENED = (Action(label="c2pa.opened"),)
+
+
+@pytest.mark.parametrize(
+    ("code", "fields"),
+    [
+        ("no-actions", {"actions": ()}),
+        ("no-beginning", {"actions": (Action(label="c2pa.edited"),)}),
+        ("actions-incomplete", {"all_actions_included": False}),
+        ("missing-parent", {"actions": OPENED}),
+        ("created-with-parent", {"ingredients": (source(manifest="known", recorded=()),)}),
+        ("redaction", {"redacted": ("self#jumbf=/c2pa/x/c2pa.assertions/stds.exif",)}),
+        ("update-manifest", {"kind": Kind.UPDATE}),
+        ("time-stamp-manifest", {"kind": Kind.TIME_STAMP}),
+        ("unsigned-parent", {"actions": OPENED, "ingredients": (source(),)}),
+        ("unsigned-component", {"ingredients": (source("componentOf"),)}),
+        ("unsigned-input", {"ingredients": (source("inputTo"),)}),
+        ("missing-manifest", {"actions": OPENED, "ingredients": (source(manifest="gone", recorded=()),)}),
+        ("history-dropped", {"actions": OPENED, "ingredients": (source(recorded=(Status("x"),)),)}),
+        ("no-record", {"actions": OPENED, "ingredients": (source(manifest="known"),)}),
+        ("two-parents", {"actions": OPENED, "ingredients": (source(manifest="known", recorded=()),) * 2}),
+        ("missing-manifest", {"found": Found((Status("ingredient.manifest.missing", failure=True),))}),
+    ],
+)
+def test_gaps_are_named(code: str, fields: dict[str, object]) -> None:
+    assert gaps() == set()
+    assert gaps(**fields) == {code}
+
+
+def test_old_claims_need_not_say_that_all_actions_are_listed() -> None:
+    assert gaps(all_actions_included=False, claim_version=1) == set()
+
+
+def test_a_store_as_a_whole_may_be_odd() -> None:
+    plain = StoredManifest(label="a", kind=Kind.STANDARD)
+    packed = StoredManifest(label="b", kind=Kind.COMPRESSED)
+
+    def odd(*manifests: StoredManifest, order: tuple[str, ...] = ("a",), stores: int = 1) -> set[str]:
+        return {gap.code for gap in store_gaps(ManifestStore(manifests, 0), order, stores=stores)}
+
+    assert odd(plain) == set()
+    assert odd(plain, stores=2) == {"several-stores"}
+    assert odd(plain, plain) == {"repeated-label"}
+    assert odd(packed, plain) == {"stray-manifest", "compressed-manifest"}
+    assert odd(plain, packed, order=("b", "a")) == {"spliced-manifest", "compressed-manifest"}

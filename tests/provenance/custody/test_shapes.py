@@ -110,6 +110,19 @@ def test_a_sidecar_of_a_namesake_accuses_nobody(
     assert codes(custody) == {"foreign-sidecar"}
 
 
+def test_the_front_door_takes_paths_and_assets(
+    jpeg: bytes, signed: made.Signed, signer: made.Credential, policy: TrustPolicy, tmp_path: Path
+) -> None:
+    import assay
+
+    (tmp_path / "a.jpg").write_bytes(jpeg)
+    (tmp_path / "store").write_bytes(apart(jpeg, signer).store)
+    assert assay.verify(tmp_path / "a.jpg").bottom_line is BottomLine.NO_MANIFEST
+    assert assay.verify(Asset.from_bytes(signed.content), policy).bottom_line is BottomLine.TRUSTED
+    for image in (str(tmp_path / "a.jpg"), Asset.from_bytes(jpeg)):
+        assert assay.verify(image, policy, sidecar=tmp_path / "store").bottom_line is BottomLine.TRUSTED
+
+
 def test_an_embedded_manifest_outranks_a_sidecar_that_lies_beside(
     signed: made.Signed, jpeg: bytes, stranger: made.Credential, policy: TrustPolicy, tmp_path: Path
 ) -> None:
@@ -335,3 +348,25 @@ def test_altered_files_never_raise_and_what_stays_trusted_says_the_same(
             assert facts(custody) == whole
             kept += 1
     assert kept < 60
+
+
+def test_a_redaction_is_named_and_breaks_nothing(
+    jpeg: bytes, signer: made.Credential, anchors: tuple[_c2pa.Anchors, ...], judged: Judged
+) -> None:
+    description = made.created()
+    description["assertions"].append({"label": "org.example.secret", "data": {"name": "Alice"}})
+    first = made.sign(jpeg, description, signer, anchors=anchors).content
+    label = judged(first).links[-1].label
+    url = f"self#jumbf=/c2pa/{label}/c2pa.assertions/org.example.secret"
+    removed = {"action": "c2pa.redacted", "reason": "c2pa.PII.present", "parameters": {"redacted": url}}
+    second = made.sign(
+        jpeg,
+        made.opened(removed) | {"redactions": [url]},
+        signer,
+        ingredients=(made.parent(first),),
+        anchors=anchors,
+    ).content
+    assert b"Alice" not in second
+    custody = judged(second)
+    assert custody.bottom_line is BottomLine.TRUSTED, custody.headline
+    assert "redaction" in codes(custody)
