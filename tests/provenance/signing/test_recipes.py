@@ -1,5 +1,6 @@
 """Recipes say only what their author said, and refuse what the specification forbids."""
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,11 @@ def test_what_the_sdk_refuses_is_said_with_its_reason(signer: Signer) -> None:
     )
     with pytest.raises(SigningFailed, match=r"assertion\.action\.ingredientMismatch"):
         sign(picture(), placed, signer)
+
+
+def test_the_recipe_in_the_documentation_signs(signer: Signer) -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "signing.md"
+    content = page.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    signed = sign(picture(), parse_recipe(tomllib.loads(content)), signer)
+    assert active(read(signed.asset))["title"] == "Harbour at night"
+    assert b"a harbour at night" not in signed.asset.content
