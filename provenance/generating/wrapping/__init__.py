@@ -22,6 +22,7 @@ _CLIENTS = {  # (package, class) anywhere among the bases: the module that wraps
     ("google", "AsyncClient"): "google_client",
     ("diffusers", "DiffusionPipeline"): "pipeline",
 }
+_MARK = "_signed_by_assay"
 _TERMS = frozenset({"disclose_prompt", "policy", "training_mining", "thumbnail", "timestamp"})
 
 
@@ -42,6 +43,8 @@ def signed(target: Any = None, /, *, signer: Signer | str, **options: Any) -> An
     """
     if target is None:
         return partial(signed, signer=signer, **options)
+    if getattr(target, _MARK, False):
+        raise CannotDo("it signs already", "wrap the original, once")
     terms = Terms.of(signer, **{name: options.pop(name) for name in _TERMS & options.keys()})
     module = next((_CLIENTS[key] for key in map(_key, type(target).__mro__) if key in _CLIENTS), None)
     if module is None and not callable(target):
@@ -50,7 +53,9 @@ def signed(target: Any = None, /, *, signer: Signer | str, **options: Any) -> An
             "wrap the function of yours that calls it and returns bytes, a Pillow image or a path",
         )
     wrap = import_module(f"assay.provenance.generating.wrapping.{module or 'callables'}").wrap
-    return wrap(target, terms, **options)
+    wrapped = wrap(target, terms, **options)
+    setattr(wrapped, _MARK, True)
+    return wrapped
 
 
 def _key(kind: type) -> tuple[str, str]:

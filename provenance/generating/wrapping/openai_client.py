@@ -22,10 +22,13 @@ from assay.provenance.generating.attesting import Terms
 from assay.provenance.generating.openai import result, usage
 from assay.provenance.generating.provider import CannotDo, Pairs, Request, Result
 from assay.provenance.generating.receiving import decoded, received
+from assay.provenance.generating.wrapping.openai_guards import guard
 from assay.provenance.generating.wrapping.openai_stream import SignedAsyncStream, SignedStream, refuse_raw
-from assay.provenance.generating.wrapping.refusing import Refusing
 from assay.provenance.generating.wrapping.responses import sign_responses
 
+_RESOURCES = (
+    "images", "responses", "beta", "conversations", "batches", "chat", "videos", "with_raw_response", "with_streaming_response",
+)  # fmt: skip
 _RECORDED = (
     "size",
     "quality",
@@ -41,21 +44,20 @@ _RECORDED = (
 def wrap(client: Any, terms: Terms, *, provider: str = "") -> Any:
     """A clone of `client` whose pictures are signed. `provider` overrides the name that is recorded."""
     clone = copy.copy(client)
-    for resource in ("images", "responses", "batches", "videos", "with_raw_response", "with_streaming_response"):
+    for resource in _RESOURCES:
         clone.__dict__.pop(resource, None)  # what the original made for itself leads around the clone
     name = provider or provider_name(client)
 
     def copied(**changes: Any) -> Any:
         return wrap(client.copy(**changes), terms, provider=provider)
 
-    clone.__dict__ |= {"copy": copied, "with_options": copied, "videos": Refusing("videos")}
+    clone.__dict__ |= {"copy": copied, "with_options": copied}
     images = clone.images
     for method in ("generate", "edit", "create_variation"):
         signing = _signing_async if isinstance(client, AsyncOpenAI) else _signing
         setattr(images, method, signing(getattr(images, method), terms, name))
     sign_responses(clone.responses, terms, name)
-    batches = clone.batches
-    batches.create = _without_images(batches.create)
+    guard(clone)
     return clone
 
 
@@ -169,13 +171,3 @@ def _asset(file: Any) -> Asset:
             raise CannotDo("the input picture can be read only once", "hand it over as bytes") from error
         return Asset.from_bytes(content, name=Path(str(getattr(file, "name", name))).name)
     return Asset.from_bytes(bytes(file), name=Path(str(name)).name)
-
-
-def _without_images(create: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(create)
-    def guarded(**arguments: Any) -> Any:
-        if "/images" in str(arguments.get("endpoint")):
-            raise CannotDo("a batch of images would leave unsigned", "ask for them one by one")
-        return create(**arguments)
-
-    return guarded

@@ -137,3 +137,13 @@ def test_what_cannot_be_wrapped_is_refused_at_once() -> None:
             assay.signed(target, signer="dev:")
     with pytest.raises(TypeError):
         assay.signed(openai.OpenAI(api_key="k"), signer="dev:", record=("steps",))  # an option for functions only
+
+
+def test_nothing_is_wrapped_twice() -> None:
+    import openai
+    from google import genai
+
+    for target in (openai.OpenAI(api_key="k"), genai.Client(api_key="k"), lambda: painting()):
+        once = assay.signed(target, signer="dev:")
+        with pytest.raises(CannotDo, match="signs already"):
+            assay.signed(once, signer="dev:")

@@ -228,6 +228,11 @@ def test_a_policy_refuses_before_the_call_is_made(wire: Wire) -> None:
         lambda c: c.images.with_streaming_response.edit(image=painting(), prompt="x").__enter__(),
         lambda c: c.images.generate(prompt="x", model="m", response_format="url"),
         lambda c: c.videos.create(prompt="x"),
+        lambda c: c.beta.responses.create(model="m", input="x"),
+        lambda c: c.conversations.items.list("conv_1"),
+        lambda c: c.responses.connect(),
+        lambda c: c.chat.completions.create(model="m", messages=[], modalities=["image", "text"]),
+        lambda c: c.chat.completions.create(model="m", messages=[], extra_body={"modalities": ["image"]}),
         lambda c: c.batches.create(endpoint="/v1/images/generations", input_file_id="f", completion_window="24h"),
         lambda c: c.responses.stream(model="m", input="x", tools=[{"type": "image_generation"}]),
         lambda c: c.responses.with_raw_response.create(model="m", input="x", tools=[{"type": "image_generation"}]),
@@ -317,3 +322,37 @@ def test_text_through_responses_is_left_alone(wire: Wire) -> None:
     message = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": [{"type": "output_text", "text": "hello", "annotations": []}]}  # fmt: skip
     wire.answer(reply(model_response(message)))
     assert client(wire).responses.create(model="m", input="hi").output_text == "hello"
+
+
+def chat(**message: Any) -> Response:
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hello"} | message}
+    return reply({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]})
+
+
+def test_chats_pass_as_long_as_they_answer_in_words(wire: Wire) -> None:
+    wire.answer(chat(), chat(), chat(images=[{"image_url": {"url": "data:image/png;base64,AAAA"}}]))
+    wrapped = client(wire)
+    question: Any = [{"role": "user", "content": "hi"}]
+    assert wrapped.chat.completions.create(model="m", messages=question).choices[0].message.content == "hello"
+    bare = openai.AsyncOpenAI(api_key="sk", base_url=f"{wire.url}/v1", max_retries=0)
+    answer = asyncio.run(assay.signed(bare, signer="dev:").chat.completions.create(model="m", messages=question))
+    assert answer.choices[0].message.content == "hello"
+    with pytest.raises(CannotDo, match="answered with a picture"):
+        wrapped.chat.completions.create(model="m", messages=question)
+
+
+def test_a_raw_retrieval_that_may_hold_a_picture_is_refused(wire: Wire) -> None:
+    wire.answer(reply(model_response(CALL | {"result": b64(painting())})))
+    wrapped = client(wire)
+    assert is_signed(base64.b64decode(wrapped.responses.retrieve("resp_1").output[0].result))  # type: ignore[union-attr, arg-type]
+    with pytest.raises(CannotDo, match="raw response"):
+        wrapped.responses.with_raw_response.retrieve("resp_1")
+
+
+def test_a_stream_closes_as_the_sdks_does(wire: Wire) -> None:
+    common = {"background": "opaque", "created_at": 1, "output_format": "png", "quality": "low", "size": "96x64"}
+    done = {"type": "image_generation.completed", "b64_json": b64(painting()), "usage": USAGE, **common}
+    wire.answer(events(done))
+    with client(wire).images.generate(prompt="x", model="m", stream=True) as stream:
+        assert is_signed(base64.b64decode(next(stream).b64_json))
+    assert stream.response.is_closed

@@ -1,0 +1,67 @@
+"""The ways by which a picture could leave an OpenAI client unsigned, each closed.
+
+Rules: text passes as ever; what is refused is refused before the call, except where only the answer shows a picture.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from assay.provenance.generating.provider import CannotDo
+from assay.provenance.generating.wrapping.refusing import Refusing
+
+_HINT = "use images.generate, or responses.create with the image tool"
+
+
+def guard(client: Any) -> None:
+    """Close them on a clone whose `images` and `responses` sign already."""
+    client.__dict__["videos"] = Refusing("videos")
+    client.beta.__dict__ |= {name: Refusing(f"beta.{name}") for name in ("responses", "agents")}
+    client.conversations.__dict__["items"] = Refusing("conversations.items")
+    client.batches.create = _without_image_batches(client.batches.create)
+    completions = client.chat.completions
+    completions.create = _without_image_answers(completions.create)
+
+
+def _without_image_batches(create: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(create)
+    def guarded(**arguments: Any) -> Any:
+        if "/images" in str(arguments.get("endpoint")):
+            raise CannotDo("a batch of images would leave unsigned", "ask for them one by one")
+        return create(**arguments)
+
+    return guarded
+
+
+def _without_image_answers(create: Callable[..., Any]) -> Callable[..., Any]:
+    """Some services behind this interface answer chats with pictures, where the SDK has no place for them."""
+
+    def asked(arguments: Mapping[str, Any]) -> None:
+        body = arguments.get("extra_body")
+        wishes = [arguments.get("modalities"), body.get("modalities") if isinstance(body, Mapping) else None]
+        if any("image" in wish for wish in wishes if isinstance(wish, list | tuple)):
+            raise CannotDo("pictures from a chat would leave unsigned", _HINT)
+
+    def answered(response: Any) -> Any:
+        for choice in getattr(response, "choices", None) or ():
+            extra = getattr(choice.message, "model_extra", None) or {}
+            if extra.get("images"):
+                raise CannotDo("the chat answered with a picture that would leave unsigned", _HINT)
+        return response
+
+    if inspect.iscoroutinefunction(create):
+
+        @wraps(create)
+        async def guarded_async(**arguments: Any) -> Any:
+            asked(arguments)
+            return answered(await create(**arguments))
+
+        return guarded_async
+
+    @wraps(create)
+    def guarded(**arguments: Any) -> Any:
+        asked(arguments)
+        return answered(create(**arguments))
+
+    return guarded
