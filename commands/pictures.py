@@ -92,7 +92,7 @@ def picture_options(command: F) -> F:
 def asked(prompt: str, options: dict[str, Any], **more: Any) -> Request:
     """The request that the options make."""
     return Request(
-        prompt=prompt,
+        prompt=prompt.encode("utf-8", "replace").decode(),  # an argument may hold bytes that are no text
         model=options["model"],
         count=options["count"],
         seed=options["seed"],

@@ -26,6 +26,7 @@ from assay.provenance.generating.canvas import (
     vertical,
     warped,
 )
+from assay.provenance.text import plain
 
 
 def julia(size: Size, palette: str, text: str, random_: random.Random) -> Painting:
@@ -165,7 +166,7 @@ def poster(size: Size, palette: str, text: str, random_: random.Random) -> Paint
     image = image.reduce(2)
     draw = ImageDraw.Draw(image)
     margin = round(min(size) * 0.07)
-    title = " ".join(text.split()[:8]).upper() or "UNTITLED"
+    title = plain(" ".join(text.split()[:8]).upper(), limit=80) or "UNTITLED"
     font, lines = _set(title, width - 2 * margin, height * 0.62)
     pitch = font.size * 1.08
     for number, line in enumerate(lines):

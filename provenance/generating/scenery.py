@@ -169,7 +169,7 @@ def _reflection(above: Image.Image, size: Size, depth: Colour, random_: random.R
     mirrored = (
         above.transpose(Image.Transpose.FLIP_TOP_BOTTOM).crop((0, 0, width, min(height, above.height))).resize(size)
     )
-    rows = max(16, height // 5)
+    rows = min(height, max(16, height // 5))
     mesh = []
     for row in range(rows):  # ripples: strips shifted sideways, more so the nearer they are
         top, bottom = height * row // rows, height * (row + 1) // rows

@@ -4,6 +4,8 @@ import io
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
 from assay.provenance.asset import Asset
@@ -122,3 +124,22 @@ def test_a_megapixel_is_painted_while_you_wait() -> None:
     started = time.perf_counter()
     Procedural().generate(Request(prompt="a lake in the mountains", size=(1024, 1024)))
     assert time.perf_counter() - started < 5  # a fraction of a second on an idle machine
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    prompt=st.one_of(
+        st.text(max_size=300), st.sampled_from(["", " ", "\0", "\ud800", "🦊" * 50, "a" * 400, "\u202egnp", "\n\t"])
+    ),
+    width=st.integers(16, 90),
+    height=st.integers(16, 90),
+    scene=st.sampled_from(sorted(PAINTERS)),
+    seed=st.integers(0, 2**40),
+)
+def test_any_text_at_any_size_becomes_a_picture_that_can_be_read_back(
+    prompt: str, width: int, height: int, scene: str, seed: int
+) -> None:
+    request = Request(prompt=prompt, size=(width, height), seed=seed, parameters=(("scene", scene),))
+    output = Procedural().generate(request).outputs[0]
+    assert picture(output.content).size == (width, height)
+    assert Procedural().describe(output.asset).alt_text == output.alt_text != ""
