@@ -45,6 +45,7 @@ def compare(content: bytes, pairs: int) -> dict[str, float]:
     from assay.provenance import _c2pa
     from assay.provenance.asset import Asset
     from assay.provenance.signing import KeySigner, Recipe, SoftwareAgent, open_signer, sign
+    from assay.provenance.signing.definition import manifest_definition
     from assay.provenance.signing.development import development_anchor
 
     signer = open_signer("dev:")
@@ -61,12 +62,13 @@ def compare(content: bytes, pairs: int) -> dict[str, float]:
     }
     context = c2pa.Context.from_dict(settings)
     key = signer.key_pem
+    definition = manifest_definition(recipe)
 
     def directly() -> int:
         hashlib.sha256(content).hexdigest()
         sdk_signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo("es256", signer.chain.encode(), key, None))
         target = io.BytesIO()
-        with c2pa.Builder(recipe.definition(), context=context) as builder:
+        with c2pa.Builder(definition, context=context) as builder:
             builder.sign(sdk_signer, "image/jpeg", io.BytesIO(content), target)
         signed = target.getvalue()
         hashlib.sha256(signed).hexdigest()

@@ -13,8 +13,8 @@ from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
 from assay.provenance.jumbf.containers import jpeg_segments
 from assay.provenance.media_type import MediaType
+from assay.provenance.signing.definition import Part
 from assay.provenance.signing.jxl import is_bare_jxl
-from assay.provenance.signing.recipe import Part
 from assay.provenance.signing.thumbnail import MEDIA_TYPE, thumbnail
 
 SIDECAR_SUFFIX = ".c2pa"

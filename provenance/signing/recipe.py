@@ -1,4 +1,4 @@
-"""What a signature is to say: one frozen recipe, turned into the SDK's manifest definition.
+"""What a signature is to say: one frozen recipe.
 
 Rules: the first action is `c2pa.created` (with its digital source type) or `c2pa.opened` (with exactly one parent), as
 C2PA 2.2 §18.14.2 demands; nothing is claimed that the caller did not state; a prompt is written only on request, else a
@@ -66,10 +66,6 @@ class SoftwareAgent:
     name: str
     version: str = ""
 
-    def definition(self) -> dict[str, str]:
-        """The specification's `softwareAgent` map."""
-        return {"name": self.name} | ({"version": self.version} if self.version else {})
-
 
 ASSAY = SoftwareAgent("assay", __version__)
 
@@ -97,15 +93,6 @@ class Component:
     relationship: Relationship = Relationship.COMPONENT_OF
     title: str = ""
     sidecar: bytes | None = field(default=None, repr=False)  # its manifest store, where that stands beside the file
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """An ingredient with the SDK's definition of it, ready to be taken in."""
-
-    asset: Asset
-    sidecar: bytes | None = field(repr=False)
-    definition: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,78 +271,7 @@ class Recipe:
             return replace(recipe, parent=asset, parent_sidecar=sidecar)
         return recipe
 
-    def definition(self) -> dict[str, Any]:
-        """The SDK's manifest definition, without the ingredients (see `parts`)."""
-        actions = [self._action(position, action) for position, action in enumerate(self.actions)]
-        assertions: list[dict[str, Any]] = [
-            {
-                "label": "c2pa.actions.v2",
-                "created": True,  # by this signer; else the SDK lists it as gathered, attributed to nobody (§18.14)
-                "data": {"actions": actions} | ({"allActionsIncluded": True} if self.complete else {}),
-            }
-        ]
-        if self.training_mining:
-            entries = {use: {"use": answer} for use, answer in self.training_mining.items()}
-            assertions.append({"label": "cawg.training-mining", "data": {"entries": entries}})
-        assertions += [{"label": extra.label, "data": dict(extra.content)} for extra in self.assertions]
-        return {
-            "claim_generator_info": [self.generator.definition()],
-            "title": self.title,
-            "assertions": assertions,
-        } | ({"redactions": redacted} if (redacted := [a.redacts for a in self.actions if a.redacts]) else {})
-
-    def parts(self) -> tuple[Part, ...]:
-        """Every ingredient with its SDK definition, the parent first."""
-        found: list[Part] = []
-        if self.parent is not None:
-            found.append(Part(self.parent, self.parent_sidecar, _ingredient(self.parent, "parentOf", label=_PARENT)))
-        for position, part in enumerate(self.components):
-            definition = _ingredient(
-                part.asset, part.relationship.value, label=f"component{position}", title=part.title
-            )
-            found.append(Part(part.asset, part.sidecar, definition))
-        return tuple(found)
-
-    def _action(self, position: int, action: Action) -> dict[str, Any]:
-        parameters = {_namespaced(key): value for key, value in action.parameters.items()}
-        # The prompt belongs to whatever the model did: the creation, or the first change after opening.
-        if self.prompt is not None and position == min(len(self.actions) - 1, int(self.parent is not None)):
-            parameters |= {_namespaced(key): value for key, value in self.prompt.parameters().items()}
-        ids = [f"component{i}" for i in action.ingredients]
-        if action.label == "c2pa.opened":
-            ids.insert(0, _PARENT)
-        if ids:
-            parameters["ingredientIds"] = ids
-        if action.redacts:
-            parameters["redacted"] = action.redacts
-        entry: dict[str, Any] = {"action": action.label}
-        optional = {
-            "digitalSourceType": action.source_type,
-            "softwareAgent": action.agent.definition() if action.agent else None,
-            "description": action.description,
-            "reason": action.reason,
-            "when": action.when,
-            "parameters": parameters,
-        }
-        return entry | {key: value for key, value in optional.items() if value}
-
-
-_PARENT = "parent"
-
-
-def _ingredient(asset: Asset, relationship: str, *, label: str, title: str = "") -> dict[str, Any]:
-    return {
-        "title": title or PurePath(asset.name).name,
-        "format": asset.media_type.value,
-        "relationship": relationship,
-        "label": label,
-    }
-
 
 def _placed(inputs: tuple[Component, ...]) -> tuple[Action, ...]:
     components = tuple(i for i, part in enumerate(inputs) if part.relationship is Relationship.COMPONENT_OF)
     return (Action(label="c2pa.placed", agent=ASSAY, ingredients=components),) if components else ()
-
-
-def _namespaced(key: str) -> str:
-    return key if "." in key else f"{NAMESPACE}.{key}"

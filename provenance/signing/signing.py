@@ -19,6 +19,7 @@ from assay.provenance.errors import SigningFailed
 from assay.provenance.media_type import MediaType
 from assay.provenance.replacing import replacing
 from assay.provenance.signing.checking import check_signed, fingerprint
+from assay.provenance.signing.definition import manifest_definition, parts
 from assay.provenance.signing.development import DEVELOPMENT_LIST, WARNING, development_anchor
 from assay.provenance.signing.ingredients import SIDECAR_SUFFIX, Upstream, ingest, may_carry_manifest, upstream_of
 from assay.provenance.signing.jxl import is_bare_jxl, jxl_container
@@ -79,7 +80,7 @@ def sign(
     """
     detached = sidecar or asset.media_type in SIDECAR_ONLY
     anchors = _development_anchors()
-    if recipe.parts() or asset_sidecar is not None or may_carry_manifest(asset):
+    if parts(recipe) or asset_sidecar is not None or may_carry_manifest(asset):
         anchors = _anchors(policy) or anchors
     found = upstream_of(asset, anchors, sidecar=asset_sidecar)
     recipe = recipe.upon(asset, has_manifest=found.upstream is not Upstream.NONE, sidecar=asset_sidecar)
@@ -139,9 +140,9 @@ class _Job:
         self.signer = signer
         self.anchors = anchors
         self.embed = embed
-        self.definition: dict[str, Any] = recipe.definition()
+        self.definition: dict[str, Any] = manifest_definition(recipe)
         self.resources: dict[str, bytes] = {}
-        self.ingredients = [ingest(part, anchors, edge=recipe.thumbnail) for part in recipe.parts()]
+        self.ingredients = [ingest(part, anchors, edge=recipe.thumbnail) for part in parts(recipe)]
         self.signer_failed = False
         if small := thumbnail(asset, recipe.thumbnail):
             self.resources["thumbnail.jpg"] = small
@@ -168,10 +169,10 @@ class _Job:
                 self.signer_failed = True
                 said = str(cause[0]) or type(cause[0]).__name__
                 raise SigningFailed(f"{self.asset.name}: the signer failed: {said}") from cause[0]
-            if timestamp_url and "http" in error.message:
+            if timestamp_url:
                 raise SigningFailed(
-                    f"{self.asset.name}: the time-stamping authority {timestamp_url} gave no stamp: {error.message}",
-                    "try again later, or choose to sign without a stamp",
+                    f"{self.asset.name}: signing with a time stamp from {timestamp_url} failed: {error.message}",
+                    "try again later, name another authority, or choose to sign without a stamp",
                 ) from error
             raise SigningFailed(f"{self.asset.name}: {error.message}", error.hint) from error
         return target.getvalue(), store
@@ -208,7 +209,7 @@ def _development_anchors() -> tuple[_c2pa.Anchors, ...]:
 
 def _write(signed: Signed, source: Asset, recipe: Recipe, *, overwrite: bool, log: SigningLog, signer: Signer) -> None:
     """Write the files where a path is given; the log's entry comes after the bytes and before the names."""
-    sources = tuple(a.path for a in (source, *(part.asset for part in recipe.parts())) if a.path)
+    sources = tuple(a.path for a in (source, *(part.asset for part in parts(recipe))) if a.path)
     with ExitStack() as files:
         for path, content in ((signed.path, signed.asset.content), (signed.sidecar_path, signed.sidecar)):
             if path is not None and content is not None:

@@ -1,6 +1,7 @@
 """What is wrong with a chain, in words: and where we say refused, the SDK refuses."""
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,12 @@ def test_the_development_authority_is_private_and_says_what_it_is(assay_home: Pa
     for certificate in x509.load_pem_x509_certificates(chain.encode()):
         assert "not trusted by anybody else" in certificate.subject.rfc4514_string()
     assert development_credential() == (chain, key)
+
+
+def test_many_first_users_end_up_with_one_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path))
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: development_credential(), range(8)))
+    assert len(set(made)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["development"]
+    key_signer(made[0][0], made[0][1])

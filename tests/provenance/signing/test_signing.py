@@ -6,6 +6,8 @@ import pytest
 from signing_assets import actions, active, picture, read
 
 from assay.provenance.asset import Asset
+from assay.provenance.custody.chain import BottomLine
+from assay.provenance.custody.verifying import verify
 from assay.provenance.errors import OutputRefused
 from assay.provenance.signing import Prompt, Recipe, Signer, SoftwareAgent, sign
 
@@ -48,6 +50,7 @@ def test_an_upstream_manifest_becomes_the_parent(signer: Signer) -> None:
     assert parent["relationship"] == "parentOf"
     assert parent["active_manifest"] == upstream.manifest_label
     assert [action["action"] for action in actions(reading)] == ["c2pa.opened"]
+    assert verify(ours.asset).bottom_line is BottomLine.TRUSTED
 
 
 def test_the_source_is_never_overwritten(signer: Signer, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 from signing_assets import active, picture, read
 from signing_certificates import make
 from timestamp_authority import TimestampServer, has_openssl, timestamp_server
@@ -48,7 +49,7 @@ def test_without_an_authority_nobody_is_asked(authority: TimestampServer, signer
 
 
 def test_an_authority_that_is_down_fails_the_signature(signer: Signer, tmp_path: Path) -> None:
-    with pytest.raises(SigningFailed, match=r"time-stamping authority http://127\.0\.0\.1:9/ gave no stamp"):
+    with pytest.raises(SigningFailed, match=r"time stamp from http://127\.0\.0\.1:9/ failed"):
         sign(picture(), RECIPE, signer, timestamp=TimestampAuthority(NOBODY), into=tmp_path / "out.png")
     assert list(tmp_path.iterdir()) == []
 
@@ -58,6 +59,15 @@ def test_an_authority_that_is_down_warns_where_the_user_chose_so(signer: Signer)
     assert read(signed.asset).state == "Trusted"
     assert not signed.timestamped
     assert any("without time stamp" in warning and NOBODY in warning for warning in signed.warnings)
+
+
+def test_an_authority_that_talks_nonsense_is_named(httpserver: HTTPServer, signer: Signer) -> None:
+    httpserver.expect_request("/").respond_with_data(b"no stamp", content_type="application/timestamp-reply")
+    url = httpserver.url_for("/")
+    with pytest.raises(SigningFailed, match="signing with a time stamp from") as failed:
+        sign(picture(), RECIPE, signer, timestamp=TimestampAuthority(url))
+    assert url in str(failed.value)
+    assert not sign(picture(), RECIPE, signer, timestamp=TimestampAuthority(url, WithoutStamp.WARN)).timestamped
 
 
 def test_a_signer_that_fails_is_not_asked_twice() -> None:
