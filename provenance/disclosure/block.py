@@ -11,6 +11,9 @@ MAX_BLOCK = 16 * 1024 * 1024  # bytes of one block that are parsed; a longer one
 MAX_INFLATED = 32 * 1024 * 1024  # bytes that all compressed blocks of a file may become
 MAX_VALUE = 1024 * 1024  # bytes of one field's value that are kept
 MAX_FLAWS = 64
+MAX_TAGS = 32_768
+MAX_EVENTS = 400_000
+MAX_FIELDS = 20_000
 
 
 class Carrier(StrEnum):
@@ -76,6 +79,9 @@ class Budget:
     inflated: int = MAX_INFLATED
     pieces: int = MAX_PIECES
     values: int = MAX_INFLATED  # bytes of decoded values
+    tags: int = MAX_TAGS  # EXIF entries
+    events: int = MAX_EVENTS  # XML elements and attributes
+    fields: int = MAX_FIELDS  # XMP properties and IIM datasets
     flaws: list[Flaw] = field(default_factory=list)
 
     def flaw(self, code: str, statement: str, offset: int | None = None) -> None:

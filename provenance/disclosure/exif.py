@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from PIL import ExifTags
 
-from assay.provenance.disclosure.block import MAX_VALUE, Budget
+from assay.provenance.disclosure.block import MAX_TAGS, MAX_VALUE, Budget
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
 _FORMATS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
@@ -145,6 +145,10 @@ def read_exif(content: bytes, budget: Budget, *, base: int = 0, place: str = "EX
             budget.flaw("malformed-exif", f"{place}: {directory} has more entries than fit", base + at)
         for index in range(min(count, _MAX_ENTRIES)):
             slot = at + 2 + 12 * index
+            budget.tags -= 1
+            if budget.tags < 0:
+                budget.flaw("too-many-pieces", f"{place}: the file has more than {MAX_TAGS:,} tags", base)
+                return Exif(content, base, tuple(entries))
             if slot + 12 > len(content):
                 break
             entry = _entry(view, slot, order, directory, base)

@@ -1,6 +1,6 @@
 """Reading IPTC-IIM datasets, bare or within Photoshop image resources. Source: IPTC-IIM 4.2; Adobe Photoshop file formats."""
 
-from assay.provenance.disclosure.block import MAX_VALUE, Block, Budget, Carrier, Field
+from assay.provenance.disclosure.block import MAX_FIELDS, MAX_VALUE, Block, Budget, Carrier, Field
 
 NAMES = {
     5: "ObjectName",
@@ -68,6 +68,12 @@ def fields(block: Block, budget: Budget) -> list[Field]:
         if (record, dataset) == (1, 90):
             encoding = "utf-8" if raw == b"\x1b%G" else ""
         elif record == 2 and dataset != 0:
+            budget.fields -= 1
+            if budget.fields < 0:
+                budget.flaw(
+                    "too-many-pieces", f"{block.place}: the file has more than {MAX_FIELDS:,} datasets", base + at
+                )
+                break
             label = f"2:{dataset} {NAMES[dataset]}" if dataset in NAMES else f"2:{dataset}"
             found.append(
                 Field(Carrier.IIM, label, _text(raw, encoding), base + start if block.stored else None, block.primary)

@@ -4,6 +4,7 @@ Rules: the whole file is read, also behind the picture's end; nothing raises on 
 """
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -129,14 +130,17 @@ class Metadata:
 
     def _stray(self, known: list[Block]) -> list[Block]:
         """XMP packets outside the places that the format has for them: behind the picture, in trailers, in SVG."""
-        spans = [(block.offset, block.offset + len(block.content)) for block in known if block.stored and
-                 block.carrier is not Carrier.EXIF]  # fmt: skip
+        spans = sorted(
+            (block.offset, block.offset + len(block.content))
+            for block in known
+            if block.stored and block.carrier is not Carrier.EXIF
+        )
         found: list[Block] = []
         at = unclosed = 0
         while len(found) < _MAX_STRAY and unclosed < _MAX_STRAY and (start := self._next_packet(at)) >= 0:
-            inside = [end for begin, end in spans if begin <= start < end]
-            if inside:
-                at = max(inside)
+            before = bisect_right(spans, (start, len(self.content))) - 1
+            if before >= 0 and start < spans[before][1]:
+                at = spans[before][1]
                 continue
             end = self.content.find(b"xmpmeta>", start, start + MAX_BLOCK)
             if end < 0:

@@ -6,7 +6,7 @@ syntax error counts; properties, depth and text are bounded. Source: ISO 16684-1
 
 from xml.parsers import expat
 
-from assay.provenance.disclosure.block import MAX_VALUE, Block, Budget, Carrier, Field
+from assay.provenance.disclosure.block import MAX_FIELDS, MAX_VALUE, Block, Budget, Carrier, Field
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 NAMESPACES = {  # URI → the prefix under which assay names its properties, whatever prefix the file uses
@@ -35,8 +35,6 @@ NAMESPACES = {  # URI → the prefix under which assay names its properties, wha
 _SYNTAX = frozenset({"RDF", "Description", "li", "Bag", "Seq", "Alt", "value"})
 _NOT_PROPERTIES = frozenset({"about", "parseType", "ID", "nodeID", "datatype", "resource"})
 _MAX_DEPTH = 64
-_MAX_FIELDS = 10_000
-_MAX_EVENTS = 400_000
 _CHUNK = 65_536
 
 
@@ -54,7 +52,7 @@ class _Reader:
         self.budget = budget
         self.fields: list[Field] = []
         self.stack: list[tuple[str, list[str], int, bool]] = []  # property path, text, offset, has children
-        self.rdf = self.events = 0
+        self.rdf = 0
         self.parser = expat.ParserCreate(namespace_separator=" ")
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self.start
@@ -63,8 +61,8 @@ class _Reader:
         self.parser.EntityDeclHandler = self.entity
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        self.events += 1 + len(attributes)
-        if self.events > _MAX_EVENTS or len(self.stack) >= _MAX_DEPTH:
+        self.budget.events -= 1 + len(attributes)
+        if self.budget.events < 0 or len(self.stack) >= _MAX_DEPTH:
             raise _Stop("too-many-pieces", "its XML is too deep or has too many elements")
         uri, _, local = name.rpartition(" ")
         if uri == RDF and local == "RDF":
@@ -105,8 +103,9 @@ class _Reader:
         return self.parser.CurrentByteIndex
 
     def add(self, path: str, value: str, offset: int | None = None) -> None:
-        if len(self.fields) >= _MAX_FIELDS:
-            raise _Stop("too-many-pieces", f"it has more than {_MAX_FIELDS:,} properties")
+        self.budget.fields -= 1
+        if self.budget.fields < 0:
+            raise _Stop("too-many-pieces", f"the file has more than {MAX_FIELDS:,} properties")
         self.budget.values -= len(value)
         if self.budget.values < 0:
             raise _Stop("metadata-too-large", "its values are too long to be kept")

@@ -77,6 +77,18 @@ def test_bomb_is_a_finding_and_bounded():
     assert not evidence.speaks
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "I;16", "RGB", "RGBA", "CMYK", "F", "I"])
+def test_every_mode_of_picture_is_survived(mode):
+    buffer = io.BytesIO()
+    image = (
+        Image.new("RGBA", (20, 16), (9, 8, 7, 6)).convert("L").convert(mode)
+        if mode == "I;16"
+        else Image.new(mode, (20, 16))
+    )
+    image.save(buffer, "TIFF" if mode in ("CMYK", "F", "PA", "I") else "PNG")
+    assert examine(buffer.getvalue()).silence in (Silence.ABSENT, Silence.FAILED)
+
+
 def test_undecodable_picture_is_silent():
     assert examine(picture("png")[:60]).silence is Silence.FAILED
 
