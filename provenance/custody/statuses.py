@@ -5,7 +5,7 @@ record, so that what holds now is the record plus the difference; a recorded fai
 failure of trust gives way to what is found now at the same URL (C2PA 2.2 §15.11.3.3).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -82,23 +82,35 @@ def recorded_statuses(ingredient: dict[str, Any]) -> tuple[Status, ...] | None:
 
 
 def found_statuses(
-    active: str, report: dict[str, Any], records: Iterable[tuple[str, tuple[Status, ...] | None]]
+    active: str,
+    report: dict[str, Any],
+    records: Iterable[tuple[str, tuple[Status, ...] | None]],
+    *,
+    known: Container[str],
 ) -> dict[str, Found]:
     """Per manifest label, what was recorded and what holds now.
 
-    `records` are (label of the ingredient's manifest, its record) of every ingredient in the store.
+    `records` are (label of the ingredient's manifest, its record) of every ingredient in the store, `known` the labels of
+    the store. A manifest may have been renamed when it was taken in, so a record that names an unknown one is about the
+    ingredient itself, and a finding that does so about the link that took it in: nothing gets lost.
     """
+
+    def about(status: Status, otherwise: str) -> str:
+        label = manifest_of(status.url)
+        return label if label in known else otherwise
+
     node = _mapping(report.get("validation_results"))
     now: dict[str, list[Status]] = {}
     for status in _kinds(node.get("activeManifest")):
-        now.setdefault(manifest_of(status.url) or active, []).append(status)
-    for delta in _sequence(node.get("ingredientDeltas")):
-        for status in _kinds(_mapping(delta).get("validationDeltas")):
-            now.setdefault(manifest_of(status.url) or status.url, []).append(status)
+        now.setdefault(about(status, active), []).append(status)
+    for delta in map(_mapping, _sequence(node.get("ingredientDeltas"))):
+        taker = manifest_of(str(delta.get("ingredientAssertionURI") or "")) or active
+        for status in _kinds(delta.get("validationDeltas")):
+            now.setdefault(about(status, taker), []).append(status)
     recorded: dict[str, list[Status]] = {}
     for label, record in records:
         for status in record or ():
-            recorded.setdefault(manifest_of(status.url) or label, []).append(status)
+            recorded.setdefault(about(status, label), []).append(status)
         if record is not None and label:
             recorded.setdefault(label, [])
     return {

@@ -77,7 +77,10 @@ class _Walk:
         sources = {label: tuple(i.manifest for i in found) for label, found in ingredients.items()}
         order = oldest_first(self.active, sources)
         statuses = found_statuses(
-            self.active, self.read.report, ((i.manifest, i.recorded) for label in order for i in ingredients[label])
+            self.active,
+            self.read.report,
+            ((i.manifest, i.recorded) for label in order for i in ingredients[label]),
+            known=self.manifests,
         )
         # 5. Certify times first: a later link's time stamp may save an earlier one (§10.3.2.5, §15.8).
         stored = {label: self.store.find(label) for label in order}

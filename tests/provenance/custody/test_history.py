@@ -9,6 +9,7 @@ from assay.provenance.custody.statuses import Found, found_statuses, manifest_of
 from assay.provenance.jumbf.store import Kind, ManifestStore, StoredManifest
 
 PREFIX = "self#jumbf=/c2pa/"
+KNOWN = {"active", "parent", "other"}
 
 
 def status(code: str, manifest: str = "parent", *, failure: bool = False) -> Status:
@@ -49,27 +50,46 @@ def test_every_manifest_is_walked_once(graph: dict[int, list[int]]) -> None:
 
 def test_a_recorded_lack_of_trust_gives_way_to_trust_found_now() -> None:
     record = (status("signingCredential.untrusted", failure=True), status("claimSignature.validated"))
-    found = found_statuses("active", report(success=("signingCredential.trusted",)), [("parent", record)])["parent"]
+    found = found_statuses("active", report(success=("signingCredential.trusted",)), [("parent", record)], known=KNOWN)[
+        "parent"
+    ]
     assert not found.failures()
     assert found.has("signingCredential.trusted", "claimSignature.validated")
 
 
 def test_recorded_trust_gives_way_to_a_lack_found_now() -> None:
     record = (status("signingCredential.trusted"),)
-    found = found_statuses("active", report(failure=("signingCredential.untrusted",)), [("parent", record)])["parent"]
+    found = found_statuses(
+        "active", report(failure=("signingCredential.untrusted",)), [("parent", record)], known=KNOWN
+    )["parent"]
     assert not found.has("signingCredential.trusted")
+
+
+def test_a_record_under_an_earlier_name_is_about_the_ingredient_itself() -> None:
+    record = (status("assertion.dataHash.mismatch", "name-before-it-was-taken-in", failure=True),)
+    found = found_statuses("active", {}, [("parent", record)], known=KNOWN)
+    assert found["parent"].failures()
+
+
+def test_a_finding_on_an_unknown_manifest_is_about_the_link_that_took_it_in() -> None:
+    node = report(failure=("ingredient.manifest.missing",), manifest="gone")
+    node["validation_results"]["ingredientDeltas"][0]["ingredientAssertionURI"] = f"{PREFIX}parent/c2pa.assertions/i"
+    found = found_statuses("active", node, [], known=KNOWN)
+    assert [failure.code for failure in found["parent"].failures()] == ["ingredient.manifest.missing"]
 
 
 def test_a_recorded_change_of_bytes_stands_whatever_matches_now() -> None:
     record = (status("assertion.hashedURI.mismatch", failure=True),)
-    found = found_statuses("active", report(success=("assertion.hashedURI.match",)), [("parent", record)])["parent"]
+    found = found_statuses("active", report(success=("assertion.hashedURI.match",)), [("parent", record)], known=KNOWN)[
+        "parent"
+    ]
     assert [failure.code for failure in found.failures()] == ["assertion.hashedURI.mismatch"]
 
 
 def test_trust_in_one_certificate_does_not_excuse_another() -> None:
     record = (status("signingCredential.untrusted", failure=True),)
     other = report(success=("signingCredential.trusted",), manifest="other")
-    assert found_statuses("active", other, [("parent", record)])["parent"].failures()
+    assert found_statuses("active", other, [("parent", record)], known=KNOWN)["parent"].failures()
 
 
 def test_old_records_list_failures_and_may_mix_in_successes() -> None:
@@ -109,7 +129,9 @@ def test_a_url_names_its_manifest() -> None:
     )
 )
 def test_any_report_is_read_without_an_exception(node: object) -> None:
-    found_statuses("active", {"validation_results": node}, [("x", recorded_statuses({"validation_results": node}))])
+    found_statuses(
+        "active", {"validation_results": node}, [("x", recorded_statuses({"validation_results": node}))], known=KNOWN
+    )
 
 
 def gaps(**fields: object) -> set[str]:
