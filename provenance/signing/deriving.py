@@ -125,14 +125,16 @@ def _derived(asset: Asset, wanted: Derivation) -> tuple[Asset, list[Action]]:
         place = {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
         actions.append(_action("c2pa.cropped", f"cropped to {box.width} × {box.height} pixels", **place))
     if wanted.resize and (image.width > wanted.resize[0] or image.height > wanted.resize[1]):
-        before = image.size
+        full = image.size
         image = _resized(image, wanted.resize)
-        description = f"reduced from {before[0]} × {before[1]} to {image.width} × {image.height} pixels"
+        description = f"reduced from {full[0]} × {full[1]} to {image.width} × {image.height} pixels"
         actions.append(_action("c2pa.resized", description, width=image.width, height=image.height))
+    before = image.mode
     image, colours = _for_encoder(image, target)
     if colours:
-        metadata = replace(metadata, profile=b"") if image.mode == "RGB" and "CMYK" in colours else metadata
         actions.append(_action("c2pa.color_adjustments", colours))
+    if image.mode in ("RGB", "RGBA") and before not in ("RGB", "RGBA", "P"):
+        metadata = metadata.without_profile(converted=before == "CMYK")  # it described grey or ink
     if target is not asset.media_type:
         actions.append(_action("c2pa.converted", f"from {asset.media_type} to {target}"))
     else:

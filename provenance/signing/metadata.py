@@ -78,6 +78,8 @@ class Metadata:
             others.append("IPTC")
         if image.info.get("comment"):
             others.append("comment")
+        if getattr(image, "n_frames", 1) > 1:
+            others.append("further pictures in the file")
         others += [f"text “{plain(key, limit=40)}”" for key in getattr(image, "text", {}) if key != "XML:com.adobe.xmp"]
         return cls(
             exif,
@@ -101,6 +103,11 @@ class Metadata:
         if ExifTags.IFD.GPSInfo in exif:
             del exif[ExifTags.IFD.GPSInfo]
         return replace(self, exif=exif, xmp=b"" if b"gps" in self.xmp.lower() else self.xmp)
+
+    def without_profile(self, *, converted: bool) -> "Metadata":
+        """The same for pixels that the profile no longer describes; unless they were `converted` by it, it is missed."""
+        missed = () if converted or not self.profile else ("colour profile",)
+        return replace(self, profile=b"", others=(*self.others, *missed))
 
     def for_format(self, target: MediaType) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Keyword arguments for Pillow's encoder of `target`, and the names of what is left behind."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 from signing_assets import actions, active, picture, read
 
 from assay.provenance.asset import Asset
@@ -128,6 +128,26 @@ def test_what_a_format_cannot_carry_is_named(signer: Signer) -> None:
     derived = derive(photo(), Derivation(media_type=MediaType.GIF), signer)
     (left,) = [action for action in actions(read(derived.asset)) if action["action"] == "c2pa.edited.metadata"]
     assert left["description"] == "not carried over: EXIF, XMP"
+
+
+def test_a_profile_goes_along_only_with_the_pixels_it_describes(signer: Signer) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for mode, kept in (("RGB", True), ("L", False)):
+        buffer = io.BytesIO()
+        Image.new(mode, (8, 8)).save(buffer, "PNG", icc_profile=profile)
+        derivation = Derivation(media_type=MediaType.WEBP)
+        derived = derive(Asset.from_bytes(buffer.getvalue(), name="a.png"), derivation, signer)
+        assert ("icc_profile" in Image.open(io.BytesIO(derived.asset.content)).info) is kept
+        described = [action.get("description") for action in actions(read(derived.asset))]
+        assert ("not carried over: colour profile" in described) is not kept
+
+
+def test_further_pictures_in_a_jpeg_are_missed_aloud(signer: Signer) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(buffer, "MPO", save_all=True, append_images=[Image.new("RGB", (8, 8), "red")])
+    derived = derive(Asset.from_bytes(buffer.getvalue(), name="a.jpg"), Derivation(), signer)
+    described = [action.get("description", "") for action in actions(read(derived.asset))]
+    assert any("further pictures in the file" in words for words in described)
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "P", "RGBA", "LA", "L", "1", "I;16"])
