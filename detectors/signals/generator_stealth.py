@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Severity, Silence, Trace
-from assay.detectors.signals.rule import JsonCache, apply, parse_json, rules_for
+from assay.detectors.signals.rule import FieldTable, JsonCache, apply, parse_json, rules_for
 from assay.detectors.subject import Subject
 from assay.provenance.disclosure.block import Budget, Carrier, Field
 from assay.provenance.disclosure.inflating import inflate
@@ -155,7 +155,7 @@ def recognised(text: str) -> str:
     named = {"parameters": text, "prompt": text, "workflow": text, "invokeai_metadata": text}
     if isinstance(document, dict):
         named |= {str(key): value for key, value in document.items() if isinstance(value, str)}
-    fields, parsed = tuple(Field(Carrier.TEXT, key, value) for key, value in named.items()), JsonCache()
+    fields, parsed = FieldTable(Field(Carrier.TEXT, key, value) for key, value in named.items()), JsonCache()
     for rule in rules_for("generator-metadata"):
         if rule.origin is Origin.SYNTHETIC and apply(rule, fields, parsed):
             return rule.tool

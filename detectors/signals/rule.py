@@ -72,17 +72,13 @@ class Condition:
     after: str = ""  # the value must begin so; JSON is read behind it
     json: tuple[JsonTest, ...] = ()
 
-    def find(self, fields: Iterable[Field], parsed: "JsonCache") -> Field | None:
+    def find(self, fields: "FieldTable", parsed: "JsonCache") -> Field | None:
         """The first field that satisfies this condition."""
-        for field in fields:
-            if self._named(field) and self._holds(field, parsed):
-                return field
+        for name in self.fields:
+            for field in fields.named(name):
+                if self._holds(field, parsed):
+                    return field
         return None
-
-    def _named(self, field: Field) -> bool:
-        return field.primary and any(
-            name == field.path or ("*" in name and fnmatchcase(field.path, name)) for name in self.fields
-        )
 
     def _holds(self, field: Field, parsed: "JsonCache") -> bool:
         value = field.value.strip()
@@ -130,6 +126,26 @@ class Hit:
     rule: Rule
     fields: tuple[Field, ...]
     drawn: tuple[tuple[str, str], ...] = ()
+
+
+class FieldTable:
+    """The fields that describe the picture itself, by their full names."""
+
+    def __init__(self, fields: Iterable[Field]) -> None:
+        self._named: dict[str, list[Field]] = {}
+        for field in fields:
+            if field.primary:
+                self._named.setdefault(field.path, []).append(field)
+        self._matched: dict[str, list[Field]] = {}
+
+    def named(self, name: str) -> list[Field]:
+        """The fields of a name, in file order; `*` stands for anything."""
+        if "*" not in name:
+            return self._named.get(name, [])
+        if name not in self._matched:
+            paths = (path for path in self._named if fnmatchcase(path, name))
+            self._matched[name] = [field for path in paths for field in self._named[path]]
+        return self._matched[name]
 
 
 class JsonCache:
@@ -184,7 +200,7 @@ def walk(value: Any, path: list[str]) -> Iterable[Any]:
             yield from walk(value[head], rest)
 
 
-def apply(rule: Rule, fields: tuple[Field, ...], parsed: JsonCache) -> Hit | None:
+def apply(rule: Rule, fields: FieldTable, parsed: JsonCache) -> Hit | None:
     """Ask one rule; None where any condition fails."""
     found = []
     for condition in rule.all:

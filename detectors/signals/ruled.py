@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from assay.detectors.evidence import RETOUCHING, Evidence, Finding, Origin, Severity, Trace
 from assay.detectors.signals.declaring import Claim, spoken
-from assay.detectors.signals.rule import Hit, JsonCache, Rule, apply, rules_for
+from assay.detectors.signals.rule import FieldTable, Hit, JsonCache, Rule, apply, rules_for
 from assay.detectors.subject import Subject
 
 
@@ -23,8 +23,8 @@ class RuledSignal:
 
     def examine(self, subject: Subject) -> Evidence:
         """Ask every rule, most telling first."""
-        fields, parsed = subject.metadata.fields, JsonCache()
-        hits = [hit for rule in self.rules if fields and (hit := apply(rule, fields, parsed))]
+        fields, parsed = FieldTable(subject.metadata.fields), JsonCache()
+        hits = [hit for rule in self.rules if (hit := apply(rule, fields, parsed))]
         hits.sort(key=lambda hit: hit.rule.origin is Origin.UNDETERMINED)
         claims = [Claim(field, hit.rule.origin, _meaning(hit), hit.rule.tool) for hit in hits for field in hit.fields]
         evidence = spoken(self.name, claims, nothing=self.nothing)

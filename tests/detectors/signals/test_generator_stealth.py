@@ -70,9 +70,9 @@ def test_wrong_length_is_a_finding():
 
 def test_bomb_is_a_finding_and_bounded():
     bomb = gzip.compress(b"\0" * 50_000_000)
-    started = time.perf_counter()
+    started = time.process_time()
     evidence = examine(hide("stealth_pngcomp", bomb, size=(800, 700)))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert "metadata-compression-bomb" in {finding.code for finding in evidence.findings}
     assert not evidence.speaks
 

@@ -382,9 +382,9 @@ def test_deep_or_vast_json_is_bounded():
             png(*(text(key, value) for key in ("prompt", "workflow", "parameters", "invokeai_graph")))
         ):
             assert not evidence.speaks
-    started = time.perf_counter()
+    started = time.process_time()
     examine(png(*(text(f"k{number}", "[" + "[]," * 300_000 + "[]]") for number in range(30))))
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_privacy_edit_has_narrow_words():
@@ -454,11 +454,11 @@ def test_patterns_are_fast_on_hostile_values():
     patterns = [
         p for rule in all_rules("") for p in (*(c.matches for c in rule.all), *(d.pattern for d in rule.draws)) if p
     ]
-    started = time.perf_counter()
+    started = time.process_time()
     for pattern in patterns:
         for value in values:
             pattern.search(value)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 RULE = """
