@@ -7,6 +7,7 @@ PNG, once, without loss; every picture has its own seed, which is recorded.
 import io
 import random
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -102,7 +103,7 @@ class Diffusers:
         return Result(
             provider=NAME,
             provider_version=metadata.version(NAME),
-            model_requested=request.model,
+            model_requested=without_folders(request.model),
             model_returned=model_name(pipeline),
             outputs=tuple(outputs),
             refusal=None
@@ -114,9 +115,14 @@ class Diffusers:
 
 def model_name(pipeline: Any) -> str:
     """The name under which the weights were loaded, else the pipeline's class."""
-    return str(
-        getattr(pipeline.config, "_name_or_path", "") or pipeline.config.get("_name_or_path") or type(pipeline).__name__
-    )
+    loaded = getattr(pipeline.config, "_name_or_path", "") or pipeline.config.get("_name_or_path")
+    return without_folders(str(loaded or "")) or type(pipeline).__name__
+
+
+def without_folders(name: str) -> str:
+    """A hub name as it is; of a path on this machine only its last part, for the folders are nobody's business."""
+    local = name.startswith(("/", ".", "~")) or "\\" in name or Path(name).exists()
+    return Path(name).name if local else name
 
 
 def png(picture: Image.Image) -> bytes:

@@ -128,3 +128,13 @@ def test_moving_a_wrapped_pipeline_keeps_it_wrapped_and_the_original_is_untouche
 def test_latents_are_refused(pipeline: Any) -> None:
     with pytest.raises(CannotDo, match="latents"):
         assay.signed(pipeline, signer="dev:")("x", output_type="latent")
+
+
+def test_a_model_in_a_folder_is_loaded_by_name(pipeline: Any, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path / "tiny")
+    adapter = connect(Connection(model=str(tmp_path / "tiny")))
+    result = adapter.generate(
+        Request(prompt="a cat", model=str(tmp_path / "tiny"), seed=1, size=(32, 32), parameters=STEPS)
+    )
+    assert len(result.outputs) == 1
+    assert (result.model_requested, result.model_returned) == ("tiny", "tiny")  # no folder of this machine
