@@ -117,7 +117,7 @@ def _derived(asset: Asset, wanted: Derivation) -> tuple[Asset, list[Action]]:
     metadata = Metadata.of(image)
     actions: list[Action] = []
     upright = ImageOps.exif_transpose(image)
-    if upright.size != image.size or metadata.orientation != 1:
+    if metadata.orientation in range(2, 9):  # anything else turns nothing
         actions.append(_action("c2pa.orientation", "turned upright as its EXIF orientation says"))
     image = upright
     if (box := wanted.crop) and (box.x, box.y, box.width, box.height) != (0, 0, *image.size):

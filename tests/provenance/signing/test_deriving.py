@@ -106,6 +106,12 @@ def test_a_picture_on_its_side_is_turned_upright_before_it_is_cropped(signer: Si
     assert labels(derived.asset)[:3] == ["c2pa.opened", "c2pa.orientation", "c2pa.cropped"]
 
 
+def test_an_orientation_that_means_nothing_turns_nothing(signer: Signer) -> None:
+    derived = derive(photo((90, 60), Orientation=9), Derivation(), signer)
+    assert Image.open(io.BytesIO(derived.asset.content)).size == (90, 60)
+    assert "c2pa.orientation" not in labels(derived.asset)
+
+
 def test_an_embedded_preview_of_the_uncropped_picture_is_not_carried_along(signer: Signer) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (16, 16), "blue").save(buffer, "JPEG")
