@@ -12,7 +12,7 @@ import click
 from assay import cli
 from assay.detectors.evidence import Basis, Origin
 from assay.detectors.signals import REGISTRY
-from assay.detectors.signals.rule import all_rules
+from assay.detectors.signals.rule_loading import all_rules
 from assay.detectors.source_types import SOURCE_TYPES
 from assay.scanning.gate import CONDITIONS
 from assay.scanning.words import (

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Severity, Silence, Trace
-from assay.detectors.signals.rule import FieldTable, JsonCache, apply, parse_json, rules_for
+from assay.detectors.signals.rule import FieldTable, JsonCache, apply, parse_json
+from assay.detectors.signals.rule_loading import rules_for
 from assay.detectors.subject import Subject
 from assay.provenance.disclosure.block import Budget, Carrier, Field
 from assay.provenance.disclosure.inflating import inflate

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from assay.detectors.evidence import RETOUCHING, Evidence, Finding, Origin, Severity, Trace
 from assay.detectors.signals.declaring import Claim, spoken
-from assay.detectors.signals.rule import FieldTable, Hit, JsonCache, Rule, apply, rules_for
+from assay.detectors.signals.rule import FieldTable, Hit, JsonCache, Rule, apply
+from assay.detectors.signals.rule_loading import rules_for
 from assay.detectors.subject import Subject
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from assay import __version__
 from assay.detectors.card import read_card
 from assay.detectors.signals import REGISTRY
-from assay.detectors.signals.rule import rules_digest
+from assay.detectors.signals.rule_loading import rules_digest
 from assay.provenance.asset import Asset
 from assay.provenance.errors import AssayError
 from assay.provenance.trust import TrustPolicy

@@ -26,7 +26,7 @@ from metadata_files import (
 )
 
 from assay.detectors.evidence import Basis, Evidence, Origin, Silence
-from assay.detectors.signals.rule import RuleRefused, all_rules, parse_rules, rules_digest
+from assay.detectors.signals.rule_loading import RuleRefused, all_rules, parse_rules, rules_digest
 from assay.detectors.signals.ruled import AiFieldsDeclaration, AppDeclaration, CreditDeclaration, GeneratorMetadata
 from assay.detectors.subject import Subject
 from assay.provenance.errors import AssayError
