@@ -36,6 +36,7 @@ def comma_separated(ctx: click.Context, option: click.Parameter, given: tuple[st
 @click.option(
     "--deep", is_flag=True, help="Search for seconds: cropped or rescaled watermarks, traces in large pictures."
 )
+@click.option("--near", is_flag=True, help="Name the first file that looks nearly the same (perceptual hash).")
 @click.option("--workers", type=click.IntRange(1, 512), help="Processes that examine files.  [default: one per core]")
 @click.option(
     "--ledger", type=click.Path(path_type=Path), help="Where results are remembered.  [default: in assay's own folder]"
@@ -54,6 +55,7 @@ def audit(
     model: str,
     no_pixels: bool,
     deep: bool,
+    near: bool,
     workers: int | None,
     ledger: Path | None,
     fresh: bool,
@@ -81,6 +83,7 @@ def audit(
             archives=archives,
             model=None if no_pixels else model,
             deep=deep,
+            near=near,
             workers=workers,
             ledger=ledger,
             fresh=fresh,

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from assay import __version__
 from assay.provenance.errors import AssayError
 from assay.scanning.audit.ledger import Ledger
+from assay.scanning.audit.near import Neighbours
 from assay.scanning.audit.row import Content, Row, failed
 from assay.scanning.audit.sources import Item
 from assay.scanning.worker import ParserCrashed, Pool, WorkersFailed
@@ -46,6 +47,7 @@ class Audit:
         self._twins: dict[str, list[_Work]] = {}  # contents being examined, and everybody who waits for them
         self._held = 0
         self._busy = 0
+        self._neighbours = Neighbours()
         self.examined = 0  # contents that went to the pool
 
     def __iter__(self) -> Iterator[Row]:
@@ -88,6 +90,9 @@ class Audit:
             bytes=work.size if work.size is not None else work.item.size,
             modified=work.item.date,
             duplicate_of="" if first == work.item.name else first,
+            near=self._neighbours.first_like(work.content.perceptual_hash, work.item.name)
+            if first == work.item.name
+            else "",
             **asdict(work.content),
         )
 

@@ -6,13 +6,15 @@ name never gets here; nothing is raised on account of the content.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assay import __version__
 from assay.detectors.card import read_card
+from assay.detectors.perceptual import perceptual_hash
 from assay.detectors.signals import REGISTRY
 from assay.detectors.signals.rule_loading import rules_digest
 from assay.provenance.asset import Asset
+from assay.provenance.decoding import decode
 from assay.provenance.errors import AssayError
 from assay.provenance.trust import TrustPolicy
 from assay.scanning.audit.ledger import Version
@@ -27,18 +29,22 @@ class Scanning:
     model: str | None  # None: no pixel classifier
     policy: TrustPolicy
     deep: bool = False
+    near: bool = False  # perceptual hashes are wanted
 
     def __call__(self) -> Callable[[bytes], bytes]:
         scanner = self.scanner()
 
         def examine(given: bytes) -> bytes:
             try:
-                outcome = scanner.scan(Asset.from_bytes(given, name=SUBJECT, limits=scanner.limits))
+                asset = Asset.from_bytes(given, name=SUBJECT, limits=scanner.limits)
+                found = content(scanner.scan(asset))
+                if self.near and found.width is not None:
+                    found = replace(found, perceptual_hash=perceptual_hash(decode(asset, limits=scanner.limits)))
             except AssayError as error:
                 return content(Failure(SUBJECT, error)).to_json().encode()
             except MemoryError:
                 return failed("ParserCrashed", "needs more memory than a worker may use").to_json().encode()
-            return content(outcome).to_json().encode()
+            return found.to_json().encode()
 
         return examine
 
@@ -58,8 +64,9 @@ class Scanning:
         lists = "\n".join(f"{item.id} {item.sha256} {len(item.anchors)}" for item in self.policy.lists)
         rest = f"{lists}\n{self.policy.ekus}{self.policy.now}{self.policy.online_revocation}"
         names = " ".join(entry.name for entry in REGISTRY)
+        how = " ".join(word for word, asked in (("deep", self.deep), ("near", self.near)) if asked) or "usual"
         return Version(
-            engine=f"assay {__version__}, {SCHEMA}, rules {rules_digest()}, {'deep' if self.deep else 'usual'}: {names}",
+            engine=f"assay {__version__}, {SCHEMA}, rules {rules_digest()}, {how}: {names}",
             model="" if self.model is None else _identity(self.model),
             trust=hashlib.sha256(rest.encode()).hexdigest()[:16],
         )

@@ -29,6 +29,7 @@ class Content:
     width: int | None = None  # pixels as stored; None where it was not decoded
     height: int | None = None
     undecoded: str = ""  # why there are no pixels
+    perceptual_hash: str = ""  # PDQ, 64 hexadecimal digits; only where it was asked for and the picture has one
     origin: str | None = None  # None where the file could not be examined at all
     basis: str | None = None
     headline: str = ""  # the answer, or why there is none

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
-from assay.provenance.errors import AssayError, UnreadableFile
+from assay.provenance.errors import AssayError, MissingExtra, UnreadableFile
 from assay.provenance.home import home
 from assay.provenance.trust import default_policy
 from assay.scanning.audit.baseline import Baseline
@@ -46,6 +47,7 @@ class Options:
     archives: bool = False
     model: str | None = None
     deep: bool = False
+    near: bool = False
     workers: int | None = None
     ledger: Path | None = None
     fresh: bool = False
@@ -67,7 +69,9 @@ class Ending:
 def run(options: Options) -> Ending:
     """Run one audit. Raises `AssayError` where it cannot begin: a policy, baseline, ledger or output that is refused."""
     policy = _policy(options)
-    scanning = Scanning(model=options.model, policy=default_policy(), deep=options.deep)
+    if options.near and find_spec("pdqhash") is None:
+        raise MissingExtra("grouping pictures that look alike", "near")
+    scanning = Scanning(model=options.model, policy=default_policy(), deep=options.deep, near=options.near)
     ending = Ending()
     started = time.monotonic()
     with ExitStack() as stack:

@@ -118,6 +118,8 @@ def local_fingerprint(status: os.stat_result) -> str:
 
 def _read(path: Path, limits: Limits) -> bytes:
     try:
+        if path.is_dir():
+            os.scandir(path).close()  # a folder gets here only where it could not be listed: raises why
         if not path.is_file():
             path.stat()
             raise UnreadableFile(f"{path}: is no regular file", "name a file")

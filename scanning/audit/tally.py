@@ -22,6 +22,7 @@ class Tally:
     rows: int = 0
     bytes: int = 0
     duplicates: int = 0
+    near: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
     conditions: Counter[str] = field(default_factory=Counter)
     breaches: Counter[str] = field(default_factory=Counter)
@@ -36,6 +37,7 @@ class Tally:
         self.rows += 1
         self.bytes += row.bytes or 0
         self.duplicates += bool(row.duplicate_of)
+        self.near += bool(row.near)
         self.verdicts[verdict_of(row)] += 1
         self.conditions.update(row.conditions)
         self.breaches.update(row.breaches)
