@@ -108,3 +108,22 @@ def test_a_page_is_written_beside_and_replaced_whole(folder: Path, tmp_path: Pat
     assert done.stdout == ""
     assert page.read_text().startswith("<!DOCTYPE html>")
     assert "broken history" in page.read_text()
+
+
+def test_a_report_never_replaces_a_picture(folder: Path, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes((folder / "trusted.jpg").read_bytes())
+    done = verify(photo, "--format", "html", "-o", photo)
+    assert done.returncode == 1
+    assert "exists already" in done.stderr
+    assert photo.read_bytes() == (folder / "trusted.jpg").read_bytes()
+
+
+def test_a_private_address_is_not_fetched_from_even_when_named(tmp_path: Path) -> None:
+    signer = made.leaf(made.authority())
+    url = "http://127.0.0.1:9/latest/meta-data"
+    content = made.sign(made.encoded(made.picture()), made.created(), signer, embed=False, remote_url=url).content
+    (tmp_path / "photo.jpg").write_bytes(content)
+    assert "was not fetched" in verify(tmp_path / "photo.jpg").stdout
+    done = verify(tmp_path / "photo.jpg", "--fetch-remote", "127.0.0.1")
+    assert "is not a public one" in " ".join(done.stdout.split())
