@@ -25,6 +25,7 @@ from assay.scanning.words import (
     RETOUCHED,
     SENTENCES,
     SURE,
+    UNDETERMINED,
 )
 
 DOCS = Path(__file__).resolve().parent
@@ -66,6 +67,7 @@ def tables() -> dict[str, str]:
     verdicts += [
         (Basis.DECLARED.word, "composite, by a retouching tool alone", RETOUCHED),
         (Basis.NONE.word, Origin.UNDETERMINED.value, INCONCLUSIVE),
+        *((f"none, finding `{code}`", Origin.UNDETERMINED.value, said) for code, said in UNDETERMINED.items()),
         ("a tie", Origin.UNDETERMINED.value, CONTRADICTION),
     ]
     bases = sorted(SURE, reverse=True)

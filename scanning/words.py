@@ -38,6 +38,11 @@ SENTENCES: dict[tuple[Basis, Origin], str] = {
 }
 RETOUCHED = "The file states, without proof, that places in this image were retouched with a tool that uses AI."
 INCONCLUSIVE = "Inconclusive: nothing found here says where this image comes from."
+UNDETERMINED = {  # findings that say why nothing speaks: the first that is there gives the sentence
+    "tampered": "Inconclusive: the file was changed after it was signed, so its manifest no longer says where it comes from.",
+    "broken-history": "Inconclusive: the signed history of this image is broken, so it does not say where the image comes from.",
+    "contradictory-declarations": "Inconclusive: the file contradicts itself about where this image comes from.",
+}
 CONTRADICTION = "Inconclusive: the strongest statements about this image contradict one another."
 
 CONFLICTS: dict[str, str] = {  # code of a conflict → its sentence
@@ -120,7 +125,10 @@ class Answer:
 def headline(verdict: Verdict) -> str:
     """What is known, in one sentence, with the fact that something contradicts it."""
     if verdict.origin is Origin.UNDETERMINED:
-        return CONTRADICTION if verdict.contested else INCONCLUSIVE
+        found = {finding.code for finding in verdict.findings}
+        if verdict.contested:
+            return CONTRADICTION
+        return next((said for code, said in UNDETERMINED.items() if code in found), INCONCLUSIVE)
     sentence = RETOUCHED if _only_retouched(verdict) else SENTENCES[verdict.basis, verdict.origin]
     return f"{sentence} Other evidence contradicts this." if verdict.contested else sentence
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.detectors.evidence import Basis, Evidence, Origin, Rate
+from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Rate, Severity, Silence
 from assay.scanning.verdict import weigh
 from assay.scanning.words import (
     CHANGE,
@@ -17,12 +17,15 @@ from assay.scanning.words import (
     INCONCLUSIVE,
     SENTENCES,
     SURE,
+    UNDETERMINED,
     answer,
+    headline,
     posterior,
     support,
 )
 
 ALL = [
+    *UNDETERMINED.values(),
     *SENTENCES.values(),
     *CONFLICTS.values(),
     *SURE.values(),
@@ -43,6 +46,13 @@ def test_every_cell_that_can_occur_has_its_sentence():
     inferred = {(Basis.INFERRED, Origin.SYNTHETIC), (Basis.INFERRED, Origin.COMPOSITE)}
     assert set(SENTENCES) == {*product(spoken, named), *inferred}
     assert len(set(SENTENCES.values())) == len(SENTENCES)
+
+
+@pytest.mark.parametrize("code", UNDETERMINED)
+def test_what_keeps_a_file_from_speaking_is_said(code):
+    told = Evidence.silent("x", Silence.INCONCLUSIVE, "s", findings=(Finding(code, Severity.ALARM, "f"),))
+    assert headline(weigh([told])) == UNDETERMINED[code]
+    assert headline(weigh([told, pixels(1)])) == SENTENCES[Basis.INFERRED, Origin.SYNTHETIC]
 
 
 @pytest.mark.parametrize("said", ALL)
