@@ -17,15 +17,31 @@ __version__ = "0.1.0"
 _FRONT_DOOR = {
     "Asset": "assay.provenance.asset",
     "AssayError": "assay.provenance.errors",
+    "Report": "assay.scanning.scan",
+    "Scanner": "assay.scanning.scan",
     "Recipe": "assay.provenance.signing",
     "derive": "assay.provenance.signing.deriving",
     "open_signer": "assay.provenance.signing",
+    "scan": "assay.scanning.scan",
     "sign": "assay.provenance.signing",
     "signed": "assay.provenance.generating.wrapping",
     "verify": "assay.provenance.custody",
 }
 
-__all__ = ["AssayError", "Asset", "Recipe", "__version__", "derive", "open_signer", "sign", "signed", "verify"]
+__all__ = [
+    "AssayError",
+    "Asset",
+    "Recipe",
+    "Report",
+    "Scanner",
+    "__version__",
+    "derive",
+    "open_signer",
+    "scan",
+    "sign",
+    "signed",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ from assay.detectors.signals import REGISTRY
 from assay.detectors.subject import Signal, Subject
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
 from assay.provenance.custody.chain import Custody
+from assay.provenance.custody.examining import examine
 from assay.provenance.custody.verifying import verify
 from assay.provenance.errors import AssayError
 from assay.provenance.trust import TrustPolicy, default_policy
@@ -72,9 +73,23 @@ class Scanner:
         self.policy = default_policy() if policy is None else policy
         self.limits = limits
 
-    def scan(self, asset: Asset) -> Report:
-        """Examine one asset. Never raises on account of its content."""
-        custody = self._custody(asset)
+    def scan(self, asset: Asset, *, custody: Custody | None = None) -> Report:
+        """Examine one asset. Never raises on account of its content. `custody` where it is known already."""
+        return self._report(asset, self._custody(asset) if custody is None else custody)
+
+    def scan_file(self, path: Path | str) -> Report:
+        """Examine a file, with a sidecar manifest beside it taken into account. Raises `AssayError` where it cannot be opened."""
+        examined = examine(Path(path), self.policy, limits=self.limits)
+        return self.scan(examined.asset, custody=examined.custody)
+
+    def scan_path(self, path: Path | str) -> Report | Failure:
+        """Examine a file like `scan_file`; what cannot be opened is a `Failure`."""
+        try:
+            return self.scan_file(path)
+        except AssayError as error:
+            return Failure(str(path), error)
+
+    def _report(self, asset: Asset, custody: Custody | AssayError) -> Report:
         subject = Subject(asset, custody, self.limits, self.deep)
         evidence = tuple(self._ask(signal, subject) for signal in self.signals)
         verdict = weigh(evidence)
@@ -91,13 +106,6 @@ class Scanner:
                 verdict=verdict,
             )
         return Report(asset=asset, width=width, height=height, custody=custody, evidence=evidence, verdict=verdict)
-
-    def scan_path(self, path: Path | str) -> Report | Failure:
-        """Examine a file; what cannot be opened is a `Failure`."""
-        try:
-            return self.scan(Asset.open(path, limits=self.limits))
-        except AssayError as error:
-            return Failure(str(path), error)
 
     def _custody(self, asset: Asset) -> Custody | AssayError:
         try:
@@ -116,7 +124,7 @@ class Scanner:
             )
 
 
-def scan(path: Path | str, *, scanner: Scanner | None = None) -> Report:
-    """Examine one file with the standard signals. Raises `AssayError` where it cannot be opened."""
+def scan(image: Asset | Path | str, *, scanner: Scanner | None = None) -> Report:
+    """Examine one file or asset with the standard signals. Raises `AssayError` where a file cannot be opened."""
     scanner = scanner or Scanner()
-    return scanner.scan(Asset.open(path, limits=scanner.limits))
+    return scanner.scan(image) if isinstance(image, Asset) else scanner.scan_file(image)
