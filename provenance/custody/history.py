@@ -14,6 +14,8 @@ from assay.provenance.custody.statuses import MISSING, Found
 from assay.provenance.jumbf.store import Kind, ManifestStore, StoredManifest
 
 MADE_FROM = ("parentOf", "componentOf")
+_MOST_DOUBTS = 8  # told of one link; hostile chains would let the sentence grow with every link
+_LONGEST_TITLE = 120  # characters of it in a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +162,7 @@ def unbroken(draft: Draft, below: Mapping[str, Draft], axes: Mapping[str, Axis],
         return Axis(Answer.NO, grave.statement)
     doubts += [gap.statement for gap in gaps if gap.code == "missing-parent"]
     if doubts:
-        each = dict.fromkeys(part for doubt in doubts for part in doubt.split("; "))
+        each = list(dict.fromkeys(part for doubt in doubts for part in doubt.split("; ")))[:_MOST_DOUBTS]
         return Axis(Answer.UNKNOWN, "; ".join(each), tuple(dict.fromkeys(codes)))
     if not draft.ingredients:
         return Axis(Answer.YES, "it was made from nothing else")
@@ -223,7 +225,8 @@ def _invalid(active: Draft, doubt: str, signed: str) -> str:
 
 def quoted(title: str) -> str:
     """A title in a sentence, or what to call something without one."""
-    return f"“{title}”" if title else "a picture without a title"
+    short = title if len(title) <= _LONGEST_TITLE else title[:_LONGEST_TITLE] + "…"
+    return f"“{short}”" if title else "a picture without a title"
 
 
 def _ingredient_gaps(ingredient: Ingredient, labels: set[str]) -> list[Gap]:

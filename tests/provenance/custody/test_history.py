@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.provenance.custody.chain import Action, Answer, Axis, Ingredient, Standing, Status
-from assay.provenance.custody.history import Draft, link_gaps, oldest_first, store_gaps
+from assay.provenance.custody.chain import Action, Answer, Axis, BottomLine, Ingredient, Standing, Status
+from assay.provenance.custody.history import Draft, bottom_line, headline, link_gaps, oldest_first, store_gaps, unbroken
 from assay.provenance.custody.judging import Judged
 from assay.provenance.custody.statuses import Found, found_statuses, manifest_of, recorded_standing, recorded_statuses
 from assay.provenance.jumbf.store import Kind, ManifestStore, StoredManifest
@@ -205,3 +205,35 @@ def test_a_store_as_a_whole_may_be_odd() -> None:
     assert odd(plain, plain) == {"repeated-label"}
     assert odd(packed, plain) == {"stray-manifest", "compressed-manifest"}
     assert odd(plain, packed, order=("b", "a")) == {"spliced-manifest", "compressed-manifest"}
+
+
+def test_a_hostile_chain_does_not_let_the_sentence_grow() -> None:
+    yes = Axis(Answer.YES, "")
+    judged = Judged(intact=yes, authentic=yes, trusted=yes, timely=yes, standing=Standing.TRUSTED)
+    drafts: dict[str, Draft] = {}
+    axes: dict[str, Axis] = {}
+    for number in range(300):
+        before = (Ingredient(title="b", relationship="parentOf", manifest=str(number - 1)),) if number else ()
+        unknown = tuple(Ingredient(title=f"{number}.{i} " + "x" * 10_000, relationship="componentOf") for i in range(9))
+        drafts[str(number)] = draft = Draft(
+            label=str(number),
+            title="",
+            kind=Kind.STANDARD,
+            actions=OPENED,
+            all_actions_included=True,
+            claim={},
+            claim_version=2,
+            redacted=(),
+            ingredients=(*before, *unknown),
+            found=Found(),
+            judged=judged,
+            who="X",
+            recorded=None,
+        )
+        axes[draft.label] = unbroken(draft, drafts, axes, ())
+    last = axes["299"]
+    assert last.answer is Answer.UNKNOWN
+    assert len(last.statement) < 2_000
+    chain = tuple(drafts.values())
+    assert bottom_line(chain, axes, ()) is BottomLine.INCOMPLETE_HISTORY
+    assert "(and 7 more such)" in headline(chain, axes, BottomLine.INCOMPLETE_HISTORY, ())
