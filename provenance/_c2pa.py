@@ -110,9 +110,13 @@ def read(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = Non
             asset.media_type.value, io.BytesIO(asset.content), manifest_data=sidecar, context=sdk_context
         ) as reader:
             report = json.loads(reader.json())
+            if not isinstance(report, dict):
+                raise ValueError("no object")
             return Reading(report, report.get("validation_state") or "Invalid", reader.get_remote_url())
     except c2pa.C2paError.ManifestNotFound:
         return None
+    except (RecursionError, ValueError) as error:
+        raise ManifestUnreadable(f"{asset.name}: the C2PA library's report on it cannot be read") from error
     except c2pa.C2paError as error:
         raise ManifestUnreadable(f"{asset.name}: its manifest cannot be read: {_first_line(error)}") from error
 

@@ -370,3 +370,11 @@ def test_a_redaction_is_named_and_breaks_nothing(
     custody = judged(second)
     assert custody.bottom_line is BottomLine.TRUSTED, custody.headline
     assert "redaction" in codes(custody)
+
+
+@pytest.mark.parametrize("report", ["[" * 100_000, "{", '{"manifests": []}', "7"])
+def test_a_report_that_makes_no_sense_is_unreadable(
+    report: str, signed: made.Signed, monkeypatch: pytest.MonkeyPatch, judged: Judged
+) -> None:
+    monkeypatch.setattr(_c2pa.c2pa.Reader, "json", lambda self: report)
+    assert judged(signed.content).bottom_line is BottomLine.UNREADABLE
