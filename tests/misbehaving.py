@@ -6,8 +6,8 @@ import signal
 import time
 from collections.abc import Callable
 
-CRASH, HANG, SPIN, SWELL, EXIT, GARBAGE, FLOOD, LINGER = (
-    b"crash", b"hang", b"spin", b"swell", b"exit", b"garbage", b"flood", b"linger",
+CRASH, HANG, SPIN, SWELL, EXIT, GARBAGE, FLOOD, LINGER, SLOW = (
+    b"crash", b"hang", b"spin", b"swell", b"exit", b"garbage", b"flood", b"linger", b"slow",
 )  # fmt: skip
 _kept: list[bytes] = []
 
@@ -21,6 +21,8 @@ def misbehaving() -> Callable[[bytes], bytes]:
                 os.kill(os.getpid(), signal.SIGSEGV)
             case b"hang":
                 time.sleep(600)
+            case b"slow":
+                time.sleep(3)
             case b"spin":
                 while True:
                     pass

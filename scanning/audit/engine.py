@@ -9,7 +9,7 @@ import queue
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from assay import __version__
 from assay.provenance.errors import AssayError
@@ -19,7 +19,7 @@ from assay.scanning.audit.row import Content, Row, failed
 from assay.scanning.audit.sources import Item
 from assay.scanning.worker import ParserCrashed, Pool, WorkersFailed
 
-_READERS = 4  # they wait for disks and networks, and hash
+_READERS = 8  # they wait for disks and networks, and hash
 _AHEAD = 4096  # rows that wait for an earlier one, so that one slow file holds nobody up
 _BYTES = 192 * 1024 * 1024  # content in memory, beside what the children hold
 
@@ -120,6 +120,7 @@ class Audit:
 
     def _take_bytes(self, work: _Work, reading: "Future[tuple[bytes, str]]") -> None:
         work.reading = None
+        work.item = replace(work.item, read=bytes)  # a member of an archive holds its bytes; rows may wait for long
         try:
             content, work.sha256 = reading.result()
         except AssayError as error:

@@ -68,15 +68,19 @@ class Outputs:
         self._each(lambda output: output.finish(complete=complete))
 
     def _each(self, act: "Callable[[_Output], None]") -> None:
+        gone: BrokenPipeError | None = None
         for output in tuple(self._files):
             try:
                 act(output)
-            except BrokenPipeError:
-                raise
+            except BrokenPipeError as error:  # whoever read our standard output has gone; the files are still wanted
+                self._files.remove(output)
+                gone = error
             except OSError as error:
                 self.failures.append(OutputRefused.from_os_error(output.name, error))
                 output.abandon()
                 self._files.remove(output)
+        if gone is not None:
+            raise gone
 
     def abandon(self) -> None:
         """Give up every output; files that bear their names already stay as they are."""

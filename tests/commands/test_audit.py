@@ -65,6 +65,19 @@ def test_rows_on_standard_output_and_nothing_else_there(folder: Path) -> None:
     assert done.stderr == ""
 
 
+def test_a_reader_of_the_rows_that_goes_away_leaves_the_files_whole(folder: Path, tmp_path: Path) -> None:
+    command = [*COMMAND, str(folder), "-o", "-", "-o", str(tmp_path / "out.sarif"), "-q"]
+    run = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    run.stdout.close()
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "Traceback" not in errors
+    assert json.loads((tmp_path / "out.sarif").read_text())["runs"][0]["invocations"] == [
+        {"executionSuccessful": False}
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [

@@ -1,11 +1,12 @@
 """The audit as a whole, with real child processes: order, copies, crashes, memory of what is done."""
 
 import os
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from misbehaving import CRASH, GARBAGE, misbehaving, unable
+from misbehaving import CRASH, GARBAGE, SLOW, misbehaving, unable
 
 from assay.provenance.errors import AssayError
 from assay.scanning.audit.engine import Audit
@@ -118,6 +119,29 @@ def test_work_in_hand_is_bounded_however_many_files_there_are() -> None:
             if finished == 200:
                 break
     assert max(ahead) < 60
+
+
+def test_rows_that_wait_for_a_slow_one_do_not_hold_their_bytes() -> None:
+    class Bytes:
+        """Stands for what a member of an archive holds."""
+
+    alive: weakref.WeakSet[Bytes] = weakref.WeakSet()
+    most = 0
+
+    def members() -> Iterator[Item]:
+        nonlocal most
+        yield Item("slow.png", lambda: SLOW)
+        for number in range(300):
+            held = Bytes()
+            alive.add(held)
+            yield Item(f"{number}.png", lambda held=held, number=number: b"picture %d" % number)  # type: ignore[misc]
+            del held
+            most = max(most, len(alive))
+
+    with Ledger(None, VERSION) as kept, Pool(misbehaving, size=2) as pool:
+        rows = list(Audit(members(), ledger=kept, pool=pool))
+    assert len(rows) == 301
+    assert most < 60
 
 
 def test_workers_that_cannot_start_end_the_audit_with_the_reason(folder: Path) -> None:
