@@ -10,6 +10,7 @@ from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Severity,
 from assay.detectors.subject import Subject
 from assay.detectors.watermarks.dwtdct import DwtDct, can_carry
 from assay.detectors.watermarks.protocol import Decoded, Watermark
+from assay.detectors.watermarks.spread import SpreadMark
 from assay.detectors.watermarks.trustmark import TrustMark
 from assay.provenance.decoding import open_image
 from assay.provenance.errors import AssayError, UnsupportedFormat
@@ -28,15 +29,19 @@ class InvisibleWatermark:
     def __init__(
         self, decoders: tuple[Watermark, ...] = (DwtDct(),), deep: tuple[Watermark, ...] | None = None
     ) -> None:
-        """`deep` are asked in a deep examination only: TrustMark where it is installed, because its libraries take seconds."""
+        """`deep` are asked in a deep examination only, because they take a second or more: assay's own mark, and TrustMark
+        where it is installed."""
         self.decoders = decoders
-        self.deep = tuple(one for one in (TrustMark(),) if one.installed()) if deep is None else deep
+        if deep is None:
+            trustmark = TrustMark()
+            deep = (SpreadMark(), trustmark) if trustmark.installed() else (SpreadMark(),)
+        self.deep = deep
 
     def examine(self, subject: Subject) -> Evidence:
         """Decode the picture's pixels and look for known marks in them."""
         try:
             header = open_image(subject.asset, limits=subject.limits)
-            if (reason := _unsuitable(header)) and not (subject.deep and can_carry(header)):
+            if not subject.deep and (reason := _unsuitable(header)):
                 return Evidence.silent(self.name, Silence.INAPPLICABLE, reason)
             picture = subject.image
         except UnsupportedFormat:

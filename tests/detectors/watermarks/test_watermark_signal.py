@@ -7,6 +7,7 @@ from assay.detectors.evidence import Basis, Origin, Silence
 from assay.detectors.signals.watermark import InvisibleWatermark
 from assay.detectors.subject import Subject
 from assay.detectors.watermarks.dwtdct import PAYLOADS
+from assay.detectors.watermarks.spread import embed
 from assay.provenance.asset import Asset
 from assay.provenance.errors import AssayError
 
@@ -49,3 +50,12 @@ def test_a_large_picture_is_decoded_only_in_a_deep_examination(monkeypatch: pyte
     assert InvisibleWatermark().examine(shallow).silence is Silence.INAPPLICABLE
     assert shallow._decoded is None
     assert InvisibleWatermark().examine(subject(content, deep=True)).speaks
+
+
+def test_assays_own_mark_is_an_identifier_and_decides_nothing() -> None:
+    content = encoded(embed(photograph(400, 300), b"123456"))
+    assert not InvisibleWatermark().examine(subject(content)).findings
+    evidence = InvisibleWatermark().examine(subject(content, deep=True))
+    assert evidence.silence is Silence.INCONCLUSIVE
+    assert [finding.code for finding in evidence.findings] == ["watermark-identifier"]
+    assert b"123456".hex() in evidence.traces[0].value

@@ -1,0 +1,166 @@
+"""What assay's own invisible mark survives, how it looks in decibels, and how often it is read where none is.
+
+    python benchmarks/marks.py FOLDER [--photos 300] [--unmarked N] [--words N]
+
+FOLDER holds `pack.csv` (file, label, source …) and `images/`. Marked are JPEG pictures labelled "real" with sides of at least 400
+pixels, in the order of their hashes; a payload counts only bit for bit. `--unmarked`: pictures of all labels searched for a
+mark that is not there. `--words`: soft words taken at random positions of unmarked pictures and given to the decoder
+without asking for the fixed pattern first, to count how often a checksum holds by chance.
+"""
+
+import argparse
+import csv
+import hashlib
+import io
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from assay.detectors.watermarks import spread
+from assay.detectors.watermarks.convolution import decoded_bits
+
+Attack = Callable[[Image.Image, np.random.Generator], Image.Image]
+
+
+def names(folder: Path, *, real: bool) -> list[str]:
+    with (folder / "pack.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if not real or row["label"] == "real"]
+    return sorted((row["file"] for row in rows), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+
+
+def jpeg(quality: int) -> Attack:
+    def apply(image: Image.Image, random: np.random.Generator) -> Image.Image:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=quality)
+        return Image.open(buffer)
+
+    return apply
+
+
+def webp(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=75)
+    return Image.open(buffer)
+
+
+def resize(factor: float) -> Attack:
+    def apply(image: Image.Image, random: np.random.Generator) -> Image.Image:
+        return image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
+
+    return apply
+
+
+def crop(kept: float) -> Attack:
+    def apply(image: Image.Image, random: np.random.Generator) -> Image.Image:
+        width, height = int(image.width * kept), int(image.height * kept)
+        across, down = (int(random.integers(0, room + 1)) for room in (image.width - width, image.height - height))
+        return image.crop((across, down, across + width, down + height))
+
+    return apply
+
+
+def both(first: Attack, second: Attack) -> Attack:
+    return lambda image, random: second(first(image, random), random)
+
+
+ATTACKS: dict[str, Attack] = {
+    "nothing": lambda image, random: image,
+    "JPEG 75": jpeg(75),
+    "JPEG 50": jpeg(50),
+    "JPEG 30": jpeg(30),
+    "WebP 75": webp,
+    "resize 0.5": resize(0.5),
+    "resize 0.75": resize(0.75),
+    "resize 1.25": resize(1.25),
+    "resize 1.5": resize(1.5),
+    "crop to 0.9 of the sides": crop(0.9),
+    "crop to 0.8 of the sides": crop(0.8),
+    "crop to 0.9, JPEG 75": both(crop(0.9), jpeg(75)),
+    "resize 0.5, JPEG 75": both(resize(0.5), jpeg(75)),
+}
+
+
+def robustness(folder: Path, photos: int) -> None:
+    random = np.random.default_rng(1)
+    read: dict[str, int] = defaultdict(int)
+    seconds: dict[str, float] = defaultdict(float)
+    wrong = number = 0
+    decibels = []
+    for name in names(folder, real=True):
+        stored = Image.open(folder / "images" / name)
+        if stored.format != "JPEG" or min(stored.size) < 400:
+            continue
+        image, payload = stored.convert("RGB"), random.bytes(spread.PAYLOAD)
+        start = time.process_time()
+        marked = spread.embed(image, payload)
+        seconds["embedding"] += time.process_time() - start
+        error = np.asarray(marked, float) - np.asarray(image, float)
+        decibels.append(10 * np.log10(255**2 / (error**2).mean()))
+        for attack, apply in ATTACKS.items():
+            copy = apply(marked, random)
+            start = time.process_time()
+            decoded = spread.detect(copy)
+            seconds[attack] += time.process_time() - start
+            read[attack] += decoded is not None and decoded.payload == payload
+            wrong += decoded is not None and decoded.payload != payload
+        number += 1
+        if number == photos:
+            break
+    print(
+        f"{number} photos, PSNR mean {np.mean(decibels):.2f}, least {np.min(decibels):.2f} dB, {wrong} wrong payloads"
+    )
+    print(f"embedding {seconds['embedding'] / number * 1000:.0f} ms of processor time")
+    for attack in ATTACKS:
+        share, spent = read[attack] / number, seconds[attack] / number
+        print(f"  {attack:26} {share:6.1%} ({read[attack]}) {spent * 1000:.0f} ms")
+
+
+def unmarked(folder: Path, limit: int) -> None:
+    searched = found = 0
+    start = time.process_time()
+    for name in names(folder, real=False)[:limit]:
+        image = Image.open(folder / "images" / name)
+        if min(image.size) >= spread.SMALLEST:
+            searched += 1
+            found += spread.detect(image) is not None
+    spent = (time.process_time() - start) / max(searched, 1)
+    print(f"{searched} unmarked pictures, {found} marks read, {spent * 1000:.0f} ms each")
+
+
+def words(folder: Path, limit: int) -> None:
+    random = np.random.default_rng(2)
+    tried = held = 0
+    for name in names(folder, real=False):
+        image = Image.open(folder / "images" / name)
+        if min(image.size) < spread.SMALLEST:
+            continue
+        places = random.uniform(0, 128, (4000, 2))
+        bits = decoded_bits(spread.words_at(image.convert("RGB").convert("L"), places))
+        held += sum(spread.checked(row) is not None for row in bits)
+        tried += len(bits)
+        if tried >= limit:
+            break
+    print(f"{tried:,} words of unmarked pictures decoded without a pattern, {held} checksums held")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--photos", type=int, default=300)
+    parser.add_argument("--unmarked", type=int, default=0)
+    parser.add_argument("--words", type=int, default=0)
+    options = parser.parse_args()
+    if options.photos:
+        robustness(options.folder, options.photos)
+    if options.unmarked:
+        unmarked(options.folder, options.unmarked)
+    if options.words:
+        words(options.folder, options.words)
+
+
+if __name__ == "__main__":
+    main()
