@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from time import monotonic
 
+from assay.provenance.custody.statuses import ALTERED, FORGED, Found
 from assay.provenance.jumbf.store import StoredManifest
 from assay.provenance.trust import Purpose, TrustJudgement, TrustPolicy, judge
 from assay.provenance.trust.revocation import Revocation, revocation
@@ -53,6 +54,18 @@ def inherited_times(
             for source in sources.get(label, ()):
                 known[source] = min([*moments, *([known[source]] if source in known else [])])
     return known
+
+
+def vouching(
+    stamps: Mapping[str, CertifiedTime | None], statuses: Mapping[str, Found]
+) -> dict[str, CertifiedTime | None]:
+    """The stamps of links whose own signature and bytes hold: only these may save an earlier link."""
+    return {
+        label: stamp
+        for label, stamp in stamps.items()
+        if (found := statuses.get(label, Found())).has("claimSignature.validated")
+        and not found.failures(ALTERED | FORGED)
+    }
 
 
 def certify(

@@ -14,7 +14,7 @@ import cbor2
 from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
 from assay.provenance.custody import reading
-from assay.provenance.custody.certifying import Certified, certify, inherited_times, stamp_of
+from assay.provenance.custody.certifying import Certified, certify, inherited_times, stamp_of, vouching
 from assay.provenance.custody.chain import Axes, Axis, BottomLine, Custody, Gap, Ingredient, Link
 from assay.provenance.custody.history import Draft, bottom_line, headline, link_gaps, oldest_first, store_gaps, unbroken
 from assay.provenance.custody.identities import identities
@@ -85,7 +85,7 @@ class _Walk:
         # 5. Certify times first: a later link's time stamp may save an earlier one (§10.3.2.5, §15.8).
         stored = {label: self.store.find(label) for label in order}
         stamps = {label: stamp_of(stored[label], self.policy) for label in order}
-        inherited = inherited_times(order, sources, stamps)
+        inherited = inherited_times(order, sources, vouching(stamps, statuses))
         taken_in = {i.manifest: i for label in order for i in ingredients[label] if i.manifest}
         drafts: dict[str, Draft] = {}
         axes: dict[str, Axis] = {}
