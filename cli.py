@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, 
     "signatures": ("signatures", "Replay and check the log of all signatures made on this machine"),
     "derive": ("derive", "Make a derivative of a picture, signed with the original as its parent"),
     "audit": ("audit", "Examine folders, archives and buckets, and remember what was found"),
+    "serve": ("serve", "Run the scanning service and its page on this machine"),
     "report": ("report", "Summarise the rows of an audit again, without examining anything"),
     "dossier": ("dossier", "Put all that is known of one image on paper, sealed with your key"),
 }

@@ -61,3 +61,25 @@ def unable() -> Callable[[bytes], bytes]:
 def environment() -> Callable[[bytes], bytes]:
     """Answers with the number of threads that numeric libraries are told to use."""
     return lambda content: os.environ.get("OMP_NUM_THREADS", "").encode()
+
+
+def obeying() -> Callable[[bytes], bytes]:
+    """For a server: answers "examined" in its envelope, or does the harm that the upload names."""
+
+    def examine(message: bytes) -> bytes:
+        content = message[4 + int.from_bytes(message[:4], "big") :]
+        match content.split(b" ")[0]:
+            case b"crash":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case b"killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case b"hang":
+                time.sleep(600)
+            case b"lie":
+                return b"\x00\x00\xff\xff no envelope"
+            case b"slow":
+                time.sleep(0.4)
+        head = json.dumps({"error": "", "origin": "", "basis": "", "seconds": 0.4}).encode()
+        return len(head).to_bytes(4, "big") + head + b"examined"
+
+    return examine

@@ -70,6 +70,11 @@ def _writing(form: str, stream: TextIO, policy: TrustPolicy, depth: int) -> Iter
             raise ValueError(f"no presenter for {form!r}")
 
 
+def line(outcome: Outcome) -> str:
+    """One outcome as the line of JSON that `assay verify --format json` prints, with its line break."""
+    return (_failure(outcome) if isinstance(outcome, Failure) else _document(outcome)) + "\n"
+
+
 def _document(examined: Examined) -> str:
     return to_json(examined.custody)
 

@@ -1,0 +1,102 @@
+"""The way from the event loop into the pool: bounded, counted, given up when nobody waits any more.
+
+Rules: what cannot be examined soon is refused at once with the time after which to try again; upload bytes in memory are
+bounded in sum; a caller who hangs up frees the place in the queue.
+"""
+
+import asyncio
+import contextlib
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
+
+from assay.provenance.errors import AssayError
+from assay.scanning.service.examining import WARM, Answer, Task
+from assay.scanning.worker import ParserCrashed, Pool
+
+_FIRST_GUESS = 0.5  # seconds for one file, before any was measured
+_WEIGHT = 0.1  # of the newest measurement in the moving average
+
+
+class Busy(AssayError):
+    """There is too much to do; `retry_after` is in whole seconds."""
+
+    def __init__(self, reason: str, retry_after: float) -> None:
+        self.retry_after = max(1, math.ceil(retry_after))
+        super().__init__(reason, f"try again in {self.retry_after} s")
+
+
+class Abandoned(AssayError):
+    """The caller hung up before there was an answer."""
+
+
+class Examiner:
+    """Asks the pool. Used from one event loop; `waiting` counts what was submitted and is not answered yet."""
+
+    def __init__(self, pool: Pool, *, queue: int, held: int) -> None:
+        self._pool, self._most, self._most_held = pool, pool.size + queue, held
+        self._held = 0
+        self._mean = _FIRST_GUESS
+        self.waiting = 0
+        self.warm = False
+
+    async def warm_up(self) -> None:
+        """Start every child and load its model. Raises `WorkersFailed`."""
+        tasks = [self._pool.submit(Task(do=WARM).packed()) for _ in range(self._pool.size)]
+        await asyncio.gather(*map(asyncio.wrap_future, tasks))
+        self.warm = True
+
+    def check(self) -> None:
+        """Raise `Busy` where another examination would wait too long."""
+        if self.waiting >= self._most:
+            raise Busy(f"{self.waiting} examinations are waiting already", self.waiting * self._mean / self._pool.size)
+
+    @contextlib.asynccontextmanager
+    async def holding(self, size: int) -> AsyncIterator[None]:
+        """Account for an upload in memory. Raises `Busy` where there are too many bytes already."""
+        if self._held and self._held + size > self._most_held:
+            raise Busy("too many uploads are in memory already", self.waiting * self._mean / self._pool.size)
+        self._held += size
+        try:
+            yield
+        finally:
+            self._held -= size
+
+    async def ask(self, task: Task, *, hung_up: Callable[[], Awaitable[None]] | None = None) -> Answer:
+        """The answer to one task. Raises `Busy`, `ParserCrashed`, `WorkersFailed` or `Abandoned`.
+
+        `hung_up` returns when the caller is gone.
+        """
+        self.check()
+        return await self.ask_patiently(task, hung_up=hung_up)
+
+    async def ask_patiently(self, task: Task, *, hung_up: Callable[[], Awaitable[None]] | None = None) -> Answer:
+        """The same without a limit to the queue: for work that was accepted before."""
+        self.waiting += 1
+        future = self._pool.submit(task.packed())
+        try:
+            message = await self._answered(future, hung_up)
+        finally:
+            self.waiting -= 1
+        try:
+            answer = Answer.unpacked(message)
+        except (ValueError, TypeError, RecursionError):
+            raise ParserCrashed("its answer is malformed") from None
+        if answer.error == "MemoryError":
+            raise ParserCrashed("it needs more memory than a worker may use")
+        self._mean += _WEIGHT * (answer.seconds - self._mean)
+        return answer
+
+    async def _answered(self, future: "Future[bytes]", hung_up: Callable[[], Awaitable[None]] | None) -> bytes:
+        answered = asyncio.wrap_future(future)
+        if hung_up is None:
+            return await answered
+        gone = asyncio.ensure_future(hung_up())
+        try:
+            await asyncio.wait({answered, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+        if not answered.done():
+            answered.cancel()  # takes it out of the queue; what is in a child already goes on to its end
+            raise Abandoned("the caller hung up")
+        return answered.result()

@@ -1,0 +1,83 @@
+"""`/v1/scan` and `/v1/verify`: one image in, the same document out that the command line prints.
+
+Rules: the body of an answer is byte for byte the command's; a content that cannot be examined is answered with the
+command's failure document and a 4xx status.
+"""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from assay.scanning.service import examples
+from assay.scanning.service.examining import SCAN, VERIFY, Answer, Task
+from assay.scanning.service.refusing import CONTENT_STATUS
+from assay.scanning.service.state import held, service_of
+
+router = APIRouter(prefix="/v1", tags=["examination"])
+
+Name = Annotated[str, Query(description="What to call a raw body in the answer; a form's file has a name of its own.")]
+Deep = Annotated[
+    bool, Query(description="Search for seconds: cropped or rescaled watermarks, traces in large pictures.")
+]
+Prior = Annotated[
+    float | None,
+    Query(gt=0, lt=1, description="Your own probability, before looking, that such an image is generated."),
+]
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            },
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+@router.post(
+    "/scan",
+    summary="Where an image comes from, who says so and how sure that is",
+    openapi_extra=BODY,
+    response_class=Response,
+    responses=examples.ANSWERS,
+)
+async def scan(request: Request, name: Name = "image", deep: Deep = False, prior: Prior = None) -> Response:
+    """The report (`assay.report/1`), byte for byte as `assay scan --format json` prints it."""
+    service = service_of(request)
+    async with service.examiner.holding(held(request, service.settings)):
+        upload = await service.upload(request)
+        task = Task(do=SCAN, name=upload.name, deep=deep, prior=prior, content=upload.content)
+        return document(await service.examine(request, task))
+
+
+@router.post(
+    "/verify",
+    summary="Who signed an image, every step before, and whether it all holds",
+    openapi_extra=BODY,
+    response_class=Response,
+    responses=examples.ANSWERS,
+)
+async def verify(request: Request, name: Name = "image") -> Response:
+    """The chain of custody (`assay.custody/1`), byte for byte as `assay verify --format json` prints it."""
+    service = service_of(request)
+    async with service.examiner.holding(held(request, service.settings)):
+        upload = await service.upload(request)
+        task = Task(do=VERIFY, name=upload.name, content=upload.content)
+        return document(await service.examine(request, task))
+
+
+def document(answer: Answer) -> Response:
+    """The worker's answer as it is."""
+    status = HTTPStatus.OK
+    if answer.error:
+        status = CONTENT_STATUS.get(answer.error, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return Response(answer.body, status_code=status.value, media_type="application/json")

@@ -1,0 +1,93 @@
+"""The application: routes, guard, start and end of the pool.
+
+Rules: the server is ready when every worker has its model; when told to end it finishes what it accepted.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.responses import Response
+
+from assay import __version__
+from assay.provenance.errors import AssayError
+from assay.provenance.trust import default_policy
+from assay.scanning.service import api, examples, page
+from assay.scanning.service.admitting import Examiner
+from assay.scanning.service.examining import Examining
+from assay.scanning.service.guarding import Guard
+from assay.scanning.service.metrics import CONTENT_TYPE, Metrics
+from assay.scanning.service.receiving import Malformed
+from assay.scanning.service.refusing import problem, refused
+from assay.scanning.service.settings import Settings
+from assay.scanning.service.state import Service, service_of
+from assay.scanning.worker import Examine, Pool
+
+
+def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> FastAPI:
+    """The application of one server. `make` builds the examiner in each worker; the default is the real one."""
+    make = make or Examining(model=settings.model, policy=default_policy(), limits=settings.limits)
+    pool = Pool(make, size=settings.size, limits=settings.worker_limits)
+    examiner = Examiner(pool, queue=settings.queue, held=settings.held)
+    metrics = Metrics(lambda: examiner.waiting, lambda: examiner.warm)
+    service = Service(settings=settings, examiner=examiner, metrics=metrics)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        pool.__enter__()
+        warming = asyncio.ensure_future(examiner.warm_up())
+        try:
+            yield
+        finally:
+            warming.cancel()
+            await asyncio.get_running_loop().run_in_executor(None, pool.close)
+
+    app = FastAPI(
+        title="assay",
+        version=__version__,
+        summary="Where does an image come from, who says so, and how sure can we be?",
+        license_info={"name": "Apache-2.0"},
+        lifespan=life,
+        docs_url=None,  # they load scripts from elsewhere
+        redoc_url=None,
+        telemetry=dict.fromkeys(
+            ("auto_configure", "tracing", "metrics", "logs"), False
+        ),  # whatever the environment says
+    )
+    app.state.service = service
+    generate = app.openapi
+    app.openapi = lambda: examples.filled(generate())  # type: ignore[method-assign]
+    app.add_middleware(Guard, settings=settings, metrics=metrics)
+    app.add_exception_handler(AssayError, refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.include_router(api.router)
+    app.include_router(page.router)
+    _add_watching(app)
+    return app
+
+
+def _add_watching(app: FastAPI) -> None:
+    @app.get("/healthz", tags=["watching"], summary="Whether the server lives")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["watching"], summary="Whether every worker is warm", response_class=Response)
+    async def readyz(request: Request) -> Response:
+        """200 when images are examined at once; 503 while models load, or while the server ends."""
+        service = service_of(request)
+        ready = service.examiner.warm and not service.draining
+        said = '{"status":"ready"}' if ready else '{"status":"not ready"}'
+        return Response(said, status_code=200 if ready else 503, media_type="application/json")
+
+    @app.get("/metrics", tags=["watching"], summary="Counters for Prometheus", response_class=Response)
+    async def metrics(request: Request) -> Response:
+        return Response(service_of(request).metrics.text(), media_type=CONTENT_TYPE)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first.get("loc", ()))
+    return problem(Malformed(f"{where}: {first.get('msg', 'is not valid')}", "see /openapi.json"))

@@ -1,0 +1,162 @@
+"""What a worker does with one upload: scan, verify or look at it, and answer with the bytes that go to the caller.
+
+Rules: tasks and answers are an envelope (four bytes of length, JSON, bytes), never a pickle; the model is warm before the
+first task; whatever the content does, an answer comes back or the process dies.
+"""
+
+import io
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from assay.provenance.asset import Asset, Limits
+from assay.provenance.custody.examining import Examined
+from assay.provenance.custody.verifying import verify
+from assay.provenance.errors import AssayError
+from assay.provenance.trust import TrustPolicy
+from assay.scanning.audit.examining import Scanning
+from assay.scanning.report import custody_presenting
+from assay.scanning.report.document import to_json
+from assay.scanning.scan import Failure, Report, Scanner
+
+SCAN, VERIFY, LOOK, WARM = "scan", "verify", "look", "warm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What to do with one content. `do` is scan, verify, look (the page's fragment) or warm; `name` what the caller calls it."""
+
+    do: str
+    name: str = "image"
+    deep: bool = False
+    prior: float | None = None
+    content: bytes = b""
+
+    def packed(self) -> bytes:
+        """The task as the child gets it."""
+        return _pack({"do": self.do, "name": self.name, "deep": self.deep, "prior": self.prior}, self.content)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of a task. `error` is the kind of failure where the content could not be examined; `body` says it too.
+
+    `origin` and `basis` are the verdict's, for counting; `seconds` is the time that the child took.
+    """
+
+    error: str = ""
+    origin: str = ""
+    basis: str = ""
+    seconds: float = 0.0
+    body: bytes = b""
+
+    def packed(self) -> bytes:
+        """The answer as the server gets it."""
+        head = asdict(self)
+        body = head.pop("body")
+        return _pack(head, body)
+
+    @classmethod
+    def unpacked(cls, message: bytes) -> "Answer":
+        """Read what a child sent; it may have been taken over, so nothing of it is trusted. Raises `ValueError`."""
+        head, body = _unpack(message)
+        texts = {name: head.get(name) for name in ("error", "origin", "basis")}
+        seconds = head.get("seconds")
+        if not all(isinstance(text, str) and len(text) < 100 for text in texts.values()):
+            raise ValueError("malformed")
+        if not isinstance(seconds, float | int):
+            raise ValueError("malformed")
+        return cls(**{name: str(text) for name, text in texts.items()}, seconds=float(seconds), body=body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examining:
+    """How to build an examiner in another process. Call it there; it gives the function that answers packed tasks."""
+
+    model: str | None
+    policy: TrustPolicy
+    limits: Limits
+
+    def __call__(self) -> Callable[[bytes], bytes]:
+        warm = Scanning(model=self.model, policy=self.policy).scanner()
+        usual, deep = (
+            Scanner(signals=warm.signals, policy=self.policy, limits=self.limits, deep=how) for how in (False, True)
+        )
+
+        def examine(message: bytes) -> bytes:
+            head, content = _unpack(message)
+            task = Task(**head, content=content)
+            del message
+            started = time.perf_counter()
+            try:
+                answer = _answer(task, deep if task.deep else usual)
+            except MemoryError:
+                answer = Answer(error="MemoryError", body=b"examining it needs more memory than a worker may use")
+            return Answer(
+                error=answer.error,
+                origin=answer.origin,
+                basis=answer.basis,
+                seconds=time.perf_counter() - started,
+                body=answer.body,
+            ).packed()
+
+        return examine
+
+
+def _answer(task: Task, scanner: Scanner) -> Answer:
+    match task.do:
+        case "verify":
+            return _verified(task, scanner)
+        case "warm":
+            scanner.scan(Asset.from_bytes(_plain_picture()))
+            return Answer()
+        case _:
+            return _scanned(task, scanner)
+
+
+def _scanned(task: Task, scanner: Scanner) -> Answer:
+    outcome: Report | Failure
+    try:
+        outcome = scanner.scan(Asset.from_bytes(task.content, name=task.name, limits=scanner.limits))
+    except AssayError as error:
+        outcome = Failure(task.name, error)
+    if task.do == LOOK:
+        from assay.scanning.service.looking import fragment
+
+        body = fragment(outcome, prior=task.prior).encode()
+    else:
+        body = to_json(outcome, prior=task.prior).encode() + b"\n"
+    if isinstance(outcome, Failure):
+        return Answer(error=type(outcome.error).__name__, body=body)
+    return Answer(origin=outcome.verdict.origin.value, basis=outcome.verdict.basis.word, body=body)
+
+
+def _verified(task: Task, scanner: Scanner) -> Answer:
+    try:
+        asset = Asset.from_bytes(task.content, name=task.name, limits=scanner.limits)
+        examined = Examined(asset, verify(asset, scanner.policy))
+    except AssayError as error:
+        return Answer(error=type(error).__name__, body=custody_presenting.line(Failure(task.name, error)).encode())
+    return Answer(origin=examined.custody.bottom_line.value, body=custody_presenting.line(examined).encode())
+
+
+def _plain_picture() -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.effect_mandelbrot((320, 320), (-2.0, -1.5, 1.0, 1.5), 40).convert("RGB").save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def _pack(head: dict[str, object], body: bytes) -> bytes:
+    text = json.dumps(head).encode()
+    return len(text).to_bytes(4, "big") + text + body
+
+
+def _unpack(message: bytes) -> tuple[dict[str, object], bytes]:
+    end = 4 + int.from_bytes(message[:4], "big")
+    head = json.loads(message[4:end])
+    if not isinstance(head, dict):
+        raise ValueError("malformed")
+    return head, message[end:]

@@ -1,0 +1,47 @@
+"""What the service counts, in the Prometheus text format.
+
+Rules: labels are from closed sets, never from uploads; a registry of its own for each server.
+"""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """Counters of one server. `waiting` tells the depth of the queue."""
+
+    def __init__(self, waiting: Callable[[], int], warm: Callable[[], bool]) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "assay_requests_total", "Answered requests", ("route", "status"), registry=self._registry
+        )
+        self.seconds = Histogram(
+            "assay_request_seconds",
+            "From the request's head to the last byte of its answer",
+            ("route",),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.examining = Histogram(
+            "assay_examining_seconds",
+            "Within a worker, for one file",
+            ("task",),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.verdicts = Counter("assay_verdicts_total", "Verdicts given", ("origin", "basis"), registry=self._registry)
+        self.uploads = Counter("assay_upload_bytes_total", "Bytes received for examination", registry=self._registry)
+        self.crashes = Counter(
+            "assay_worker_crashes_total", "Files that cost a worker process", registry=self._registry
+        )
+        self.jobs = Gauge("assay_jobs", "Jobs by state", ("state",), registry=self._registry)
+        Gauge("assay_waiting", "Examinations submitted and not answered", registry=self._registry).set_function(waiting)
+        Gauge("assay_ready", "1 when every worker is warm", registry=self._registry).set_function(warm)
+
+    def text(self) -> bytes:
+        """Everything counted so far."""
+        return generate_latest(self._registry)

@@ -1,0 +1,73 @@
+"""The page at `/`: drop an image, see where it comes from; works without its script, with a keyboard, read aloud.
+
+Rules: one small script and one style sheet of our own, served from here; the answer is made in a worker; what the browser is
+allowed to load is in the policy that `guarding` sends.
+"""
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import HTMLResponse, Response
+
+from assay import __version__
+from assay.provenance.errors import AssayError
+from assay.scanning.service.examining import LOOK, Task
+from assay.scanning.service.looking import templates
+from assay.scanning.service.refusing import headers_of, status_of
+from assay.scanning.service.state import held, service_of
+
+router = APIRouter(include_in_schema=False)
+_STATIC = files("assay") / "scanning" / "service" / "static"
+_REPORT = files("assay") / "scanning" / "report" / "templates"
+_KINDS = {"service.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+
+@router.get("/")
+async def home(request: Request) -> Response:
+    """The page before anything was examined."""
+    return HTMLResponse(_whole(request))
+
+
+@router.post("/look")
+async def look(request: Request, deep: Annotated[bool, Query()] = False) -> Response:
+    """One picture's answer: a piece of HTML for the script, the whole page for a browser without it."""
+    service = service_of(request)
+    piece = "x-fragment" in request.headers
+    try:
+        async with service.examiner.holding(held(request, service.settings)):
+            upload = await service.upload(request)
+            task = Task(do=LOOK, name=upload.name, deep=deep, content=upload.content)
+            answer = (await service.examine(request, task)).body.decode()
+    except AssayError as error:
+        if piece:
+            raise
+        answer = templates().get_template("refused.html.j2").render(name="the upload", error=error)
+        return HTMLResponse(_whole(request, answer), status_code=status_of(error).value, headers=headers_of(error))
+    return HTMLResponse(answer if piece else _whole(request, answer))
+
+
+@router.get("/static/service.css")
+async def style() -> Response:
+    """The report's style sheets and the page's own."""
+    return Response(_style(), media_type="text/css")
+
+
+@router.get("/static/{name}")
+async def static(name: str) -> Response:
+    """The script and the icon."""
+    if name not in _KINDS:
+        return Response(status_code=404)
+    return Response((_STATIC / name).read_bytes(), media_type=_KINDS[name])
+
+
+@lru_cache(maxsize=1)
+def _style() -> bytes:
+    parts = (_REPORT / "page.css", _REPORT / "custody.css", _STATIC / "service.css")
+    return b"\n".join(part.read_bytes() for part in parts)
+
+
+def _whole(request: Request, answer: str = "") -> str:
+    limit = f"{service_of(request).settings.upload / 2**20:,.0f} MB"
+    return templates().get_template("page.html.j2").render(answer=answer, limit=limit, version=__version__)

@@ -1,0 +1,127 @@
+"""Reading what was uploaded: raw bytes or a form, within limits of size and time, in memory and nowhere else.
+
+Rules: a body that is announced or grows too large is refused before it is kept; one that does not arrive in time is given up;
+a form's files never touch the disk.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
+from typing import cast
+
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from assay.provenance.errors import AssayError, LimitExceeded
+from assay.scanning.service.admitting import Abandoned
+
+_FORM_SLACK = 64 * 1024  # bytes of boundaries and fields around the files of a form
+_DISCARD = 64 * 1024 * 1024  # bytes of a refused body that are read so that its sender hears the refusal
+_DISCARD_SECONDS = 5.0
+DEFAULT_NAME = "image"
+
+
+class TooSlow(AssayError):
+    """A body did not arrive in time."""
+
+
+class Malformed(AssayError):
+    """A request that cannot be understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file as it came. `name` is the caller's."""
+
+    name: str
+    content: bytes
+
+
+class _InMemory(MultiPartParser):
+    """Starlette's parser, which would write what is larger than a mebibyte to the disk."""
+
+    spool_max_size = 2**62
+
+
+async def receive(request: Request, *, limit: int, seconds: float, files: int = 1) -> tuple[Upload, ...]:
+    """The uploads of one request: the body itself, or every file of a form.
+
+    `limit` is for all bytes together. Raises `LimitExceeded`, `TooSlow`, `Malformed` or `Abandoned`.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    form = kind == "multipart/form-data"
+    most = limit + (_FORM_SLACK if form else 0)
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > most:
+        if int(announced) <= _DISCARD:
+            await _discard(request)
+        raise LimitExceeded("the upload", "bytes", found=int(announced), limit=limit)
+    try:
+        async with asyncio.timeout(seconds):
+            if form:
+                return await _form(request, most=most, limit=limit, files=files)
+            body = bytearray()
+            async for part in _bounded(request, most, limit):
+                body += part
+    except TimeoutError:
+        raise TooSlow(
+            f"the upload did not arrive within {seconds:g} seconds", "send it faster, or a smaller one"
+        ) from None
+    if not body:
+        raise Malformed("there is no file in this request", "send an image as the body, or as the file of a form")
+    return (Upload(_name(request), bytes(body)),)
+
+
+def _name(request: Request) -> str:
+    return request.query_params.get("name") or DEFAULT_NAME
+
+
+async def _bounded(request: Request, most: int, limit: int) -> AsyncGenerator[bytes, None]:
+    seen = 0
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise Abandoned("the caller hung up")
+        part, more = message.get("body", b""), message.get("more_body", False)
+        seen += len(part)
+        if seen > most:
+            if more:
+                await _discard(request)
+            raise LimitExceeded("the upload", "bytes", found=seen, limit=limit)
+        if part:
+            yield part
+
+
+async def _form(request: Request, *, most: int, limit: int, files: int) -> tuple[Upload, ...]:
+    stream = _bounded(request, most, limit)
+    try:
+        form = await _InMemory(
+            Headers(request.headers), stream, max_files=files, max_fields=20, max_part_size=_FORM_SLACK
+        ).parse()
+    except MultiPartException as error:
+        raise Malformed(f"the form cannot be read: {error.message}", "send multipart/form-data") from None
+    found = [
+        Upload(value.filename or _name(request), cast("SpooledTemporaryFile[bytes]", value.file).read())
+        for _, value in form.multi_items()
+        if isinstance(value, UploadFile)
+    ]
+    if not any(upload.content for upload in found):
+        raise Malformed("there is no file in this form", "name the field “file”")
+    return tuple(found)
+
+
+async def _discard(request: Request) -> None:
+    """Read on for a while: who is cut off in the middle of sending never reads why."""
+    seen = 0
+    try:
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            while seen < _DISCARD:
+                message = await request.receive()
+                seen += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
+    except TimeoutError:
+        return

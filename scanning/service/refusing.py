@@ -1,0 +1,104 @@
+"""The only mapping of failures to HTTP: which status, which words.
+
+Rules: problems are `application/problem+json` (RFC 9457); what a caller can do about it is in `hint`; nothing of our inside
+(paths, traces) gets out.
+"""
+
+import json
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from assay.provenance.errors import AssayError, LimitExceeded
+from assay.scanning.service.admitting import Abandoned, Busy
+from assay.scanning.service.receiving import Malformed, TooSlow
+from assay.scanning.worker import ParserCrashed, WorkersFailed
+
+CONTENT_STATUS = {  # kind of a failure that is the content's → status; every other kind is 422
+    "UnsupportedFormat": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "LimitExceeded": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+}
+
+
+class Unauthorised(AssayError):
+    """No key, or one that is not known."""
+
+
+class Forbidden(AssayError):
+    """A key that may not do this, a page of another site, or a host name that is not ours."""
+
+
+class Unknown(AssayError):
+    """There is no such thing here (any more)."""
+
+
+class Conflicting(AssayError):
+    """The same idempotency key with another request."""
+
+
+def status_of(error: AssayError) -> HTTPStatus:
+    """The status that a failure is answered with."""
+    match error:
+        case Busy():
+            return HTTPStatus.TOO_MANY_REQUESTS
+        case LimitExceeded():
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        case TooSlow():
+            return HTTPStatus.REQUEST_TIMEOUT
+        case Unauthorised():
+            return HTTPStatus.UNAUTHORIZED
+        case Forbidden():
+            return HTTPStatus.FORBIDDEN
+        case Unknown():
+            return HTTPStatus.NOT_FOUND
+        case Conflicting():
+            return HTTPStatus.CONFLICT
+        case WorkersFailed() | ParserCrashed(foreign=True):
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        case ParserCrashed():
+            return HTTPStatus.INTERNAL_SERVER_ERROR
+        case Malformed() | Abandoned():  # who hung up reads no answer
+            return HTTPStatus.BAD_REQUEST
+        case _:
+            return HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def headers_of(error: AssayError) -> dict[str, str]:
+    """Headers that go with a failure."""
+    match error:
+        case Busy():
+            return {"Retry-After": str(error.retry_after)}
+        case Unauthorised():
+            return {"WWW-Authenticate": 'Basic realm="assay", charset="UTF-8"'}
+        case WorkersFailed() | ParserCrashed(foreign=True):
+            return {"Retry-After": "5"}
+        case TooSlow() | LimitExceeded():
+            return {"Connection": "close"}
+        case _:
+            return {}
+
+
+def problem(error: AssayError) -> Response:
+    """A failure as an answer."""
+    status = status_of(error)
+    body = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "kind": type(error).__name__,
+        "detail": error.message,
+        "hint": error.hint,
+    }
+    return Response(
+        json.dumps(body, ensure_ascii=True) + "\n",
+        status_code=status.value,
+        headers=headers_of(error),
+        media_type="application/problem+json",
+    )
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """What the framework calls for every `AssayError`."""
+    assert isinstance(error, AssayError)
+    return problem(error)

@@ -1,0 +1,138 @@
+"""Running the server: one process with an event loop, its workers beside it, until it is told to end.
+
+Rules: bound to the loopback unless told otherwise, and to others only with keys or on explicit wish; SIGTERM and SIGINT
+drain: no new connection, what was accepted is finished; connections that send no request are closed.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from assay.provenance.errors import AssayError
+from assay.scanning.service.app import create
+from assay.scanning.service.settings import LOOPBACK, Settings
+from assay.scanning.worker import Examine
+
+
+class CannotListen(AssayError):
+    """The address is taken, not ours, or open to others without keys."""
+
+
+def serve(
+    settings: Settings,
+    *,
+    stop_after: float | None = None,
+    stop: threading.Event | None = None,
+    say: Callable[[str], None] = print,
+    make: Callable[[], Examine] | None = None,
+) -> None:
+    """Serve until a signal, for `stop_after` seconds, or until `stop` is set. Raises `CannotListen`.
+
+    `say` is told the address; `make` builds the examiner in each worker, where it is not the real one.
+    """
+    if settings.host not in LOOPBACK and not settings.unprotected:
+        raise CannotListen(
+            f"{settings.host}: others could reach this server, and it asks nobody for a key",
+            "make a key with `assay serve keys add NAME --state FOLDER`, or say --unprotected behind a gateway of your own",
+        )
+    listener = _listener(settings)
+    host, port = listener.getsockname()[:2]
+    say(f"assay: serving at http://{f'[{host}]' if ':' in host else host}:{port}/")
+    config = uvicorn.Config(
+        create(settings, make=make),
+        http=_protocol(settings.head),
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=max(5, int(settings.head)),
+        timeout_graceful_shutdown=int(settings.drain),
+    )
+    server = _Server(config)
+    if stop_after is not None or stop is not None:
+        threading.Thread(target=_end, args=(server, stop or threading.Event(), stop_after), daemon=True).start()
+    server.run(sockets=[listener])
+    if not server.started:
+        raise CannotListen("the server did not start; its log says why")
+
+
+def _listener(settings: Settings) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(1024)
+    except OSError as error:
+        raise CannotListen(
+            f"{settings.host}:{settings.port}: {error.strerror or error}", "choose another with --port"
+        ) from error
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Ends with the program's own exit code: uvicorn's raises the signal once more when it is done."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _end(server: uvicorn.Server, stop: threading.Event, seconds: float | None) -> None:
+    stop.wait(seconds)
+    server.should_exit = True
+
+
+def _protocol(seconds: float) -> type[H11Protocol]:
+    """uvicorn's HTTP/1.1, which closes a connection whose next request's head does not arrive in time."""
+
+    class Impatient(H11Protocol):
+        _waiting: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._wait()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._stop()
+            elif self._waiting is None:
+                self._wait()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop()
+            super().connection_lost(exc)
+
+        def _wait(self) -> None:
+            self._waiting = self.loop.call_later(seconds, self._give_up)
+
+        def _stop(self) -> None:
+            if self._waiting is not None:
+                self._waiting.cancel()
+                self._waiting = None
+
+        def _give_up(self) -> None:
+            self._waiting = None
+            if (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing():
+                self.transport.close()
+
+    return Impatient

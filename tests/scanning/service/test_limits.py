@@ -1,0 +1,186 @@
+"""Hostile callers and hostile files: too large, too slow, too many, deadly; the server answers clearly and lives."""
+
+import os
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from misbehaving import obeying
+from outcomes import picture
+from serving import Server, served, served_here
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A server with small limits whose one worker does what uploads say."""
+    limits = {"seconds": 1.5, "queue": 3, "upload": 2_000_000, "held": 2_500_000, "head": 0.6, "receive": 0.6}
+    with served_here(obeying, **limits) as address:
+        yield address
+
+
+def post(address: str, content: bytes) -> httpx.Response:
+    return httpx.post(f"{address}/v1/scan", content=content, timeout=30, trust_env=False)
+
+
+def test_a_file_that_kills_its_worker_costs_one_answer(address: str) -> None:
+    for content, status, said in (
+        (b"crash", 500, "SIGSEGV"),
+        (b"lie", 500, "malformed"),
+        (b"hang", 500, "no answer within 1.5 seconds"),
+        (b"killed", 503, "killed"),
+    ):
+        answer = post(address, content)
+        assert (answer.status_code, answer.json()["status"]) == (status, status)
+        assert said in answer.json()["detail"]
+        assert post(address, b"fine").text == "examined"
+    assert answer.headers["retry-after"] == "5"
+    assert "assay_worker_crashes_total 4.0" in httpx.get(f"{address}/metrics", trust_env=False).text
+
+
+def test_a_full_queue_is_refused_with_the_time_to_wait(address: str) -> None:
+    with ThreadPoolExecutor(12) as callers:
+        answers = list(callers.map(lambda _: post(address, b"slow"), range(12)))
+        codes = sorted(answer.status_code for answer in answers)
+        assert set(codes) == {200, 429}
+        assert codes.count(200) >= 3  # one in work, two waiting
+        for answer in answers:
+            if answer.status_code == 429:
+                assert int(answer.headers["retry-after"]) >= 1
+                assert "waiting already" in answer.json()["detail"]
+        assert post(address, b"fine").status_code == 200
+
+
+def test_who_hangs_up_gives_up_the_place_in_the_queue(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    lines = [socket.create_connection((host, int(port))) for _ in range(4)]
+    for line in lines:
+        line.sendall(b"POST /v1/scan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nslow")
+    deadline = time.monotonic() + 5
+    while _waiting(address) < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for line in lines:
+        line.close()
+    while _waiting(address) > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert _waiting(address) <= 1
+    assert post(address, b"fine").status_code == 200
+
+
+def _waiting(address: str) -> float:
+    text = httpx.get(f"{address}/metrics", trust_env=False).text
+    return float(text.split("\nassay_waiting ")[1].split("\n")[0])
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_that_is_too_large_is_refused(address: str, announced: bool) -> None:
+    body = b"x" * 3_000_000
+    content = body if announced else iter([body[:1_500_000], body[1_500_000:]])
+    answer = httpx.post(f"{address}/v1/scan", content=content, timeout=30, trust_env=False)
+    assert answer.status_code == 413
+    assert "2,000,000" in answer.json()["detail"]
+    form = httpx.post(f"{address}/v1/scan", files={"file": ("a", body)}, timeout=30, trust_env=False)
+    assert form.status_code == 413
+    assert post(address, b"x" * 1_999_999).status_code == 200
+
+
+def test_a_length_that_nobody_could_send_is_refused_at_once(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        line.sendall(b"POST /v1/scan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999\r\n\r\n")
+        assert b" 413 " in line.recv(4096)
+
+
+def test_slow_senders_are_cut_off(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    started = time.monotonic()
+    lines = [socket.create_connection((host, int(port)), timeout=20) for _ in range(20)]
+    for number, line in enumerate(lines):
+        if number % 2:
+            line.sendall(b"POST /v1/scan HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+    for _ in range(4):  # trickling does not help
+        time.sleep(0.1)
+        for line in lines[1::2]:
+            line.sendall(b"z")
+    assert post(address, b"fine").status_code == 200  # meanwhile others are served
+    assert [line.recv(4096) for line in lines] == [b""] * 20
+    assert time.monotonic() - started < 10
+    for line in lines:
+        line.close()
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        line.sendall(b"POST /v1/scan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\nabc")
+        answer = line.recv(4096)
+        assert b" 408 " in answer
+        assert b"connection: close" in answer.lower()
+
+
+def test_idle_connections_may_be_used_again(address: str) -> None:
+    with httpx.Client(trust_env=False) as client:
+        for _ in range(3):
+            assert client.post(f"{address}/v1/scan", content=b"fine").text == "examined"
+            time.sleep(0.1)
+
+
+def test_uploads_in_memory_are_bounded_in_sum(address: str) -> None:
+    big = b"slow " + b"x" * 1_500_000
+    with ThreadPoolExecutor(3) as callers:
+        answers = list(callers.map(lambda _: post(address, big), range(3)))
+    assert {answer.status_code for answer in answers} == {200, 429}
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert "in memory" in refused.json()["detail"]
+
+
+def test_a_large_form_never_touches_the_disk(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: object) -> None:
+        raise AssertionError("an upload was written to disk")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", refuse)
+    answer = httpx.post(f"{address}/v1/scan", files={"file": ("a", b"x" * 1_900_000)}, timeout=30, trust_env=False)
+    assert answer.text == "examined"
+
+
+def test_a_worker_killed_from_outside_is_replaced(server: Server) -> None:
+    with server.client() as client:
+        before = server.workers()
+        assert len(before) == 1
+        os.kill(before[0], signal.SIGKILL)
+        assert client.post("/v1/scan", content=picture()).status_code == 200
+        assert len(after := server.workers()) == 1
+        assert after != before
+
+
+def test_sigterm_lets_the_work_in_hand_finish() -> None:
+    with served() as server:
+        answers: list[int] = []
+        callers = [
+            threading.Thread(
+                target=lambda: answers.append(post(server.address, picture(size=(1500, 1200))).status_code)
+            )
+            for _ in range(4)
+        ]
+        for caller in callers:
+            caller.start()
+        deadline = time.monotonic() + 10
+        while _waiting(server.address) < 2 and time.monotonic() < deadline:
+            pass
+        assert server.stop() == 0
+        for caller in callers:
+            caller.join()
+    assert answers.count(200) >= 2
+    assert not server.workers()
+
+
+def test_it_listens_to_this_machine_alone_unless_told() -> None:
+    from assay.scanning.service.running import CannotListen, serve
+    from assay.scanning.service.settings import Settings
+
+    assert Settings().host == "127.0.0.1"
+    with pytest.raises(CannotListen, match="asks nobody for a key"):
+        serve(Settings(host="0.0.0.0", port=0))
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CannotListen, match="in use"):
+        serve(Settings(port=taken.getsockname()[1], model=None))
