@@ -9,6 +9,7 @@ import contextlib
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
+from typing import Any
 
 from assay.provenance.errors import AssayError
 from assay.scanning.service.examining import WARM, Answer, Task
@@ -92,8 +93,9 @@ class Examiner:
         if hung_up is None:
             return await answered
         gone = asyncio.ensure_future(hung_up())
+        either: set[asyncio.Future[Any]] = {answered, gone}
         try:
-            await asyncio.wait({answered, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             gone.cancel()
         if not answered.done():

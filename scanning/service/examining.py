@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from assay.provenance.asset import Asset, Limits
 from assay.provenance.custody.examining import Examined
@@ -154,7 +155,7 @@ def _pack(head: dict[str, object], body: bytes) -> bytes:
     return len(text).to_bytes(4, "big") + text + body
 
 
-def _unpack(message: bytes) -> tuple[dict[str, object], bytes]:
+def _unpack(message: bytes) -> tuple[dict[str, Any], bytes]:
     end = 4 + int.from_bytes(message[:4], "big")
     head = json.loads(message[4:end])
     if not isinstance(head, dict):
