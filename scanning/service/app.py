@@ -52,9 +52,12 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
         lifespan=life,
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
-        telemetry=dict.fromkeys(
-            ("auto_configure", "tracing", "metrics", "logs"), False
-        ),  # whatever the environment says
+        telemetry={
+            "auto_configure": False,
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+        },  # whatever the environment says
     )
     app.state.service = service
     generate = app.openapi
