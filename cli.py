@@ -11,6 +11,7 @@ import click
 
 from assay import __version__
 from assay.provenance.errors import AssayError
+from assay.provenance.limits import check_setting
 
 COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, what `assay --help` says of it)
     "demo": ("demo", "Take a tour: generate, sign, edit, tamper, strip, launder, scan and report"),
@@ -65,6 +66,7 @@ def assay() -> None:
 def main() -> None:
     """The console script."""
     try:
+        check_setting()
         sys.exit(assay.main(standalone_mode=False))
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)

@@ -3,6 +3,7 @@
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`; a test compares the files with what this would write.
 """
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from assay.detectors.evidence import Basis, Origin
 from assay.detectors.signals import REGISTRY
 from assay.detectors.signals.rule_loading import all_rules
 from assay.detectors.source_types import SOURCE_TYPES
+from assay.provenance.limits import Limits
 from assay.scanning.gate import CONDITIONS
 from assay.scanning.words import (
     CHANGE,
@@ -27,9 +29,10 @@ from assay.scanning.words import (
     SURE,
     UNDETERMINED,
 )
+from assay.scanning.worker import WorkerLimits
 
 DOCS = Path(__file__).resolve().parent
-DOCUMENTS = ("commands.md", "signals.md", "verdicts.md")
+DOCUMENTS = ("commands.md", "hardening.md", "signals.md", "verdicts.md")
 _TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -86,6 +89,20 @@ def tables() -> dict[str, str]:
             ],
         ),
         "conflicts": table(("code", "what is said"), [(f"`{code}`", said) for code, said in CONFLICTS.items()]),
+        "limits": table(
+            ("name", "bounds", "default", "beyond it"),
+            [
+                (f"`{entry.name}`", entry.metadata["bounds"], f"{entry.default:,}", entry.metadata["beyond"])
+                for entry in dataclasses.fields(Limits)
+            ],
+        ),
+        "worker-limits": table(
+            ("name", "bounds", "default"),
+            [
+                (f"`{entry.name}`", entry.metadata["bounds"], f"{entry.default:,}")
+                for entry in dataclasses.fields(WorkerLimits)
+            ],
+        ),
         "enfsi": table(("likelihood ratio", "words"), ratios),
         "signals": table(
             ("name", "looks at", "speaks at most on"),

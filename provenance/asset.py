@@ -8,19 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.provenance.errors import LimitExceeded, UnreadableFile, UnsupportedFormat
+from assay.provenance.limits import DEFAULT_LIMITS, Limits
 from assay.provenance.media_type import MediaType, describe, sniff
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What assay refuses to open. Units: bytes, pixels of one frame, frames."""
-
-    bytes: int = 256 * 1024 * 1024
-    pixels: int = 178_000_000
-    frames: int = 1_000
-
-
-DEFAULT_LIMITS = Limits()
+__all__ = ["DEFAULT_LIMITS", "Asset", "Limits"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
 from assay.provenance.errors import DecodeFailed, LimitExceeded, MissingExtra, UnsupportedFormat
+from assay.provenance.frames import count_frames
 from assay.provenance.media_type import MediaType
 
 _PILLOW_FORMATS = {
@@ -47,6 +48,9 @@ def open_image(asset: Asset, *, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
     if formats is None:
         raise UnsupportedFormat(asset.name, f"{asset.media_type}, which assay reads but does not decode")
     _ensure_plugin(asset.media_type)
+    frames = count_frames(asset.content, asset.media_type, limit=limits.frames)
+    if frames > limits.frames:
+        raise LimitExceeded(asset.name, "frames or more", found=frames, limit=limits.frames)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own limit below replaces Pillow's DecompressionBombWarning

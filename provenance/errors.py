@@ -46,7 +46,8 @@ class LimitExceeded(AssayError):
 
     def __init__(self, name: str, what: str, *, found: int, limit: int) -> None:
         super().__init__(
-            f"{name}: {found:,} {what} exceed the limit of {limit:,}", "raise the limit if you trust the file"
+            f"{name}: {found:,} {what} exceed the limit of {limit:,}",
+            "raise the limit with ASSAY_LIMITS if you trust the file",
         )
 
 

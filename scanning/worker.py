@@ -2,10 +2,12 @@
 
 Rules: a child gets bytes and gives back bounded bytes, never a pickle; whatever happens to it costs one answer and no other;
 every child computes with one thread, so that as many children as cores do not fight; children ignore Ctrl-C and end when
-their parent is gone.
+their parent is gone; before the first file a child gives up network, programs and writing (`confining`); what harmed a
+child is not opened again.
 """
 
 import contextlib
+import hashlib
 import os
 import queue
 import resource
@@ -15,18 +17,20 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Self
 
 from assay.provenance.errors import AssayError
+from assay.scanning.confining import confine
 
 Examine = Callable[[bytes], bytes]
 _MEBIBYTE = 1024 * 1024
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 _START_SECONDS = 120.0
+UNCONFINED = "ASSAY_UNCONFINED"  # set to 1 where the kernel refuses the filter and something else confines
 
 
 class ParserCrashed(AssayError):
@@ -34,6 +38,7 @@ class ParserCrashed(AssayError):
 
     def __init__(self, reason: str, *, foreign: bool = False) -> None:
         super().__init__(f"crashed the parser: {reason}", "the file may be hostile; nothing of it was believed")
+        self.reason = reason
         self.foreign = foreign
 
 
@@ -43,14 +48,17 @@ class WorkersFailed(AssayError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerLimits:
-    """What one child may use. `memory` is address space in bytes, `resident` what it may keep between files,
-    `cpu_seconds` and `seconds` are for one file, `answer` in bytes."""
+    """What one child may use; each field's metadata says what it bounds."""
 
-    memory: int = 4096 * _MEBIBYTE
-    resident: int = 1536 * _MEBIBYTE
-    cpu_seconds: int = 60
-    seconds: float = 180.0
-    answer: int = 4 * _MEBIBYTE
+    memory: int = field(default=4096 * _MEBIBYTE, metadata={"bounds": "bytes of address space"})
+    resident: int = field(
+        default=1536 * _MEBIBYTE, metadata={"bounds": "bytes held between files; a child above is replaced"}
+    )
+    cpu_seconds: int = field(default=60, metadata={"bounds": "seconds of processor time for one file"})
+    seconds: float = field(default=180.0, metadata={"bounds": "seconds until the answer for one file"})
+    answer: int = field(default=4 * _MEBIBYTE, metadata={"bounds": "bytes of one answer"})
+    written: int = field(default=0, metadata={"bounds": "bytes of a file it writes"})
+    descriptors: int = field(default=256, metadata={"bounds": "open files"})
 
 
 class Pool:
@@ -64,7 +72,8 @@ class Pool:
         self._tasks: queue.SimpleQueue[tuple[bytes, Future[bytes]] | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         limits = limits or WorkerLimits()
-        self._lanes = [_Lane(make, limits, self._tasks, self._closing) for _ in range(size)]
+        harmful = _Quarantine()
+        self._lanes = [_Lane(make, limits, self._tasks, self._closing, harmful) for _ in range(size)]
         self.size = size
 
     def __enter__(self) -> Self:
@@ -79,7 +88,7 @@ class Pool:
 
     def submit(self, content: bytes) -> "Future[bytes]":
         """The answer for one file's bytes; fails with `ParserCrashed` where the file killed two children,
-        or hung one, and with `WorkersFailed` where none can be started."""
+        or hung one, now or earlier, and with `WorkersFailed` where none can be started."""
         future: Future[bytes] = Future()
         self._tasks.put((content, future))
         return future
@@ -96,6 +105,26 @@ class Pool:
             lane.join()
 
 
+class _Quarantine:
+    """Hashes of what harmed a child, and how; shared by the lanes of one pool."""
+
+    _MOST = 4_096
+
+    def __init__(self) -> None:
+        self._reasons: dict[bytes, str] = {}
+
+    def refuse(self, content: bytes) -> None:
+        """Raise `ParserCrashed` for what harmed a child before. Nothing is hashed while nothing did."""
+        if self._reasons and (reason := self._reasons.get(hashlib.sha256(content).digest())):
+            raise ParserCrashed(f"{reason}; it was not opened again")
+
+    def add(self, content: bytes, reason: str) -> None:
+        """Remember; beyond some thousands the oldest are forgotten and may do their harm once more."""
+        while len(self._reasons) >= self._MOST:
+            self._reasons.pop(next(iter(self._reasons)), None)
+        self._reasons[hashlib.sha256(content).digest()] = reason
+
+
 class _Lane(threading.Thread):
     """One child and the thread that feeds it."""
 
@@ -105,8 +134,10 @@ class _Lane(threading.Thread):
         limits: WorkerLimits,
         tasks: "queue.SimpleQueue[tuple[bytes, Future[bytes]] | None]",
         closing: threading.Event,
+        harmful: _Quarantine,
     ) -> None:
         super().__init__(daemon=True)
+        self._harmful = harmful
         self._make, self._limits, self._tasks, self._closing = make, limits, tasks, closing
         self._child: Any = None
         self._pipe: Connection | None = None
@@ -134,7 +165,17 @@ class _Lane(threading.Thread):
                 child.kill()
 
     def _examine(self, content: bytes) -> bytes:
-        """Ask the child; one that dies is replaced and asked once more, for it may have died of what came before."""
+        """Ask the child unless the content harmed one before; remember what harms this one."""
+        self._harmful.refuse(content)
+        try:
+            return self._ask_twice(content)
+        except ParserCrashed as error:
+            if not error.foreign:
+                self._harmful.add(content, error.reason)
+            raise
+
+    def _ask_twice(self, content: bytes) -> bytes:
+        """A child that dies is replaced and asked once more, for it may have died of what came before."""
         try:
             return self._ask(content)
         except _Died as death:
@@ -255,13 +296,12 @@ def _serve(make: Callable[[], Examine], pipe: Connection, limits: WorkerLimits) 
     with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 1)  # native libraries print what hostile files make them print
         os.dup2(nowhere.fileno(), 2)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         examine = make()
+        _give_up(limits)
     except BaseException as error:
         pipe.send_bytes(f"{type(error).__name__}: {error}".encode()[:1000])
         return
-    _limit(resource.RLIMIT_AS, limits.memory)
     pipe.send_bytes(b"ready")
     while True:
         try:
@@ -278,6 +318,22 @@ def _serve(make: Callable[[], Examine], pipe: Connection, limits: WorkerLimits) 
             return
         if grown:
             return
+
+
+def _give_up(limits: WorkerLimits) -> None:
+    """For good: memory, files, descriptors, and where the platform can, network, programs and writing."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for what, value in (
+        (resource.RLIMIT_AS, limits.memory),
+        (resource.RLIMIT_FSIZE, limits.written),
+        (resource.RLIMIT_NOFILE, limits.descriptors),
+    ):
+        _, hard = resource.getrlimit(what)
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        with contextlib.suppress(ValueError, OSError):  # macOS refuses some
+            resource.setrlimit(what, (value, value))
+    if os.environ.get(UNCONFINED) != "1":
+        confine()
 
 
 def _limit(what: int, value: int) -> None:

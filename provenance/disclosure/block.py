@@ -6,14 +6,16 @@ Rules: every offset is a byte offset into the file; every list is bounded by `Bu
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-MAX_PIECES = 65_536  # segments, chunks or boxes of one file
-MAX_BLOCK = 16 * 1024 * 1024  # bytes of one block that are parsed; a longer one is cut and reported
-MAX_INFLATED = 32 * 1024 * 1024  # bytes that all compressed blocks of a file may become
+from assay.provenance.limits import DEFAULT_LIMITS
+
+MAX_PIECES = DEFAULT_LIMITS.pieces  # segments, chunks or boxes of one file
+MAX_BLOCK = DEFAULT_LIMITS.metadata  # bytes of one block that are parsed; a longer one is cut and reported
+MAX_INFLATED = DEFAULT_LIMITS.inflated  # bytes that all compressed blocks of a file may become
 MAX_VALUE = 1024 * 1024  # bytes of one field's value that are kept
 MAX_FLAWS = 64
-MAX_TAGS = 32_768
-MAX_EVENTS = 400_000
-MAX_FIELDS = 20_000
+MAX_TAGS = DEFAULT_LIMITS.tags
+MAX_EVENTS = DEFAULT_LIMITS.elements
+MAX_FIELDS = DEFAULT_LIMITS.fields
 
 
 class Carrier(StrEnum):

@@ -13,9 +13,10 @@ import brotli
 from assay.provenance.errors import AssayError, LimitExceeded
 from assay.provenance.jumbf.boxes import Box, Superbox, boxes, superbox
 from assay.provenance.jumbf.cose import ClaimSignature, claim_signature
+from assay.provenance.limits import DEFAULT_LIMITS
 
-MAX_STORE: Final = 64 * 1024 * 1024  # bytes; a 40-fold edit with full-size thumbnails has 47 MB
-MAX_MANIFESTS: Final = 1_024
+MAX_STORE: Final = DEFAULT_LIMITS.store  # bytes; a 40-fold edit with full-size thumbnails has 47 MB
+MAX_MANIFESTS: Final = DEFAULT_LIMITS.manifests
 
 
 class StoreUnreadable(AssayError):
@@ -110,8 +111,25 @@ def parse_store(data: bytes, *, name: str = "manifest store") -> ManifestStore:
         raise StoreUnreadable(f"{name}: its manifest store is malformed", "get another copy of the file")
     if len(store.children) > MAX_MANIFESTS:
         raise LimitExceeded(name, "manifests", found=len(store.children), limit=MAX_MANIFESTS)
+    _bounded(data, store, name)
     found = (superbox(data, box) for box in store.children)
     return ManifestStore(tuple(_manifest(data, box) for box in found if box is not None), len(data))
+
+
+def _bounded(data: bytes, store: Superbox, name: str) -> None:
+    """Count boxes, levels and ingredients before anything recursive (the SDK is) sees the store."""
+    waiting, count, ingredients = [(store, 1)], 0, 0
+    while waiting:
+        parent, depth = waiting.pop()
+        if depth > DEFAULT_LIMITS.nesting:
+            raise LimitExceeded(name, "levels of boxes", found=depth, limit=DEFAULT_LIMITS.nesting)
+        count += len(parent.children)
+        if count > DEFAULT_LIMITS.boxes:
+            raise LimitExceeded(name, "boxes in its manifest store", found=count, limit=DEFAULT_LIMITS.boxes)
+        ingredients += parent.label.startswith("c2pa.ingredient")
+        if ingredients > DEFAULT_LIMITS.ingredients:
+            raise LimitExceeded(name, "ingredients", found=ingredients, limit=DEFAULT_LIMITS.ingredients)
+        waiting += ((child, depth + 1) for box in parent.children if (child := superbox(data, box)))
 
 
 def _manifest(data: bytes, box: Superbox) -> StoredManifest:
