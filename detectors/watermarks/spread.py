@@ -64,8 +64,8 @@ class SpreadMark:
             return None
         grey = image.convert("RGB").convert("L")
         for scale in (*_SCALES, *_DEEP_SCALES) if deep else _SCALES:
-            for soft, peak in _looks(grey, scale):
-                if peak >= _PEAK and (found := _read(soft)):
+            for soft in _looks(grey, scale):
+                if found := _read(soft):
                     payload, matched = found
                     place = "as it is" if scale == 1 else f"canonical size times {scale:g}"
                     return Decoded(
@@ -93,7 +93,7 @@ def embed(image: Image.Image, payload: bytes, *, psnr: float | None = None) -> I
     picture = image if image.mode in ("RGB", "RGBA", "L") else image.convert("RGB")
     grey = picture.convert("RGB").convert("L")
     canonical = _canonical(grey, 1.0)
-    texture, wanted = _texture(canonical), _spectrum(payload)
+    texture, wanted = _local(_detail(canonical)), _spectrum(payload)
     if psnr is None:
         rough = float(np.log2(texture.mean() / 6) / 2)
         psnr = MOST_PSNR - (MOST_PSNR - LEAST_PSNR) * min(max(rough, 0.0), 1.0)
@@ -133,7 +133,8 @@ def _folded_gain(canonical: Floats, mark: Floats, wanted: NDArray[np.complex128]
 
 def _folded(canonical: Floats) -> NDArray[np.complex128]:
     """The frequencies in use after all tiles are added up, each place weighted against its texture."""
-    flat = _detail(canonical) / _texture(canonical)
+    detail = _detail(canonical)
+    flat = detail / _local(detail)
     rows, columns = canonical.shape
     padded = np.zeros((-(-rows // _TILE) * _TILE, -(-columns // _TILE) * _TILE), np.float32)
     padded[:rows, :columns] = flat
@@ -155,17 +156,18 @@ def _detail(canonical: Floats) -> Floats:
     return np.asarray(canonical - np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)), dtype=np.float32)
 
 
-def _texture(canonical: Floats) -> Floats:
+def _local(detail: Floats) -> Floats:
     """How much detail there is around each pixel: local standard deviation, with a floor. Shape as given."""
-    size = canonical.shape[1], canonical.shape[0]
-    squares = Image.fromarray(_detail(canonical) ** 2)
-    local = squares.resize((max(size[0] // 16, 1), max(size[1] // 16, 1)), Image.Resampling.BOX)
-    smooth = np.asarray(local.resize(size, Image.Resampling.BILINEAR))
-    return np.asarray(np.clip(np.sqrt(np.maximum(smooth, 0)), 2, 128), dtype=np.float32)
+    size = detail.shape[1], detail.shape[0]
+    local = Image.fromarray(detail * detail).resize(
+        (max(size[0] // 16, 1), max(size[1] // 16, 1)), Image.Resampling.BOX
+    )
+    coarse = Image.fromarray(np.sqrt(np.maximum(np.asarray(local), 4.0)).clip(2, 128))
+    return np.asarray(coarse.resize(size, Image.Resampling.BILINEAR), dtype=np.float32)
 
 
-def _looks(grey: Image.Image, scale: float) -> Iterator[tuple[Floats, float]]:
-    """The coded bits as soft values (positive for one) at the likeliest positions, with the height of the pattern's peak."""
+def _looks(grey: Image.Image, scale: float) -> Iterator[Floats]:
+    """The coded bits as soft values (positive for one) at the likeliest positions where the fixed pattern shows."""
     layout = _layout()
     values = _even(_folded(_canonical(grey, scale)))
     product = np.zeros(_TILE * (_TILE // 2 + 1), np.complex128)
@@ -178,8 +180,9 @@ def _looks(grey: Image.Image, scale: float) -> Iterator[tuple[Floats, float]]:
     spread = float(surface.std()) + 1e-12
     for _ in range(2):
         down, across = divmod(int(surface.argmax()), 2 * _TILE)
-        peak = float(surface[down, across]) / spread
-        yield _demodulated(values, np.array([[down / 2, across / 2]]))[0], peak
+        if surface[down, across] < _PEAK * spread:
+            return
+        yield _demodulated(values, np.array([[down / 2, across / 2]]))[0]
         surface[max(down - 2, 0) : down + 3, max(across - 2, 0) : across + 3] = 0
 
 
@@ -203,9 +206,14 @@ def _demodulated(values: NDArray[np.complex128], places: NDArray[np.float64]) ->
     row = np.where(row >= _TILE // 2, row - _TILE, row)
     turns = (np.outer(places[:, 0], row) + np.outer(places[:, 1], column)) * (2j * np.pi / _TILE)
     turned = (values * layout.phases.conj() * np.exp(turns)).real[:, ~layout.sync]
-    spreading = np.zeros((turned.shape[1], _CODED), np.float32)
-    spreading[np.arange(turned.shape[1]), layout.owner[~layout.sync]] = 1
-    return np.asarray(turned @ spreading, dtype=np.float32)
+    return np.asarray(turned @ _despreading(), dtype=np.float32)
+
+
+@cache
+def _despreading() -> Floats:
+    """Which frequency carries which coded bit. Shape (frequencies of the payload, coded bits)."""
+    owners = _layout().owner[~_layout().sync]
+    return np.asarray(owners[:, None] == np.arange(_CODED), dtype=np.float32)
 
 
 @cache
