@@ -26,7 +26,7 @@ from assay.detectors.watermarks.protocol import Decoded
 Floats = NDArray[np.float32]
 
 PAYLOAD = 6  # bytes
-LEAST_PSNR, MOST_PSNR = 40.3, 43.0  # decibels between picture and marked picture, by how much texture there is
+LEAST_PSNR, MOST_PSNR = 40.3, 45.0  # decibels between picture and marked picture, by how much texture there is
 SMALLEST = 128  # pixels of the shorter side
 _KEY = b"assay.spread.1"
 _AREA = 512 * 512  # pixels of the canonical size
@@ -36,6 +36,7 @@ _SYNC = 0.35  # share of the frequencies that carry the fixed pattern
 _CODED = 3 * (8 * PAYLOAD + 32 + 6)
 _STRONGEST = 6.0  # grey levels of the mark's standard deviation where the texture is strongest
 _HOST = 0.7  # share of the picture's own values at those frequencies that is made up for
+_SMOOTH, _ROUGH = 8.0, 20.0  # mean texture up to which the mark is weakest, and from which on strongest
 _PEAK = 4.5  # standard deviations that the fixed pattern must reach before a payload is looked for
 _SCALES = (1.0, *(1 - step / 200 for step in range(1, 46)))  # of lengths: what cropping leaves of the canonical size
 _DEEP_SCALES = tuple(1 + step / 200 for step in range(1, 61))  # and what borders add
@@ -83,7 +84,7 @@ def embed(image: Image.Image, payload: bytes, *, psnr: float | None = None) -> I
     """A copy of `image` that carries `payload` (6 bytes): RGB, L or RGBA; other modes become RGB.
 
     `psnr` is the strength in decibels; where none is given, between 40.3 (much texture, which hides the mark and drowns it)
-    and 43 (little).
+    and 45 (little).
     Raises `ValueError` for another length, or a side below 128 pixels.
     """
     if len(payload) != PAYLOAD:
@@ -95,7 +96,7 @@ def embed(image: Image.Image, payload: bytes, *, psnr: float | None = None) -> I
     canonical = _canonical(grey, 1.0)
     texture, wanted = _local(_detail(canonical)), _spectrum(payload)
     if psnr is None:
-        rough = float(np.log2(texture.mean() / 6) / 2)
+        rough = float(np.log2(texture.mean() / _SMOOTH) / np.log2(_ROUGH / _SMOOTH))
         psnr = MOST_PSNR - (MOST_PSNR - LEAST_PSNR) * min(max(rough, 0.0), 1.0)
     even = _laid_out(_tile(wanted), texture)
     strength = _strength(even, psnr)
