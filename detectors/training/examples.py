@@ -5,6 +5,7 @@ is everything that may share pictures, people, scenes or makers, and is always o
 """
 
 import csv
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,33 @@ def read_index(*paths: Path) -> list[Example]:
                     raise ValueError(f"{path}, line {number}: {error}") from error
                 examples.setdefault(example.sha256, example)
     return list(examples.values())
+
+
+def read_own_index(path: Path) -> list[tuple[Example, Path]]:
+    """Read a user's index: columns `path` (relative to the index) and `label`, and where known `generator`, `group`, `domain`.
+
+    Raises `ValueError` naming file and line.
+    """
+    rows = []
+    with path.open(newline="") as file:
+        for number, row in enumerate(csv.DictReader(file), start=2):
+            try:
+                place = path.parent / row["path"]
+                digest = hashlib.sha256(place.read_bytes()).hexdigest()
+                label, domain = Label(row["label"]), row.get("domain")
+                example = Example(
+                    sha256=digest,
+                    label=label,
+                    generator=row.get("generator") or "",
+                    source=row.get("source") or path.stem,
+                    group=row.get("group") or row.get("source") or str(Path(row["path"]).parent),
+                    domain=Domain(domain) if domain else None,
+                    licence=row.get("licence") or "",
+                )
+            except (KeyError, ValueError, OSError) as error:
+                raise ValueError(f"{path}, line {number}: {error}") from error
+            rows.append((example, place))
+    return rows
 
 
 def without_near_duplicates(examples: Sequence[Example], *, distance: int = 4) -> list[Example]:

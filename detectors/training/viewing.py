@@ -6,7 +6,7 @@ pictures that cannot be decoded are counted, not replaced.
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,14 +37,14 @@ class Shard:
 
 
 def write_views(
-    examples: Sequence[Example], pictures: Path, folder: Path, *, seed: int, cell: Cell | None = None
+    examples: Sequence[Example], places: Mapping[str, Path], folder: Path, *, seed: int, cell: Cell | None = None
 ) -> Iterator[int]:
     """Write shards of views into `folder`; yields the number of pictures done. Shards that exist are left alone."""
     folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(examples), SHARD):
         target = folder / f"{start // SHARD:05d}.npz"
         if not target.exists():
-            _write(_view(examples[start : start + SHARD], pictures, seed=seed, cell=cell), target)
+            _write(_view(examples[start : start + SHARD], places, seed=seed, cell=cell), target)
         yield min(start + SHARD, len(examples))
 
 
@@ -63,12 +63,12 @@ def read_picture(path: Path, example: Example) -> Image.Image:
     return image.crop(_FRAME) if example.source == "PeterWang512/CNNDetection" else image
 
 
-def _view(examples: Sequence[Example], pictures: Path, *, seed: int, cell: Cell | None) -> Shard:
+def _view(examples: Sequence[Example], places: Mapping[str, Path], *, seed: int, cell: Cell | None) -> Shard:
     names, wholes, natives, covariates, buckets = [], [], [], [], []
     for example in examples:
         random = np.random.default_rng([seed, int(example.sha256[:15], 16)])
         try:
-            picture = read_picture(pictures / example.sha256, example)
+            picture = read_picture(places[example.sha256], example)
             content = launder_to(picture, cell, random) if cell else launder(picture, random)
             image = Image.open(io.BytesIO(content))
             image.load()

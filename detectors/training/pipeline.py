@@ -1,0 +1,86 @@
+"""From an index to a sample: pictures laundered, viewed, encoded; every step cached, so that a stopped run goes on."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from assay.detectors.classifier import Network
+from assay.detectors.training.examples import Example, read_index, read_own_index
+from assay.detectors.training.laundering import Cell
+from assay.detectors.training.protocol import Sample
+from assay.detectors.training.viewing import Shard, read_views, write_views
+
+Progress = Callable[[str], None]
+_BATCH = 4
+
+
+def examples_with_pictures(indexes: Sequence[Path], folder: Path | None) -> tuple[list[Example], dict[str, Path]]:
+    """Rows whose picture is at hand, and where. With `folder`, pictures are named by their sha256 there; without, the index
+    has a column `path`, relative to itself."""
+    if folder is None:
+        examples: list[Example] = []
+        places: dict[str, Path] = {}
+        for index in indexes:
+            for example, path in read_own_index(index):
+                if example.sha256 not in places:
+                    places[example.sha256] = path
+                    examples.append(example)
+        return examples, places
+    examples = [example for example in read_index(*indexes) if (folder / example.sha256).exists()]
+    return examples, {example.sha256: folder / example.sha256 for example in examples}
+
+
+def extract(
+    examples: Sequence[Example],
+    places: Mapping[str, Path],
+    encoder: Path,
+    work: Path,
+    *,
+    views: str,
+    seed: int,
+    cell: Cell | None = None,
+    progress: Progress = lambda _: None,
+) -> Sample:
+    """Launder, view and encode; shards are kept below `work`. `views` is the card's: "whole" or "native"."""
+    name = hashlib.sha256("".join(example.sha256 for example in examples).encode()).hexdigest()[:12]
+    folder = work / f"{cell.name if cell else f'draw-{seed}'}-{name}"
+    network = Network(encoder, threads=1)
+    mark = hashlib.sha256(encoder.read_bytes()).hexdigest()[:12]
+    for done in write_views(examples, places, folder, seed=seed, cell=cell):
+        shard = folder / f"{(done - 1) // 100:05d}.npz"
+        target = folder / f"{shard.stem}.{mark}-{views}.npy"
+        if not target.exists():
+            features = encode(network, read_views(shard), views)
+            partial = target.with_suffix(".partial.npy")
+            np.save(partial, features.astype(np.float16))
+            partial.rename(target)
+        progress(f"{done} of {len(examples)} pictures")
+    return read_sample(examples, folder, f"{mark}-{views}")
+
+
+def encode(network: Network, shard: Shard, views: str) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+    """Features (n, width) of one shard; native crops of one picture are averaged."""
+    pixels = shard.whole if views == "whole" else shard.native.reshape(-1, *shard.native.shape[2:])
+    parts = [network.run(pixels[i : i + _BATCH], "features")[0] for i in range(0, len(pixels), _BATCH)]
+    features = np.concatenate(parts)
+    return features if views == "whole" else features.reshape(len(shard.sha256), -1, features.shape[1]).mean(axis=1)
+
+
+def read_sample(examples: Sequence[Example], folder: Path, kind: str) -> Sample:
+    """Read cached shards of one folder."""
+    by_hash = {example.sha256: example for example in examples}
+    features, found, covariates, buckets = [], [], [], []
+    for path in sorted(folder.glob(f"*.{kind}.npy")):
+        shard = read_views(folder / f"{path.name.split('.')[0]}.npz")
+        features.append(np.load(path).astype(np.float32))
+        found += [by_hash[digest] for digest in shard.sha256]
+        covariates.append(shard.covariates)
+        buckets += shard.buckets
+    return Sample(
+        features=np.concatenate(features),
+        examples=tuple(found),
+        covariates=np.concatenate(covariates),
+        buckets=tuple(buckets),
+    )
