@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, 
     "audit": ("audit", "Examine folders, archives and buckets, and remember what was found"),
     "serve": ("serve", "Run the scanning service and its page on this machine"),
     "report": ("report", "Summarise the rows of an audit again, without examining anything"),
+    "train": ("train", "Refit the pixel model on labelled pictures of your own"),
+    "evaluate": ("evaluate", "Measure a pixel model on labelled pictures, by the protocol of docs/evaluation.md"),
     "dossier": ("dossier", "Put all that is known of one image on paper, sealed with your key"),
 }
 

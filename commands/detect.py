@@ -22,10 +22,21 @@ from assay.commands.scan import examine
     help="From which operating point on the model speaks; its card has the error rates.",
 )
 @click.option(
+    "--heatmap",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a picture per image into this folder: where the evidence lies.",
+)
+@click.option(
     "--fail-on", multiple=True, type=click.Choice(CONDITION_NAMES), help="Exit with 10 if this holds; repeatable."
 )
 def detect(
-    paths: tuple[Path, ...], form: str, output: Path | None, model: str, point: str, fail_on: tuple[str, ...]
+    paths: tuple[Path, ...],
+    form: str,
+    output: Path | None,
+    model: str,
+    point: str,
+    heatmap: Path | None,
+    fail_on: tuple[str, ...],
 ) -> None:
     """Ask the pixel classifier alone, and show the numbers behind its answer
 
@@ -44,4 +55,28 @@ def detect(
     scanner = Scanner(signals=(PixelsSignal(model, point=Point(point)),))
     with presenter(form, output, depth=2) as present:
         code = examine(paths, scanner, present, fail_on=fail_on)
+    if heatmap is not None:
+        _write_heatmaps(paths, model, heatmap)
     sys.exit(code)
+
+
+def _write_heatmaps(paths: tuple[Path, ...], model: str, folder: Path) -> None:
+    """`<name>.heatmap.png` for every file that can be decoded; existing files are never overwritten."""
+    from assay.detectors.classifier import load
+    from assay.detectors.heatmap import heatmap, overlay
+    from assay.provenance.asset import Asset
+    from assay.provenance.decoding import decode
+    from assay.provenance.errors import AssayError, OutputRefused
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        target = folder / f"{path.name}.heatmap.png"
+        if target.exists():
+            raise OutputRefused.exists(target)
+        try:
+            image = decode(Asset.open(path))
+        except AssayError as error:
+            click.echo(f"assay: no heat map: {error}", err=True)
+            continue
+        overlay(image, heatmap(load(model), image)).save(target)
+        click.echo(f"{target}", err=True)

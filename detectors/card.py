@@ -24,7 +24,8 @@ class ModelRefused(AssayError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """What `card.json` says. `views` is how pictures are cut; `figures` and `training` are for people and documents."""
+    """What `card.json` says. `views` is how pictures are cut; `columns` are ranges
+    of features that the head reads; `figures` and `training` are for people and documents."""
 
     folder: Path
     name: str
@@ -36,6 +37,7 @@ class ModelCard:
     calibrations: Mapping[str, Calibration]
     thresholds: Mapping[str, Mapping[Point, Threshold]]
     least_side: int
+    columns: tuple[tuple[int, int], ...]
     novelty_limit: float
     training: Mapping[str, Any]
     figures: Mapping[str, Any]
@@ -104,6 +106,7 @@ def _card(folder: Path, document: Mapping[str, Any]) -> ModelCard:
             for domain in domains
         },
         least_side=int(document["limits"]["least_side"]),
+        columns=tuple((int(start), int(stop)) for start, stop in document["columns"]),
         novelty_limit=float(document["limits"]["novelty"]),
         training=document["training"],
         figures=document["figures"],

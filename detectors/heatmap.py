@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 GRID = 14  # patches per side of one view
 _TOKEN = 768
-_WINDOWS = tuple((x / 4, y / 4) for y in range(3) for x in range(3))  # corners of half-size windows, in widths and heights
+_WINDOWS = tuple(
+    (x / 4, y / 4) for y in range(3) for x in range(3)
+)  # corners of half-size windows, in widths and heights
 LEGEND = "Warm: more like generated pictures. Shows what moved the classifier; it does not prove that a region was generated."
 
 
@@ -54,7 +56,7 @@ def heatmap(classifier: Classifier, image: Image.Image, quality: Quality | None 
     calibration = classifier.card.calibrations[classifier.card.domains[int(shares[0].argmax())]]
     shift = calibration.unbounded(0.0, quality.covariates())
     llr = calibration.slope * total / count + shift
-    return np.clip(llr, calibration.floor, calibration.ceiling).astype(np.float32)
+    return np.asarray(np.clip(llr, calibration.floor, calibration.ceiling), np.float32)
 
 
 def overlay(image: Image.Image, llr: Floats, *, limit: float = 2.0) -> Image.Image:
@@ -63,9 +65,9 @@ def overlay(image: Image.Image, llr: Floats, *, limit: float = 2.0) -> Image.Ima
     picture.thumbnail((1600, 1600))
     grey = np.asarray(picture.convert("L"), np.float32)[..., None].repeat(3, 2)
     scaled = np.clip(llr / limit, -1, 1)
-    field = np.asarray(
-        Image.fromarray(scaled, mode="F").resize(picture.size, Image.Resampling.BICUBIC), np.float32
-    )[..., None]
+    field = np.asarray(Image.fromarray(scaled, mode="F").resize(picture.size, Image.Resampling.BICUBIC), np.float32)[
+        ..., None
+    ]
     warm, cold = np.array([214, 69, 27], np.float32), np.array([44, 104, 178], np.float32)
     strength = np.abs(field) * 0.6
     mixed = grey * (1 - strength) + np.where(field > 0, warm, cold) * strength
@@ -92,8 +94,8 @@ def _with_legend(picture: Image.Image, limit: float) -> Image.Image:
 def _views(picture: Image.Image) -> "Iterator[tuple[tuple[float, float, float], NDArray[np.uint8]]]":
     yield (0.0, 0.0, 1.0), whole(picture)
     for left, top in _WINDOWS:
-        box = (left * picture.width, top * picture.height, (left + 0.5) * picture.width, (top + 0.5) * picture.height)
-        yield (left, top, 0.5), whole(picture.crop(tuple(round(value) for value in box)))
+        x, y = round(left * picture.width), round(top * picture.height)
+        yield (left, top, 0.5), whole(picture.crop((x, y, x + picture.width // 2, y + picture.height // 2)))
 
 
 def _local_logits(classifier: Classifier, features: Floats, patches: Floats) -> Floats:
@@ -101,7 +103,7 @@ def _local_logits(classifier: Classifier, features: Floats, patches: Floats) -> 
     taps = patches.shape[1] // _TOKEN
     tokens = patches.reshape(GRID, GRID, -1)
     padded = np.pad(tokens, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    smooth = sum(padded[y : y + GRID, x : x + GRID] for y in range(3) for x in range(3)) / 9
+    smooth = np.mean([padded[y : y + GRID, x : x + GRID] for y in range(3) for x in range(3)], axis=0)
     rows = np.repeat(features[None], GRID * GRID, axis=0)
     for tap in range(taps):
         start = 2 * _TOKEN * tap + _TOKEN

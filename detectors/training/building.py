@@ -13,7 +13,7 @@ from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.folds import assign
 from assay.detectors.training.head import DOMAINS, write_head
 from assay.detectors.training.protocol import Recipe, Sample, judge, operating_points, out_of_fold
-from assay.detectors.training.reporting import controls, figures
+from assay.detectors.training.reporting import controls, failures, figures
 
 FOLDS = 6
 _NOVELTY_SHARE = 0.995  # of human-made pictures, out of fold, stay below the novelty limit
@@ -29,7 +29,7 @@ def build_model(
     views: str,
     seed: int,
     command: str,
-    failures: Sequence[str],
+    notes: Sequence[str] = (),
     metadata: "np.ndarray[Any, np.dtype[np.float64]] | None" = None,
 ) -> dict[str, Any]:
     """Write `head.onnx` and `card.json` beside the `encoder.onnx` that stands in `folder`; returns the card."""
@@ -38,14 +38,16 @@ def build_model(
     known = out_of_fold(sample, folds, recipe, strict=False)
     judged, judged_known = judge(sample, strict, folds), judge(sample, known, folds)
     calibration, points = operating_points(sample, strict, judged)
+    found = figures(sample, strict, judged)
     write_head(recipe.fit(sample), sample.features.shape[1], folder / "head.onnx")
     card: dict[str, Any] = {
         "schema": SCHEMA,
         "name": name,
         "version": version,
         "views": views,
-        "failures": list(failures),
+        "failures": [*notes, *failures(found)],
         "files": {file: _sha256(folder / file) for file in ("encoder.onnx", "head.onnx")},
+        "columns": [list(run) for run in recipe.ranges],
         "domains": [domain.value for domain in DOMAINS],
         "limits": {
             "least_side": 128,
@@ -54,7 +56,7 @@ def build_model(
         "calibration": calibration,
         "points": points,
         "figures": {
-            "strict": figures(sample, strict, judged),
+            "strict": found,
             "generators_known": {"arms": figures(sample, known, judged_known)["arms"]},
             "controls": controls(sample, folds, recipe, metadata=metadata, seed=seed),
         },
@@ -63,7 +65,6 @@ def build_model(
             "seed": seed,
             "folds": FOLDS,
             "strength": recipe.strength,
-            "columns": len(recipe.columns),
             "pictures": _counts(sample.examples),
             "terms": _terms(sample.examples),
         },
@@ -72,6 +73,16 @@ def build_model(
     partial.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     partial.replace(folder / "card.json")
     return card
+
+
+def join(samples: Sequence[Sample]) -> Sample:
+    """Several laundered draws of the same or other pictures as one sample."""
+    return Sample(
+        features=np.concatenate([sample.features for sample in samples]),
+        examples=tuple(example for sample in samples for example in sample.examples),
+        covariates=np.concatenate([sample.covariates for sample in samples]),
+        buckets=tuple(bucket for sample in samples for bucket in sample.buckets),
+    )
 
 
 def _counts(examples: Sequence[Example]) -> dict[str, Any]:

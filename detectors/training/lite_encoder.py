@@ -94,9 +94,7 @@ class _Graph:
     def clipped(self, planes: str) -> str:
         return self.op("Clip", planes, self.scalar(0.0), self.scalar(6.0))
 
-    def convolution(
-        self, planes: str, layer: str, norm: str, *, kernel: int, stride: int = 1, groups: int = 1
-    ) -> str:
+    def convolution(self, planes: str, layer: str, norm: str, *, kernel: int, stride: int = 1, groups: int = 1) -> str:
         """Convolution and batch normalisation in one; TensorFlow's SAME padding for an even input."""
         gain = self._weights[f"{norm}.weight"] / np.sqrt(self._weights[f"{norm}.running_var"] + _EPSILON)
         weight = self._weights[f"{layer}.weight"] * gain[:, None, None, None]

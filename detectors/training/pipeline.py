@@ -71,7 +71,9 @@ def encode(network: Network, shard: Shard, views: str) -> "np.ndarray[tuple[int,
 def read_sample(examples: Sequence[Example], folder: Path, kind: str) -> Sample:
     """Read cached shards of one folder."""
     by_hash = {example.sha256: example for example in examples}
-    features, found, covariates, buckets = [], [], [], []
+    features, covariates = [], []
+    found: list[Example] = []
+    buckets: list[str] = []
     for path in sorted(folder.glob(f"*.{kind}.npy")):
         shard = read_views(folder / f"{path.name.split('.')[0]}.npz")
         features.append(np.load(path).astype(np.float32))

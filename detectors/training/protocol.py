@@ -62,10 +62,15 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a head is fitted: columns of the features and scikit-learn's C."""
+    """How a head is fitted: ranges of columns of the features (start, stop) and scikit-learn's C."""
 
-    columns: NDArray[np.int64]
+    ranges: tuple[tuple[int, int], ...]
     strength: float
+
+    @property
+    def columns(self) -> NDArray[np.int64]:
+        """The columns that the head reads."""
+        return np.concatenate([np.arange(start, stop) for start, stop in self.ranges])
 
     def fit(self, sample: Sample) -> Head:
         """Fit on everything in `sample`."""

@@ -102,6 +102,36 @@ def figures(sample: Sample, scores: Scores, judged: Judged) -> dict[str, Any]:
     }
 
 
+def failures(found: dict[str, Any]) -> list[str]:
+    """What fails, in sentences with their figures: `found` is what `figures` gave for the strict arm."""
+    balanced = found["points"]["balanced"]
+    sentences = [
+        f"At the balanced point {balanced['true_positive'][1] - balanced['true_positive'][0]} of "
+        f"{balanced['true_positive'][1]} generated pictures of unseen sources and generators pass unflagged."
+    ]
+    missed = [
+        f"{name} {counts['balanced'][0]}/{counts['balanced'][1]}"
+        for name, counts in found["recall_by_generator"].items()
+        if counts["balanced"][1] >= 10 and counts["balanced"][0] < 0.2 * counts["balanced"][1]
+    ]
+    if missed:
+        sentences.append(f"Nearly blind, when not trained on, to (flagged/pictures): {', '.join(missed)}.")
+    flagged = [
+        f"{name} {hits}/{trials}" for name, (hits, trials) in found["worst_sources"]["sensitive"].items() if hits
+    ]
+    if flagged:
+        sentences.append(f"Human-made sources flagged most at the sensitive point: {', '.join(flagged)}.")
+    for name in ("illustration", "graphic"):
+        arm = found["arms"][name]
+        sentences.append(
+            f"In the domain {name} only {arm['human']} human-made pictures were measured; rates there are uncertain."
+        )
+    sentences.append(
+        "Altered regions, face swaps and edits were not trained on; a whole-picture answer misses most of them."
+    )
+    return sentences
+
+
 def controls(
     sample: Sample, folds: NDArray[np.int64], recipe: Recipe, *, metadata: NDArray[np.float64] | None, seed: int
 ) -> dict[str, Any]:

@@ -76,10 +76,10 @@ def _view(examples: Sequence[Example], places: Mapping[str, Path], *, seed: int,
             continue
         quality = measure(image)
         flat = upright(image)
-        places = [(float(x), float(y)) for x, y in random.random((2, 2))]
+        corners = [(float(x), float(y)) for x, y in random.random((2, 2))]
         names.append(example.sha256)
         wholes.append(whole(flat))
-        natives.append(native(flat, places))
+        natives.append(native(flat, corners))
         covariates.append(quality.covariates())
         buckets.append(quality.bucket.value)
     return Shard(

@@ -1,0 +1,100 @@
+"""Try a finished model on labelled pictures that it was not made from: what `assay evaluate` prints.
+
+Rules: the format-matched arm (every picture laundered alike) is the one that counts; as delivered is shown only on request,
+beside the probe that looks at size and format alone.
+"""
+
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from assay.detectors import evaluation
+from assay.detectors.calibration import Point, rate
+from assay.detectors.classifier import Classifier, Opinion
+from assay.detectors.quality import Quality, measure
+from assay.detectors.training.examples import Example, Label
+from assay.detectors.training.laundering import launder
+from assay.detectors.training.viewing import read_picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the model said of one example."""
+
+    example: Example
+    opinion: Opinion
+    quality: Quality
+
+
+def ask(
+    classifier: Classifier,
+    examples: Iterable[Example],
+    places: Mapping[str, Path],
+    *,
+    as_delivered: bool = False,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[Answer]:
+    """Launder (unless `as_delivered`) and classify each picture; those that cannot be decoded are left out."""
+    answers: list[Answer] = []
+    for example in examples:
+        random = np.random.default_rng([seed, int(example.sha256[:15], 16)])
+        try:
+            if as_delivered:
+                image: Image.Image = Image.open(places[example.sha256])
+            else:
+                image = Image.open(io.BytesIO(launder(read_picture(places[example.sha256], example), random)))
+            image.load()
+        except (OSError, ValueError, SyntaxError):
+            continue
+        quality = measure(image)
+        (opinion,) = classifier.opinions([image], [quality])
+        answers.append(Answer(example=example, opinion=opinion, quality=quality))
+        progress(len(answers))
+    return answers
+
+
+def result(answers: Sequence[Answer]) -> dict[str, Any]:
+    """The protocol's figures for a finished model. Raises `ValueError` where a class is missing."""
+    judged = [
+        answer for answer in answers if answer.opinion.llr is not None and answer.example.label is not Label.ALTERED
+    ]
+    positive = np.array([answer.example.label is Label.GENERATED for answer in judged])
+    if not positive.any() or positive.all():
+        raise ValueError("both human-made and generated pictures are needed")
+    llr = np.array([answer.opinion.llr for answer in judged], np.float64)
+    groups = [answer.example.group for answer in judged]
+    points: dict[str, Any] = {}
+    order = list(Point)
+    for point in Point:
+        passed = np.array(
+            [a.opinion.point is not None and order.index(a.opinion.point) <= order.index(point) for a in judged]
+        )
+        human_groups = [group for group, flag in zip(groups, positive, strict=True) if not flag]
+        names = [a.example.generator or "not stated" for a, flag in zip(judged, positive, strict=True) if flag]
+        points[point.value] = {
+            "false_positive": _counts(passed[~positive]),
+            "true_positive": _counts(passed[positive]),
+            "worst_sources": dict(list(evaluation.by_group(passed[~positive], human_groups, least=10).items())[:5]),
+            "recall_by_generator": dict(list(reversed(evaluation.by_group(passed[positive], names).items()))),
+        }
+    return {
+        "pictures": len(answers),
+        "abstained": sum(answer.opinion.abstained is not None for answer in answers),
+        **evaluation.summary(llr, positive, groups),
+        "points": points,
+        "ece": round(evaluation.ece(llr, positive), 3),
+        "cllr": round(evaluation.cllr(llr, positive), 3),
+        "min_cllr": round(evaluation.min_cllr(llr, positive), 3),
+        "reliability": evaluation.reliability(llr, positive),
+    }
+
+
+def _counts(flags: "np.ndarray[Any, np.dtype[np.bool_]]") -> list[float]:
+    found = rate(int(flags.sum()), len(flags))
+    return [found.hits, found.trials, round(found.low, 4), round(found.high, 4)]
