@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 @click.option(
     "--fail-on", multiple=True, type=click.Choice(CONDITION_NAMES), help="Exit with 10 if this holds; repeatable."
 )
+@click.option(
+    "--isolate/--no-isolate", default=None, help="Open files in a child process that may die.  [default: with several]"
+)
 @click.option("-v", "--verbose", count=True, help="Show silent signals too; -vv every field that was read.")
 def scan(
     paths: tuple[Path, ...],
@@ -40,6 +43,7 @@ def scan(
     deep: bool,
     prior: float | None,
     fail_on: tuple[str, ...],
+    isolate: bool | None,
     verbose: int,
 ) -> None:
     """Say where images come from, who says so and how sure that is
@@ -49,6 +53,8 @@ def scan(
 
     Example: assay scan photo.jpg downloads/ --fail-on tampered
     """
+    if isolate if isolate is not None else several(paths):
+        sys.exit(_isolated(paths, form, output, None if no_pixels else model, deep, prior, fail_on, verbose))
     from assay.detectors.classifier import load
     from assay.scanning.report.presenting import presenter
     from assay.scanning.scan import Scanner, standard_signals
@@ -59,6 +65,41 @@ def scan(
     with presenter(form, output, depth=verbose, prior=prior) as present:
         code = examine(paths, scanner, present, fail_on=fail_on)
     sys.exit(code)
+
+
+def several(paths: tuple[Path, ...]) -> bool:
+    """Whether more than one file is meant: then a child process costs little, and one bad file must not end the rest."""
+    return len(paths) > 1 or paths[0].is_dir()
+
+
+def _isolated(
+    paths: tuple[Path, ...],
+    form: str,
+    output: Path | None,
+    model: str | None,
+    deep: bool,
+    prior: float | None,
+    fail_on: tuple[str, ...],
+    verbose: int,
+) -> int:
+    """The same in a child process that may die."""
+    from assay.detectors.card import read_card
+    from assay.provenance.trust import default_policy
+    from assay.scanning.isolating import ScanTask, Style, isolated
+    from assay.scanning.walking import files
+
+    if model is not None:
+        read_card(model)  # a model that is not there is one failure, in plain words
+    style = Style.of(form, output, sys.stdout, verbose)
+    task = ScanTask(style=style, policy=default_policy(), model=model, deep=deep, prior=prior)
+    with isolated(task, output, sys.stdout) as show:
+        shown = [(one.held, one.failed) for one in map(show, files(paths))]
+    if not shown:
+        click.echo("assay: nothing to scan: no images in there", err=True)
+        return EXIT_NOTHING
+    if any(held & set(fail_on) for held, _ in shown):
+        return EXIT_CONDITION
+    return EXIT_FAILURE if any(failed for _, failed in shown) else 0
 
 
 def examine(paths: tuple[Path, ...], scanner: "Scanner", present: "Present", *, fail_on: tuple[str, ...]) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from assay.commands.outcome import EXIT_CONDITION, EXIT_FAILURE, EXIT_NOTHING
+from assay.commands.scan import several
 
 if TYPE_CHECKING:
     from assay.provenance.trust import TrustList, TrustPolicy
@@ -34,6 +35,9 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--fetch-remote", "hosts", multiple=True, metavar="HOST", help="Fetch manifests kept at this host; repeatable."
 )
+@click.option(
+    "--isolate/--no-isolate", default=None, help="Open files in a child process that may die.  [default: with several]"
+)
 @click.option("-v", "--verbose", count=True, help="Show the five answers for each link; -vv every code.")
 def verify(
     paths: tuple[Path, ...],
@@ -45,6 +49,7 @@ def verify(
     no_development: bool,
     online_revocation: bool,
     hosts: tuple[str, ...],
+    isolate: bool | None,
     verbose: int,
 ) -> None:
     """Check who signed a picture, every step before, and whether it all holds
@@ -65,7 +70,15 @@ def verify(
 
     if sidecar is not None and (len(paths) != 1 or paths[0].is_dir()):
         raise click.UsageError("--sidecar belongs to one file; name just that one")
+    if isolate and (hosts or online_revocation):
+        raise click.UsageError(
+            "--isolate cannot be used with --fetch-remote or --online-revocation: a child has no network"
+        )
     policy = _policy(lists, development=not no_development, online_revocation=online_revocation)
+    if isolate is None:
+        isolate = several(paths) and not hosts and not online_revocation
+    if isolate:
+        sys.exit(_isolated(paths, form, output, policy, require, sidecar, verbose))
     remote = replace(REMOTE_LIMITS, hosts=frozenset(hosts)) if hosts else None
     seen = failed = short = 0
     with presenter(form, output, policy, depth=verbose) as present:
@@ -86,6 +99,32 @@ def verify(
         sys.exit(EXIT_CONDITION)
     if failed:
         sys.exit(EXIT_FAILURE)
+
+
+def _isolated(
+    paths: tuple[Path, ...],
+    form: str,
+    output: Path | None,
+    policy: "TrustPolicy",
+    require: str | None,
+    sidecar: Path | None,
+    verbose: int,
+) -> int:
+    """The same in a child process that may die."""
+    from assay.provenance.custody.chain import Requirement
+    from assay.scanning.isolating import SHORT, Style, VerifyTask, isolated
+    from assay.scanning.walking import files
+
+    style = Style.of(form, output, sys.stdout, verbose)
+    task = VerifyTask(style=style, policy=policy, require=Requirement(require) if require else None)
+    with isolated(task, output, sys.stdout) as show:
+        shown = [(one.held, one.failed) for one in (show(path, sidecar=sidecar) for path in files(paths))]
+    if not shown:
+        click.echo("assay: nothing to verify: no images in there", err=True)
+        return EXIT_NOTHING
+    if any(SHORT in held for held, _ in shown):
+        return EXIT_CONDITION
+    return EXIT_FAILURE if any(failed for _, failed in shown) else 0
 
 
 def _policy(lists: tuple[str, ...], *, development: bool, online_revocation: bool) -> "TrustPolicy":

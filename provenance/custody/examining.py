@@ -4,6 +4,7 @@ Rules: a sidecar that merely shares the stem counts only if it binds this file o
 manifest is fetched only from hosts named by the user, under caps, never from private addresses; the SDK fetches nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +28,15 @@ class Examined:
     manifest_store: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A sidecar: its name, its manifest store, and whether no other picture beside it could be meant."""
+
+    name: str
+    store: bytes
+    sole: bool
+
+
 def examine(
     path: Path,
     policy: TrustPolicy,
@@ -37,23 +47,45 @@ def examine(
 ) -> Examined:
     """Open and verify one file. `remote` allows fetching from its `hosts`. Raises `AssayError` where it cannot be opened."""
     asset = Asset.open(path, limits=limits)
-    if sidecar is not None:
-        store = read_sidecar(sidecar)
-        return Examined(asset, verify(asset, policy, sidecar=store, sidecar_name=f"the sidecar {sidecar.name}"), store)
+    return examine_asset(
+        asset, policy, beside=lambda: beside_of(path, sidecar), named=sidecar is not None, remote=remote
+    )
+
+
+def examine_asset(
+    asset: Asset,
+    policy: TrustPolicy,
+    *,
+    beside: Callable[[], Beside | None],
+    named: bool = False,
+    remote: FetchLimits | None = None,
+) -> Examined:
+    """The same for an asset in memory. `beside` looks for a sidecar; `named`: the user named it, so it comes first."""
+    if named and (given := beside()) is not None:
+        found = verify(asset, policy, sidecar=given.store, sidecar_name=f"the sidecar {given.name}")
+        return Examined(asset, found, given.store)
     custody = verify(asset, policy)
     if custody.links or custody.place:  # it has a manifest of its own, readable or not
         return Examined(asset, custody)
-    beside = sidecar_beside(path)
-    if beside is not None:
-        store = read_sidecar(beside)
-        found = verify(asset, policy, sidecar=store, sidecar_name=f"the sidecar {beside.name}")
-        if not _meant_for_another(found, path, beside):
-            return Examined(asset, replace(found, residue=custody.residue), store)
-        gap = Gap("foreign-sidecar", f"{beside.name} beside it was made for another file of that name")
+    given = beside()
+    if given is not None:
+        found = verify(asset, policy, sidecar=given.store, sidecar_name=f"the sidecar {given.name}")
+        if not _meant_for_another(found, given):
+            return Examined(asset, replace(found, residue=custody.residue), given.store)
+        gap = Gap("foreign-sidecar", f"{given.name} beside it was made for another file of that name")
         return Examined(asset, replace(custody, breaks=(*custody.breaks, gap)))
     if custody.remote_url and remote is not None:
         return _fetched(asset, custody, policy, remote)
     return Examined(asset, custody)
+
+
+def beside_of(path: Path, sidecar: Path | None = None) -> Beside | None:
+    """The sidecar that was named, or the one that lies beside a file. Raises `UnreadableFile` or `LimitExceeded`."""
+    found = sidecar or sidecar_beside(path)
+    if found is None:
+        return None
+    others = () if found.name == path.name + ".c2pa" else path.parent.glob(f"{_literal(path.stem)}.*")
+    return Beside(found.name, read_sidecar(found), all(other in (path, found) for other in others))
 
 
 def _fetched(asset: Asset, custody: Custody, policy: TrustPolicy, remote: FetchLimits) -> Examined:
@@ -68,12 +100,9 @@ def _fetched(asset: Asset, custody: Custody, policy: TrustPolicy, remote: FetchL
     return Examined(asset, replace(found, remote_url=url, residue=custody.residue), store)
 
 
-def _meant_for_another(found: Custody, path: Path, sidecar: Path) -> bool:
+def _meant_for_another(found: Custody, beside: Beside) -> bool:
     """Whether the sidecar shares only the stem with this file, binds it not, and there is another it could mean."""
-    if sidecar.name == path.name + ".c2pa" or not found.links:
-        return False
-    others = [other for other in path.parent.glob(f"{_literal(path.stem)}.*") if other not in (path, sidecar)]
-    return found.links[-1].axes.intact.answer is Answer.NO and bool(others)
+    return not beside.sole and bool(found.links) and found.links[-1].axes.intact.answer is Answer.NO
 
 
 def _literal(stem: str) -> str:

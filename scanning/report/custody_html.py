@@ -5,8 +5,10 @@ first; thumbnails are re-encoded, never embedded as they came, and bounded in nu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+from markupsafe import Markup
 
 from assay import __version__
 from assay.provenance.asset import Asset, Limits
@@ -14,6 +16,7 @@ from assay.provenance.custody.chain import BottomLine, Custody, Link, Standing
 from assay.provenance.custody.examining import Examined
 from assay.provenance.errors import AssayError
 from assay.scanning.report import custody_words as words
+from assay.scanning.report.fragments import Fragment
 from assay.scanning.report.html import environment
 from assay.scanning.report.picture import thumbnail
 from assay.scanning.scan import Failure
@@ -45,13 +48,24 @@ class _Card:
 
 def page(outcomes: Sequence[Examined | Failure], *, title: str = "Chain of custody") -> str:
     """Render chains as one HTML document."""
-    cards = [_outcome(outcome) for outcome in outcomes]
+    return _rendered([_outcome(outcome) for outcome in outcomes], (), title)
+
+
+def page_around(fragments: Sequence[Fragment], *, title: str = "Chain of custody") -> str:
+    """The same page around parts that other processes made and `fragments.accepted` let through."""
+    if len(fragments) > 1:  # each was made as if it were alone
+        fragments = [replace(one, html=one.html.replace('<details open="">', "<details>")) for one in fragments]
+    return _rendered((), fragments, title)
+
+
+def _rendered(cards: Sequence[dict[str, object]], fragments: Sequence[Fragment], title: str) -> str:
     return (
         environment()
         .get_template("custody.html.j2")
         .render(
             title=title,
             cards=cards,
+            fragments=[Markup(fragment.html) for fragment in fragments],  # noqa: S704 - checked element by element
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             version=__version__,
             questions=words.AXES,

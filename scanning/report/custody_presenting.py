@@ -26,7 +26,7 @@ Present = Callable[[Outcome], None]
 def presenter(form: str, output: Path | None, policy: TrustPolicy, *, depth: int = 0) -> Iterator[Present]:
     """Yield a function that presents one outcome. `form` is text, json, crjson or html."""
     if output is None:
-        with _writing(form, sys.stdout, policy, depth) as present:
+        with writing(form, sys.stdout, policy, depth) as present:
             yield present
         return
     if output.is_file() and _is_picture(output):
@@ -34,7 +34,7 @@ def presenter(form: str, output: Path | None, policy: TrustPolicy, *, depth: int
     with (
         replacing(output, overwrite=True) as temporary,
         temporary.open("w", encoding="utf-8") as stream,
-        _writing(form, stream, policy, depth) as present,
+        writing(form, stream, policy, depth) as present,
     ):
         yield present
 
@@ -45,7 +45,8 @@ def _is_picture(path: Path) -> bool:
 
 
 @contextmanager
-def _writing(form: str, stream: TextIO, policy: TrustPolicy, depth: int) -> Iterator[Present]:
+def writing(form: str, stream: TextIO, policy: TrustPolicy, depth: int) -> Iterator[Present]:
+    """The same, to a stream."""
     match form:
         case "text":
             from assay.scanning.report.custody_terminal import CustodyTerminal

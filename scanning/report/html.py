@@ -10,16 +10,19 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 import jinja2
+from markupsafe import Markup
 
 from assay import __version__
 from assay.detectors.evidence import Evidence, Origin
 from assay.provenance.custody.chain import Answer, Custody, Link
 from assay.provenance.text import plain, plain_block
+from assay.scanning.report.fragments import Fragment
 from assay.scanning.report.picture import thumbnail
 from assay.scanning.report.terminal import facts
 from assay.scanning.scan import Failure, Report
 from assay.scanning.words import answer
 
+TITLE = "Where do these images come from?"
 _SIGNS = {Answer.YES: "✓", Answer.NO: "✕", Answer.UNKNOWN: "?"}
 _AXES = ("intact", "authentic", "trusted", "timely", "unbroken")
 
@@ -43,14 +46,34 @@ def environment() -> jinja2.Environment:
 def page(
     outcomes: Sequence[Report | Failure],
     *,
-    title: str = "Where do these images come from?",
+    title: str = TITLE,
     lead: str = "",
     notes: Mapping[str, str] | None = None,
     prior: float | None = None,
 ) -> str:
     """Render outcomes as one HTML document. `lead` stands under the title, `notes` (by asset name) under the pictures."""
-    reports = [outcome for outcome in outcomes if isinstance(outcome, Report)]
-    tally = Counter(report.verdict.origin for report in reports)
+    origins = [outcome.verdict.origin for outcome in outcomes if isinstance(outcome, Report)]
+    cards = [_card(outcome, notes or {}, prior) for outcome in outcomes]
+    return _rendered(title, lead, cards=cards, fragments=(), origins=origins, failures=len(outcomes) - len(origins))
+
+
+def page_around(fragments: Sequence[Fragment], *, title: str = TITLE) -> str:
+    """The same page around parts that other processes made and `fragments.accepted` let through."""
+    origins = [Origin(fragment.origin) for fragment in fragments if fragment.origin in set(Origin)]
+    failures = sum(fragment.failed for fragment in fragments)
+    return _rendered(title, "", cards=(), fragments=fragments, origins=origins, failures=failures)
+
+
+def _rendered(
+    title: str,
+    lead: str,
+    *,
+    cards: Sequence[dict[str, object]],
+    fragments: Sequence[Fragment],
+    origins: Sequence[Origin],
+    failures: int,
+) -> str:
+    tally = Counter(origins)
     return (
         environment()
         .get_template("scan.html.j2")
@@ -59,9 +82,10 @@ def page(
             lead=lead,
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             version=__version__,
-            cards=[_card(outcome, notes or {}, prior) for outcome in outcomes],
+            cards=cards,
+            fragments=[Markup(fragment.html) for fragment in fragments],  # noqa: S704 - checked element by element
             tally=[(origin.value, tally[origin]) for origin in Origin if tally[origin]],
-            failures=len(outcomes) - len(reports),
+            failures=failures,
             axes=_AXES,
         )
     )

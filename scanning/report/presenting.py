@@ -19,19 +19,20 @@ Present = Callable[[Report | Failure], None]
 def presenter(form: str, output: Path | None, *, depth: int = 0, prior: float | None = None) -> Iterator[Present]:
     """Yield a function that presents one outcome. `form` is text, json or html; `prior` the user's own probability."""
     if output is None:
-        with _writing(form, sys.stdout, depth, prior) as present:
+        with writing(form, sys.stdout, depth, prior) as present:
             yield present
         return
     with (
         replacing(output, overwrite=True) as temporary,
         temporary.open("w", encoding="utf-8") as stream,
-        _writing(form, stream, depth, prior) as present,
+        writing(form, stream, depth, prior) as present,
     ):
         yield present
 
 
 @contextmanager
-def _writing(form: str, stream: TextIO, depth: int, prior: float | None) -> Iterator[Present]:
+def writing(form: str, stream: TextIO, depth: int, prior: float | None) -> Iterator[Present]:
+    """The same, to a stream."""
     match form:
         case "text":
             from assay.scanning.report.terminal import TerminalPresenter

@@ -1,0 +1,307 @@
+"""Scanning and verifying in a child that may die: the parent reads bytes, the child examines, judges and presents.
+
+Rules: the answer is a bounded, checked document, never a pickle; whoever took a child over can lie in it and no more, so
+what it presents is neutralised again here: text keeps colours and no other control, JSON must be of the file that was asked
+about, HTML keeps no element and no attribute that our templates do not write. A child that dies is a `Failure`.
+"""
+
+import io
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from assay.provenance.asset import DEFAULT_LIMITS, Asset
+from assay.provenance.custody.chain import Requirement
+from assay.provenance.custody.examining import Beside, Examined, beside_of, examine_asset
+from assay.provenance.errors import AssayError, DecodeFailed, LimitExceeded, UnreadableFile
+from assay.provenance.replacing import replacing
+from assay.provenance.text import plain
+from assay.provenance.trust import TrustPolicy
+from assay.scanning.gate import CONDITIONS, conditions
+from assay.scanning.report import custody_presenting, presenting
+from assay.scanning.report.fragments import Fragment, accepted, main_of
+from assay.scanning.scan import Failure, Report, Scanner, standard_signals
+from assay.scanning.worker import ParserCrashed, Pool, WorkerLimits
+
+_ANSWER = 32 * 1024 * 1024  # bytes: a page's pictures are part of it
+_COLOUR = re.compile(r"(\x1b\[[0-9;]{0,32}m)")
+SHORT = "short"  # of a `--require`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One file's outcome as the child presents it. `held` are conditions; `origin` is empty where there is no verdict."""
+
+    text: str
+    held: frozenset[str]
+    failed: bool
+    origin: str = ""
+
+    def packed(self) -> bytes:
+        """The answer to the parent."""
+        head = {"held": sorted(self.held), "failed": self.failed, "origin": self.origin}
+        return _pack(head, self.text.encode("utf-8", "surrogatepass"))
+
+    @classmethod
+    def unpacked(cls, message: bytes) -> "Shown":
+        """Read a child's answer. Raises `ValueError` on anything that `packed` does not write."""
+        head, body = _unpack(message)
+        held, failed, origin = head.get("held"), head.get("failed"), head.get("origin")
+        if not isinstance(held, list) or not {*CONDITIONS, SHORT}.issuperset(map(str, held)):
+            raise ValueError("unknown conditions")
+        if not isinstance(failed, bool) or not isinstance(origin, str) or len(origin) > 40:
+            raise ValueError("malformed")
+        return cls(text=body.decode("utf-8"), held=frozenset(held), failed=failed, origin=origin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How to present: text, json, crjson or html; for text how wide, whether in colour, how deep."""
+
+    form: str
+    depth: int = 0
+    columns: int = 100
+    colours: bool = False
+
+    @classmethod
+    def of(cls, form: str, output: Path | None, stream: TextIO, depth: int) -> "Style":
+        """As the presenters choose for themselves when they write to `stream`."""
+        if output is not None or not stream.isatty():
+            return cls(form=form, depth=depth)
+        return cls(form=form, depth=depth, columns=os.get_terminal_size(stream.fileno()).columns, colours=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanTask:
+    """Scan in a child and present as `assay scan` does. `model` None: no pixel classifier."""
+
+    style: Style
+    policy: TrustPolicy
+    model: str | None
+    deep: bool = False
+    prior: float | None = None
+
+    def __call__(self) -> Callable[[bytes], bytes]:
+        os.environ["COLUMNS"] = str(self.style.columns)  # a child has no terminal to ask
+        if self.model is not None:
+            from assay.detectors.classifier import load
+
+            load(self.model)  # before the first file
+        scanner = Scanner(signals=standard_signals(self.model), policy=self.policy, deep=self.deep)
+
+        def examine(message: bytes) -> bytes:
+            try:
+                examined = _examine(message, self.policy)
+                outcome: Report | Failure = scanner.scan(examined.asset, custody=examined.custody)
+            except AssayError as error:
+                outcome = Failure(_name_in(message), error)
+            return self._shown(outcome).packed()
+
+        return examine
+
+    def failure(self, failure: Failure) -> Shown:
+        """Present, in the parent, a file that no child examined."""
+        return self._shown(failure)
+
+    def page(self, shown: list[Shown]) -> str:
+        """The page around what children made of each file."""
+        from assay.scanning.report.html import page_around
+
+        return page_around([_fragment(one) for one in shown])
+
+    def _shown(self, outcome: Report | Failure) -> Shown:
+        stream = _Stream(self.style)
+        with presenting.writing(self.style.form, stream, self.style.depth, self.prior) as present:
+            present(outcome)
+        broken = isinstance(outcome, Failure) or isinstance(outcome.undecoded, DecodeFailed | LimitExceeded)
+        origin = "" if isinstance(outcome, Failure) else outcome.verdict.origin.value
+        return Shown(text=stream.made(), held=conditions(outcome), failed=broken, origin=origin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyTask:
+    """Verify in a child and present as `assay verify` does."""
+
+    style: Style
+    policy: TrustPolicy
+    require: Requirement | None = None
+
+    def __call__(self) -> Callable[[bytes], bytes]:
+        os.environ["COLUMNS"] = str(self.style.columns)
+
+        def examine(message: bytes) -> bytes:
+            try:
+                outcome: Examined | Failure = _examine(message, self.policy)
+            except AssayError as error:
+                outcome = Failure(_name_in(message), error)
+            return self._shown(outcome).packed()
+
+        return examine
+
+    def failure(self, failure: Failure) -> Shown:
+        """Present, in the parent, a file that no child examined."""
+        return self._shown(failure)
+
+    def page(self, shown: list[Shown]) -> str:
+        """The page around what children made of each file."""
+        from assay.scanning.report.custody_html import page_around
+
+        return page_around([_fragment(one) for one in shown])
+
+    def _shown(self, outcome: Examined | Failure) -> Shown:
+        stream = _Stream(self.style)
+        with custody_presenting.writing(self.style.form, stream, self.policy, self.style.depth) as present:
+            present(outcome)
+        if isinstance(outcome, Failure):
+            return Shown(text=stream.made(), held=frozenset(), failed=True)
+        short = self.require is not None and not outcome.custody.meets(self.require)
+        return Shown(text=stream.made(), held=frozenset({SHORT} if short else ()), failed=False)
+
+
+def _examine(message: bytes, policy: TrustPolicy) -> Examined:
+    """In the child: open and verify what the parent read."""
+    head, content = _unpack(message)
+    end = int(head["picture"])
+
+    def beside() -> Beside | None:
+        if head["refused"]:
+            raise UnreadableFile(str(head["refused"]))
+        return Beside(str(head["beside"]), content[end:], bool(head["sole"])) if head["beside"] else None
+
+    asset = Asset.from_bytes(content[:end], name=str(head["name"]))
+    return examine_asset(asset, policy, beside=beside, named=bool(head["named"]))
+
+
+def _name_in(message: bytes) -> str:
+    return str(_unpack(message)[0]["name"])
+
+
+Task = ScanTask | VerifyTask
+
+
+@contextmanager
+def isolated(task: Task, output: Path | None, stream: TextIO) -> Iterator[Callable[..., Shown]]:
+    """Yield a function that examines one file in a child and presents it to `stream`, or to `output` when all is done.
+
+    It takes a path and, for verifying, `sidecar`; whatever happens to the child, it returns what was shown.
+    """
+    if output is None:
+        with _running(task, stream) as show:
+            yield show
+        return
+    with (
+        replacing(output, overwrite=True) as temporary,
+        temporary.open("w", encoding="utf-8") as written,
+        _running(task, written) as show,
+    ):
+        yield show
+
+
+@contextmanager
+def _running(task: Task, stream: TextIO) -> Iterator[Callable[..., Shown]]:
+    gathered: list[Shown] = []
+    with Pool(task, size=1, limits=WorkerLimits(answer=_ANSWER)) as pool:
+
+        def show(path: Path, *, sidecar: Path | None = None) -> Shown:
+            shown = _examined(task, pool, path, sidecar)
+            if task.style.form == "html":
+                gathered.append(shown)
+            else:
+                stream.write(shown.text)
+                stream.flush()
+            return shown
+
+        yield show
+    if task.style.form == "html":
+        stream.write(task.page(gathered))
+
+
+def _examined(task: Task, pool: Pool, path: Path, sidecar: Path | None) -> Shown:
+    try:
+        asset = Asset.open(path, limits=DEFAULT_LIMITS)
+        message = _asked(asset, path, sidecar)
+        try:
+            return _checked(task, Shown.unpacked(pool.submit(message).result()), asset)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ParserCrashed(f"its answer is malformed: {error}"[:300]) from None
+    except AssayError as error:
+        return task.failure(Failure(str(path), error))
+
+
+def _asked(asset: Asset, path: Path, sidecar: Path | None) -> bytes:
+    """A picture, and the sidecar that was named or lies beside it, for `_examine`."""
+    head: dict[str, Any] = {"name": asset.name}
+    found, refused = None, ""
+    try:
+        found = beside_of(path, sidecar)
+    except AssayError as error:
+        if sidecar is not None:
+            raise
+        refused = error.message
+    head |= {"picture": len(asset.content), "refused": refused, "named": sidecar is not None}
+    head |= {"beside": found.name if found else "", "sole": found.sole if found else True}
+    return _pack(head, asset.content + (found.store if found else b""))
+
+
+def _checked(task: Task, shown: Shown, asset: Asset) -> Shown:
+    """The same, made harmless; raises `ValueError` where it cannot be what our own presenters write."""
+    match task.style.form:
+        case "text":
+            text = _harmless(shown.text, colours=task.style.colours)
+        case "html":
+            text = accepted(shown.text)
+        case _:
+            said = json.loads(shown.text)
+            if not isinstance(said, dict) or not shown.text.isascii() or shown.text.count("\n") != 1:
+                raise ValueError("not one line of JSON")
+            about = said.get("asset", {})
+            named = about.get("name") == asset.name and about.get("sha256", asset.sha256) == asset.sha256
+            if task.style.form == "json" and not named:
+                raise ValueError("it speaks of another file")
+            text = shown.text
+    return Shown(text=text, held=shown.held, failed=shown.failed, origin=shown.origin)
+
+
+def _harmless(text: str, *, colours: bool) -> str:
+    parts = _COLOUR.split(text)  # every second one is a colour
+    for at in range(0, len(parts), 2):
+        parts[at] = "\n".join(plain(line, limit=len(line) + 1) for line in parts[at].split("\n"))
+    return "".join(parts if colours else parts[0::2])
+
+
+def _fragment(shown: Shown) -> Fragment:
+    return Fragment(shown.text, shown.origin, shown.failed and not shown.origin)
+
+
+class _Stream(io.StringIO):
+    """Where a presenter writes in a child: as wide and as colourful as the parent's own."""
+
+    def __init__(self, style: Style) -> None:
+        super().__init__()
+        self._style = style
+
+    def isatty(self) -> bool:
+        """Whether the parent's is a terminal."""
+        return self._style.colours
+
+    def made(self) -> str:
+        """What was written; of a page only what is this file's own."""
+        return main_of(self.getvalue()) if self._style.form == "html" else self.getvalue()
+
+
+def _pack(head: dict[str, Any], body: bytes) -> bytes:
+    text = json.dumps(head).encode()
+    return len(text).to_bytes(4, "big") + text + body
+
+
+def _unpack(message: bytes) -> tuple[dict[str, Any], bytes]:
+    end = 4 + int.from_bytes(message[:4], "big")
+    head = json.loads(message[4:end])
+    if not isinstance(head, dict):
+        raise ValueError("no envelope")
+    return head, message[end:]
