@@ -37,7 +37,18 @@ def comma_separated(ctx: click.Context, option: click.Parameter, given: tuple[st
     "--deep", is_flag=True, help="Search for seconds: cropped or rescaled watermarks, traces in large pictures."
 )
 @click.option("--near", is_flag=True, help="Name the first file that looks nearly the same (perceptual hash).")
-@click.option("--workers", type=click.IntRange(1, 512), help="Processes that examine files.  [default: one per core]")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where to work; ray needs the extra `cluster`.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 512),
+    help="Processes (with ray: actors) that examine files.  [default: one per core]",
+)
 @click.option(
     "--ledger", type=click.Path(path_type=Path), help="Where results are remembered.  [default: in assay's own folder]"
 )
@@ -56,6 +67,7 @@ def audit(
     no_pixels: bool,
     deep: bool,
     near: bool,
+    engine: str,
     workers: int | None,
     ledger: Path | None,
     fresh: bool,
@@ -84,6 +96,7 @@ def audit(
             model=None if no_pixels else model,
             deep=deep,
             near=near,
+            engine=engine,
             workers=workers,
             ledger=ledger,
             fresh=fresh,

@@ -37,6 +37,29 @@ class _Work:
     held: int = 0  # bytes in memory on its account
 
 
+class RowMaker:
+    """Turns what is known of items into rows, in their order: which file was the first of its kind depends on it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._neighbours = Neighbours()
+
+    def row(self, item: Item, content: Content, *, sha256: str | None, size: int | None) -> Row:
+        """The next row."""
+        first = self._ledger.first_met(sha256, item.name) if sha256 else item.name
+        copy = first != item.name
+        return Row(
+            assay=__version__,
+            name=item.name,
+            sha256=sha256,
+            bytes=size if size is not None else item.size,
+            modified=item.date,
+            duplicate_of=first if copy else "",
+            near="" if copy else self._neighbours.first_like(content.perceptual_hash, item.name),
+            **asdict(content),
+        )
+
+
 class Audit:
     """One pass over items. Iterate it for its rows; leaving the loop early loses nothing that the ledger knows."""
 
@@ -47,7 +70,7 @@ class Audit:
         self._twins: dict[str, list[_Work]] = {}  # contents being examined, and everybody who waits for them
         self._held = 0
         self._busy = 0
-        self._neighbours = Neighbours()
+        self._rows_of = RowMaker(ledger)
         self.examined = 0  # contents that went to the pool
 
     def __iter__(self) -> Iterator[Row]:
@@ -78,23 +101,9 @@ class Audit:
 
     def _finished(self) -> Iterator[Row]:
         while self._order and self._order[0].content is not None:
-            yield self._row(self._order.popleft())
-
-    def _row(self, work: _Work) -> Row:
-        assert work.content is not None
-        first = self._ledger.first_met(work.sha256, work.item.name) if work.sha256 else work.item.name
-        return Row(
-            assay=__version__,
-            name=work.item.name,
-            sha256=work.sha256,
-            bytes=work.size if work.size is not None else work.item.size,
-            modified=work.item.date,
-            duplicate_of="" if first == work.item.name else first,
-            near=self._neighbours.first_like(work.content.perceptual_hash, work.item.name)
-            if first == work.item.name
-            else "",
-            **asdict(work.content),
-        )
+            work = self._order.popleft()
+            assert work.content is not None
+            yield self._rows_of.row(work.item, work.content, sha256=work.sha256, size=work.size)
 
     def _begin(self, work: _Work) -> None:
         item = work.item

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from assay.provenance.errors import AssayError, MissingExtra, UnreadableFile
 from assay.provenance.home import home
@@ -23,13 +24,16 @@ from assay.scanning.audit.examining import Scanning
 from assay.scanning.audit.ledger import Ledger
 from assay.scanning.audit.policy import Policy, read_policy
 from assay.scanning.audit.row import Row
-from assay.scanning.audit.sources import STORE_SCHEMES, items
+from assay.scanning.audit.sources import STORE_SCHEMES, Item, items
 from assay.scanning.audit.tally import Tally
 from assay.scanning.report.audit_terminal import AuditTerminal
 from assay.scanning.report.progress import progress
 from assay.scanning.report.row_writing import Outputs
 from assay.scanning.walking import files
 from assay.scanning.worker import Pool, cores
+
+if TYPE_CHECKING:
+    from assay.scanning.cluster import ClusterAudit
 
 POLICY_FILE = "assay.toml"
 
@@ -48,6 +52,7 @@ class Options:
     model: str | None = None
     deep: bool = False
     near: bool = False
+    engine: str = "local"
     workers: int | None = None
     ledger: Path | None = None
     fresh: bool = False
@@ -84,10 +89,14 @@ def run(options: Options) -> Ending:
         targets = _listed(options.targets)
         exclude = options.exclude + (policy.exclude if policy else ())
         found = items(targets, exclude=exclude, inside_archives=options.archives)
-        audit: Audit | None = None
+        audit: Audit | ClusterAudit | None = None
         try:
-            with Pool(scanning, size=options.workers or cores()) as pool:
-                audit = Audit(found, ledger=ledger, pool=pool)
+            with ExitStack() as running:
+                if options.engine == "ray":
+                    audit = _cluster(found, ledger, scanning, options.workers)
+                else:
+                    pool = running.enter_context(Pool(scanning, size=options.workers or cores()))
+                    audit = Audit(found, ledger=ledger, pool=pool)
                 count = _counter(options, exclude)
                 with progress(count=count, quiet=options.quiet) as step:
                     for row in compared(audit, policy, baseline):
@@ -113,6 +122,12 @@ def run(options: Options) -> Ending:
                 ending.tally, seconds=seconds, examined=audit.examined if audit else 0, complete=ending.complete
             )
     return ending
+
+
+def _cluster(found: Iterable[Item], ledger: Ledger, scanning: Scanning, actors: int | None) -> "ClusterAudit":
+    from assay.scanning.cluster import ClusterAudit
+
+    return ClusterAudit(found, ledger=ledger, scanning=scanning, actors=actors)
 
 
 def _policy(options: Options) -> Policy | None:
