@@ -1,7 +1,7 @@
 """What an audit costs beside the sum of its parts, what it keeps in memory, and whether it survives being killed.
 
     python benchmarks/audit.py throughput [--files 150] [--folder DIR] [--no-pixels] [--peer "NAME=COMMAND {file}"]…
-    python benchmarks/audit.py memory [--files 100000]
+    python benchmarks/audit.py memory [--files 100000] [--different 100000]
     python benchmarks/audit.py kills [--files 5000] [--kills 20]
 
 throughput: each part alone, one thread, in processor time per file (reading and hashing, the C2PA read and custody, decoding,
@@ -12,7 +12,7 @@ over the unchanged folder. Peers are commands for one file each, run one after t
 one that is not installed is skipped with its reason. Without --folder the pictures are made: 1 MP, sensor-like noise, every
 tenth signed with the development key. Exit code 1: efficiency below 0.9, or the second run less than 20 times faster.
 
-memory: as many small different pictures, no pixel model; the largest sum of the proportional set sizes (what /proc/PID/smaps_rollup
+memory: as many small pictures, `--different` of them different from one another, no pixel model; the largest sum of the proportional set sizes (what /proc/PID/smaps_rollup
 calls Pss) of all processes together. Exit code 1 above 1.5 GB.
 
 kills: SIGKILL at random moments, then one undisturbed run; exit code 1 unless its rows are those of a run that nothing
@@ -216,7 +216,12 @@ def compare(peer: str, paths: list[Path], home: Path, ours: float) -> None:
 def memory(options: argparse.Namespace) -> bool:
     """See the module's docstring."""
     with workplace() as place:
-        fill(place / "pictures", options.files, small)
+        fill(place / "pictures", options.different, small)
+        originals = sorted((place / "pictures").rglob("*.jpg"))
+        for number in range(options.different, options.files):
+            copy = place / "pictures" / f"{number // 1000:03}" / f"{number:06}.jpg"
+            copy.parent.mkdir(exist_ok=True)
+            os.link(originals[number % len(originals)], copy)
         command = [
             *AUDIT,
             "--no-pixels",
@@ -324,11 +329,14 @@ def main() -> None:
     one.add_argument("--peer", action="append", default=[])
     two = commands.add_parser("memory")
     two.add_argument("--files", type=int, default=100_000)
+    two.add_argument("--different", type=int)
     three = commands.add_parser("kills")
     three.add_argument("--files", type=int, default=5_000)
     three.add_argument("--kills", type=int, default=20)
     three.add_argument("--most", type=float, default=8.0, help="seconds before a kill, at most")
     options = parser.parse_args()
+    if options.command == "memory" and options.different is None:
+        options.different = options.files
     passed = {"throughput": throughput, "memory": memory, "kills": kills}[options.command](options)
     sys.exit(0 if passed else 1)
 
