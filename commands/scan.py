@@ -9,6 +9,7 @@ import click
 from assay.commands.outcome import CONDITION_NAMES, EXIT_CONDITION, EXIT_FAILURE, EXIT_NOTHING
 
 if TYPE_CHECKING:
+    from assay.scanning.labels.policy import LabelPolicy
     from assay.scanning.report.presenting import Present
     from assay.scanning.scan import Scanner
 
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 @click.option(
     "--isolate/--no-isolate", default=None, help="Open files in a child process that may die.  [default: with several]"
 )
+@click.option(
+    "--labels",
+    metavar="PRESET|FILE",
+    help="Say which label a policy gives instead: iptc-ai-info, eu-ai-act-50, or your own.",
+)
 @click.option("-v", "--verbose", count=True, help="Show silent signals too; -vv every field that was read.")
 def scan(
     paths: tuple[Path, ...],
@@ -44,6 +50,7 @@ def scan(
     prior: float | None,
     fail_on: tuple[str, ...],
     isolate: bool | None,
+    labels: str | None,
     verbose: int,
 ) -> None:
     """Say where images come from, who says so and how sure that is
@@ -53,8 +60,15 @@ def scan(
 
     Example: assay scan photo.jpg downloads/ --fail-on tampered
     """
+    policy = None
+    if labels is not None:
+        from assay.scanning.labels.policy import read_label_policy
+
+        if form == "html":
+            raise click.UsageError("labels are written as text or json")
+        policy = read_label_policy(labels)
     if isolate if isolate is not None else several(paths):
-        sys.exit(_isolated(paths, form, output, None if no_pixels else model, deep, prior, fail_on, verbose))
+        sys.exit(_isolated(paths, form, output, None if no_pixels else model, deep, prior, fail_on, verbose, policy))
     from assay.detectors.classifier import load
     from assay.scanning.report.presenting import presenter
     from assay.scanning.scan import Scanner, standard_signals
@@ -62,7 +76,7 @@ def scan(
     if not no_pixels:
         load(model)  # a model that cannot be used is one failure at the start, not one per image
     scanner = Scanner(signals=standard_signals(None if no_pixels else model), deep=deep)
-    with presenter(form, output, depth=verbose, prior=prior) as present:
+    with presenter(form, output, depth=verbose, prior=prior, labels=policy) as present:
         code = examine(paths, scanner, present, fail_on=fail_on)
     sys.exit(code)
 
@@ -81,6 +95,7 @@ def _isolated(
     prior: float | None,
     fail_on: tuple[str, ...],
     verbose: int,
+    labels: "LabelPolicy | None",
 ) -> int:
     """The same in a child process that may die."""
     from assay.detectors.card import read_card
@@ -91,7 +106,7 @@ def _isolated(
     if model is not None:
         read_card(model)  # a model that is not there is one failure, in plain words
     style = Style.of(form, output, sys.stdout, verbose)
-    task = ScanTask(style=style, policy=default_policy(), model=model, deep=deep, prior=prior)
+    task = ScanTask(style=style, policy=default_policy(), model=model, deep=deep, prior=prior, labels=labels)
     with isolated(task, output, sys.stdout) as show:
         shown = [(one.held, one.failed) for one in map(show, files(paths))]
     if not shown:

@@ -1,9 +1,16 @@
 """`assay serve`: the upload-scanning service and its page."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from assay.scanning.service.keys import Keys
+
+SCOPES = ("scan", "jobs", "review", "metrics")  # a copy of keys.SCOPES, which a test holds equal
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -18,6 +25,19 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--max-megabytes", default=64, show_default=True, type=click.IntRange(1, 1024), help="Of one upload.")
 @click.option("--max-megapixels", default=100, show_default=True, type=click.IntRange(1, 178), help="Of one image.")
 @click.option("--max-seconds", default=60.0, show_default=True, type=click.FloatRange(1, 600), help="For one file.")
+@click.option(
+    "--state", type=FOLDER, help="Folder of keys and jobs. Without it nothing is kept, and no jobs are taken."
+)
+@click.option(
+    "--retention", default=24.0, show_default=True, type=click.FloatRange(min=0), help="Hours until finished jobs go."
+)
+@click.option(
+    "--webhook-host", "webhook_hosts", multiple=True, metavar="HOST[:PORT]", help="May be called; repeatable."
+)
+@click.option(
+    "--labels", "policies", multiple=True, metavar="FILE", help="A label policy beside the presets; repeatable."
+)
+@click.option("--rate", default=0, show_default=True, help="Requests a minute of one caller; 0 for any number.")
 @click.option("--unprotected", is_flag=True, help="Listen on a reachable address without keys.")
 @click.option("--stop-after", type=click.FloatRange(min=0, min_open=True), help="End after so many seconds.")
 @click.pass_context
@@ -33,6 +53,11 @@ def serve(
     max_megabytes: int,
     max_megapixels: int,
     max_seconds: float,
+    state: Path | None,
+    retention: float,
+    webhook_hosts: tuple[str, ...],
+    policies: tuple[str, ...],
+    rate: int,
     unprotected: bool,
     stop_after: float | None,
 ) -> None:
@@ -71,6 +96,109 @@ def serve(
         upload=max_megabytes * 2**20,
         pixels=max_megapixels * 1_000_000,
         seconds=max_seconds,
+        state=state,
+        retention=retention * 3600,
+        webhook_hosts=webhook_hosts,
+        policies=policies,
+        rate=rate,
         unprotected=unprotected,
     )
     run(settings, stop_after=stop_after, say=click.echo)
+
+
+STATE = click.option("--state", type=FOLDER, required=True, help="The server's state folder.")
+OVERLAP = click.option(
+    "--overlap", default=24.0, show_default=True, type=click.FloatRange(min=0), help="Hours that the old one counts on."
+)
+
+
+@serve.group()
+def keys() -> None:
+    """Make, list, rotate and revoke the API keys of a server; it notices within a second
+
+    Example: assay serve keys add newsroom --state /var/lib/assay --scope scan
+    """
+
+
+@keys.command("add")
+@click.argument("name")
+@STATE
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="Repeatable.  [default: all]")
+@click.option(
+    "--rate", default=0, show_default=True, type=click.IntRange(0), help="Requests a minute; 0: as the server."
+)
+def add_key(name: str, state: Path, scopes: tuple[str, ...], rate: int) -> None:
+    """Make a key and show it, this once
+
+    Example: assay serve keys add newsroom --state /var/lib/assay --scope scan
+    """
+    with _keys(state) as known:
+        click.echo(known.add(name, scopes or SCOPES, rate=rate))
+
+
+@keys.command("list")
+@STATE
+def list_keys(state: Path) -> None:
+    """List the keys that count
+
+    Example: assay serve keys list --state /var/lib/assay
+    """
+    from datetime import UTC, datetime
+
+    from assay.provenance.text import plain
+
+    with _keys(state) as known:
+        for key in known.all():
+            ends = f", until {datetime.fromtimestamp(key.expires, UTC):%Y-%m-%d %H:%M} UTC" if key.expires else ""
+            rate = f", {key.rate} a minute" if key.rate else ""
+            made = f"{datetime.fromtimestamp(key.made, UTC):%Y-%m-%d}"
+            click.echo(f"{plain(key.name)}: {', '.join(key.scopes)}{rate}, since {made}{ends}")
+
+
+@keys.command("rotate")
+@click.argument("name")
+@STATE
+@OVERLAP
+def rotate_key(name: str, state: Path, overlap: float) -> None:
+    """Make a new key for a name and show it; the old one counts for a while
+
+    Example: assay serve keys rotate newsroom --state /var/lib/assay --overlap 1
+    """
+    with _keys(state) as known:
+        click.echo(known.rotate(name, overlap=overlap * 3600))
+
+
+@keys.command("revoke")
+@click.argument("name")
+@STATE
+def revoke_key(name: str, state: Path) -> None:
+    """End every key of a name at once
+
+    Example: assay serve keys revoke newsroom --state /var/lib/assay
+    """
+    with _keys(state) as known:
+        known.revoke(name)
+
+
+@keys.command("webhook-secret")
+@STATE
+@click.option("--rotate", is_flag=True, help="Make a new one; webhooks are signed with both for a while.")
+@OVERLAP
+def webhook_secret(state: Path, rotate: bool, overlap: float) -> None:
+    """Show the secret that webhooks are signed with
+
+    Example: assay serve keys webhook-secret --state /var/lib/assay
+    """
+    with _keys(state) as known:
+        click.echo(known.rotate_webhook_secret(overlap=overlap * 3600) if rotate else known.webhook_secrets()[0])
+
+
+@contextmanager
+def _keys(state: Path) -> Iterator["Keys"]:
+    from assay.scanning.service.keys import Keys
+
+    known = Keys(state)
+    try:
+        yield known
+    finally:
+        known.close()

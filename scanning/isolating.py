@@ -23,6 +23,7 @@ from assay.provenance.replacing import replacing
 from assay.provenance.text import plain
 from assay.provenance.trust import TrustPolicy
 from assay.scanning.gate import CONDITIONS, conditions
+from assay.scanning.labels.policy import LabelPolicy
 from assay.scanning.report import custody_presenting, presenting
 from assay.scanning.report.fragments import Fragment, accepted, main_of
 from assay.scanning.scan import Failure, Report, Scanner, standard_signals
@@ -78,13 +79,14 @@ class Style:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanTask:
-    """Scan in a child and present as `assay scan` does. `model` None: no pixel classifier."""
+    """Scan in a child and present as `assay scan` does. `model` None: no pixel classifier; `labels`: present labels."""
 
     style: Style
     policy: TrustPolicy
     model: str | None
     deep: bool = False
     prior: float | None = None
+    labels: LabelPolicy | None = None
 
     def __call__(self) -> Callable[[bytes], bytes]:
         os.environ["COLUMNS"] = str(self.style.columns)  # a child has no terminal to ask
@@ -116,7 +118,7 @@ class ScanTask:
 
     def _shown(self, outcome: Report | Failure) -> Shown:
         stream = _Stream(self.style)
-        with presenting.writing(self.style.form, stream, self.style.depth, self.prior) as present:
+        with presenting.writing(self.style.form, stream, self.style.depth, self.prior, self.labels) as present:
             present(outcome)
         broken = isinstance(outcome, Failure) or isinstance(outcome.undecoded, DecodeFailed | LimitExceeded)
         origin = "" if isinstance(outcome, Failure) else outcome.verdict.origin.value

@@ -64,7 +64,7 @@ def environment() -> Callable[[bytes], bytes]:
 
 
 def obeying() -> Callable[[bytes], bytes]:
-    """For a server: answers "examined" in its envelope, or does the harm that the upload names."""
+    """For a server: answers the JSON string "examined" in its envelope, or does the harm that the upload names."""
 
     def examine(message: bytes) -> bytes:
         content = message[4 + int.from_bytes(message[:4], "big") :]
@@ -80,6 +80,6 @@ def obeying() -> Callable[[bytes], bytes]:
             case b"slow":
                 time.sleep(0.4)
         head = json.dumps({"error": "", "origin": "", "basis": "", "seconds": 0.4}).encode()
-        return len(head).to_bytes(4, "big") + head + b"examined"
+        return len(head).to_bytes(4, "big") + head + b'"examined"'
 
     return examine

@@ -10,16 +10,17 @@ from html import escape
 from html.parser import HTMLParser
 
 _ELEMENTS = frozenset(
-    ("abbr", "article", "b", "br", "circle", "code", "dd", "defs", "details", "div", "dl", "dt", "figcaption", "figure", "g",
-     "h2", "h3", "i", "img", "li", "marker", "ol", "p", "path", "section", "small", "span", "summary", "svg", "table", "td",
-     "th", "tr")
+    ("a", "abbr", "article", "b", "br", "circle", "code", "dd", "defs", "details", "div", "dl", "dt", "figcaption", "figure", "g",
+     "h2", "h3", "h4", "i", "img", "li", "marker", "ol", "p", "path", "section", "small", "span", "summary", "svg", "table", "td",
+     "th", "tr", "ul")
 )  # fmt: skip
 _EMPTY = frozenset({"br", "img"})
 _ATTRIBUTES = frozenset(
-    ("alt", "aria-hidden", "aria-label", "class", "d", "height", "id", "marker-end", "markerheight", "markerwidth", "open",
+    ("alt", "aria-hidden", "aria-label", "aria-labelledby", "class", "d", "download", "height", "href", "id", "marker-end", "markerheight", "markerwidth", "open",
      "orient", "r", "refx", "refy", "role", "scope", "src", "style", "tabindex", "title", "transform", "viewbox", "width")
 )  # fmt: skip
 _PICTURE = re.compile(r"data:image/jpeg;base64,[A-Za-z0-9+/=]*")
+_RECORD = re.compile(r"data:application/json;base64,[A-Za-z0-9+/=]*")
 _STYLE = re.compile(r"(?:(?:left|top|width|height):-?[0-9.]+px;?)*")
 _MARKER = "url(#tip)"
 
@@ -98,6 +99,8 @@ def _allowed(name: str, value: str) -> bool:
     match name:
         case "src":
             return _PICTURE.fullmatch(value) is not None
+        case "href":
+            return _RECORD.fullmatch(value) is not None
         case "style":
             return _STYLE.fullmatch(value) is not None
         case "marker-end":

@@ -7,32 +7,52 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from assay.provenance.replacing import replacing
 from assay.scanning.scan import Failure, Report
+
+if TYPE_CHECKING:
+    from assay.scanning.labels.policy import LabelPolicy
 
 Present = Callable[[Report | Failure], None]
 
 
 @contextmanager
-def presenter(form: str, output: Path | None, *, depth: int = 0, prior: float | None = None) -> Iterator[Present]:
-    """Yield a function that presents one outcome. `form` is text, json or html; `prior` the user's own probability."""
+def presenter(
+    form: str,
+    output: Path | None,
+    *,
+    depth: int = 0,
+    prior: float | None = None,
+    labels: "LabelPolicy | None" = None,
+) -> Iterator[Present]:
+    """Yield a function that presents one outcome. `form` is text, json or html; `prior` the user's own probability.
+
+    With `labels` it presents the label that this policy gives, as text or json.
+    """
     if output is None:
-        with writing(form, sys.stdout, depth, prior) as present:
+        with writing(form, sys.stdout, depth, prior, labels) as present:
             yield present
         return
     with (
         replacing(output, overwrite=True) as temporary,
         temporary.open("w", encoding="utf-8") as stream,
-        writing(form, stream, depth, prior) as present,
+        writing(form, stream, depth, prior, labels) as present,
     ):
         yield present
 
 
 @contextmanager
-def writing(form: str, stream: TextIO, depth: int, prior: float | None) -> Iterator[Present]:
+def writing(
+    form: str, stream: TextIO, depth: int, prior: float | None, labels: "LabelPolicy | None" = None
+) -> Iterator[Present]:
     """The same, to a stream."""
+    if labels is not None:
+        from assay.scanning.report.label_presenting import presenting_to
+
+        yield presenting_to(form, stream, labels)
+        return
     match form:
         case "text":
             from assay.scanning.report.terminal import TerminalPresenter

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from assay.scanning.service import examples
 from assay.scanning.service.examining import SCAN, VERIFY, Answer, Task
 from assay.scanning.service.refusing import CONTENT_STATUS
-from assay.scanning.service.state import held, service_of
+from assay.scanning.service.state import service_of
 
 router = APIRouter(prefix="/v1", tags=["examination"])
 
@@ -53,7 +53,8 @@ BODY: dict[str, Any] = {
 async def scan(request: Request, name: Name = "image", deep: Deep = False, prior: Prior = None) -> Response:
     """The report (`assay.report/1`), byte for byte as `assay scan --format json` prints it."""
     service = service_of(request)
-    async with service.examiner.holding(held(request, service.settings)):
+    service.caller(request, "scan")
+    async with service.examiner.holding(service.held(request, service.settings.upload)):
         upload = await service.upload(request)
         task = Task(do=SCAN, name=upload.name, deep=deep, prior=prior, content=upload.content)
         return document(await service.examine(request, task))
@@ -69,7 +70,8 @@ async def scan(request: Request, name: Name = "image", deep: Deep = False, prior
 async def verify(request: Request, name: Name = "image") -> Response:
     """The chain of custody (`assay.custody/1`), byte for byte as `assay verify --format json` prints it."""
     service = service_of(request)
-    async with service.examiner.holding(held(request, service.settings)):
+    service.caller(request, "scan")
+    async with service.examiner.holding(service.held(request, service.settings.upload)):
         upload = await service.upload(request)
         task = Task(do=VERIFY, name=upload.name, content=upload.content)
         return document(await service.examine(request, task))

@@ -14,15 +14,20 @@ from starlette.responses import Response
 from assay import __version__
 from assay.provenance.errors import AssayError
 from assay.provenance.trust import default_policy
-from assay.scanning.service import api, examples, page
+from assay.scanning.labels.policy import PRESETS, read_label_policy
+from assay.scanning.service import api, examples, jobs_api, labels_api, page
 from assay.scanning.service.admitting import Examiner
+from assay.scanning.service.decisions import Decisions
 from assay.scanning.service.examining import Examining
 from assay.scanning.service.guarding import Guard
+from assay.scanning.service.jobs import Jobs
+from assay.scanning.service.keys import Keys
 from assay.scanning.service.metrics import CONTENT_TYPE, Metrics
 from assay.scanning.service.receiving import Malformed
 from assay.scanning.service.refusing import problem, refused
 from assay.scanning.service.settings import Settings
 from assay.scanning.service.state import Service, service_of
+from assay.scanning.service.working import Working
 from assay.scanning.worker import Examine, Pool
 
 
@@ -32,16 +37,39 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
     pool = Pool(make, size=settings.size, limits=settings.worker_limits)
     examiner = Examiner(pool, queue=settings.queue, held=settings.held)
     metrics = Metrics(lambda: examiner.waiting, lambda: examiner.warm)
-    service = Service(settings=settings, examiner=examiner, metrics=metrics)
+    policies = [read_label_policy(name) for name in (*PRESETS, *settings.policies)]
+    service = Service(
+        settings=settings,
+        examiner=examiner,
+        metrics=metrics,
+        policies={policy.name: policy for policy in policies},
+    )
+    if settings.state is not None:
+        service.keys = Keys(settings.state)
+        service.working = Working(
+            Jobs(settings.state),
+            Decisions(settings.state),
+            service.keys,
+            examiner=examiner,
+            metrics=metrics,
+            settings=settings,
+        )
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         pool.__enter__()
         warming = asyncio.ensure_future(examiner.warm_up())
+        if service.working is not None:
+            service.working.start(pool.size)
         try:
             yield
         finally:
+            service.draining = True
             warming.cancel()
+            if service.working is not None:
+                await service.working.stop()
+            if service.keys is not None:
+                service.keys.close()
             await asyncio.get_running_loop().run_in_executor(None, pool.close)
 
     app = FastAPI(
@@ -66,6 +94,8 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
     app.add_exception_handler(AssayError, refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.include_router(api.router)
+    app.include_router(jobs_api.router)
+    app.include_router(labels_api.router)
     app.include_router(page.router)
     _add_watching(app)
     return app
@@ -86,7 +116,9 @@ def _add_watching(app: FastAPI) -> None:
 
     @app.get("/metrics", tags=["watching"], summary="Counters for Prometheus", response_class=Response)
     async def metrics(request: Request) -> Response:
-        return Response(service_of(request).metrics.text(), media_type=CONTENT_TYPE)
+        service = service_of(request)
+        service.caller(request, "metrics")
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -94,7 +94,7 @@ _SAYINGS = {
     401: "No key, or an unknown one",
     404: "There is no such thing here",
     408: "The body did not arrive in time",
-    409: "The same idempotency key with another request",
+    422: "The same idempotency key with another request, or a webhook that is not allowed",
     413: "Larger than this server takes",
     429: "Too much to do, or too many requests of yours; see Retry-After",
     500: "The file cost a worker process its life; the server goes on",

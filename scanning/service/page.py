@@ -13,10 +13,12 @@ from starlette.responses import HTMLResponse, Response
 
 from assay import __version__
 from assay.provenance.errors import AssayError
-from assay.scanning.service.examining import LOOK, Task
+from assay.scanning.report.fragments import accepted
+from assay.scanning.service.examining import LOOK, Answer, Task
 from assay.scanning.service.looking import templates
 from assay.scanning.service.refusing import headers_of, status_of
-from assay.scanning.service.state import held, service_of
+from assay.scanning.service.state import service_of
+from assay.scanning.worker import ParserCrashed
 
 router = APIRouter(include_in_schema=False)
 _STATIC = files("assay") / "scanning" / "service" / "static"
@@ -26,7 +28,8 @@ _KINDS = {"service.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 @router.get("/")
 async def home(request: Request) -> Response:
-    """The page before anything was examined."""
+    """The page before anything was examined; where keys are asked for, the browser asks for one first."""
+    service_of(request).caller(request, "scan")
     return HTMLResponse(_whole(request))
 
 
@@ -36,16 +39,25 @@ async def look(request: Request, deep: Annotated[bool, Query()] = False) -> Resp
     service = service_of(request)
     piece = "x-fragment" in request.headers
     try:
-        async with service.examiner.holding(held(request, service.settings)):
+        service.caller(request, "scan")
+        async with service.examiner.holding(service.held(request, service.settings.upload)):
             upload = await service.upload(request)
-            task = Task(do=LOOK, name=upload.name, deep=deep, content=upload.content)
-            answer = (await service.examine(request, task)).body.decode()
+            task = Task(do=LOOK, name=upload.name, deep=deep or "deep" in upload.ticked, content=upload.content)
+            answer = _checked(await service.examine(request, task))
     except AssayError as error:
         if piece:
             raise
         answer = templates().get_template("refused.html.j2").render(name="the upload", error=error)
         return HTMLResponse(_whole(request, answer), status_code=status_of(error).value, headers=headers_of(error))
     return HTMLResponse(answer if piece else _whole(request, answer))
+
+
+def _checked(answer: Answer) -> str:
+    """What the worker made of an upload, written anew; the upload may have taken it over. Raises `ParserCrashed`."""
+    try:
+        return accepted(answer.body.decode())
+    except ValueError as error:
+        raise ParserCrashed(f"its answer is malformed: {error}"[:300]) from None
 
 
 @router.get("/static/service.css")

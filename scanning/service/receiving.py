@@ -33,10 +33,11 @@ class Malformed(AssayError):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One file as it came. `name` is the caller's."""
+    """One file as it came. `name` is the caller's; `ticked` are the fields of its form that are not empty."""
 
     name: str
     content: bytes
+    ticked: frozenset[str] = frozenset()
 
 
 class _InMemory(MultiPartParser):
@@ -103,8 +104,9 @@ async def _form(request: Request, *, most: int, limit: int, files: int) -> tuple
         ).parse()
     except MultiPartException as error:
         raise Malformed(f"the form cannot be read: {error.message}", "send multipart/form-data") from None
+    ticked = frozenset(name for name, value in form.multi_items() if isinstance(value, str) and value)
     found = [
-        Upload(value.filename or _name(request), cast("SpooledTemporaryFile[bytes]", value.file).read())
+        Upload(value.filename or _name(request), cast("SpooledTemporaryFile[bytes]", value.file).read(), ticked)
         for _, value in form.multi_items()
         if isinstance(value, UploadFile)
     ]

@@ -33,10 +33,6 @@ class Unknown(AssayError):
     """There is no such thing here (any more)."""
 
 
-class Conflicting(AssayError):
-    """The same idempotency key with another request."""
-
-
 def status_of(error: AssayError) -> HTTPStatus:
     """The status that a failure is answered with."""
     match error:
@@ -52,8 +48,6 @@ def status_of(error: AssayError) -> HTTPStatus:
             return HTTPStatus.FORBIDDEN
         case Unknown():
             return HTTPStatus.NOT_FOUND
-        case Conflicting():
-            return HTTPStatus.CONFLICT
         case WorkersFailed() | ParserCrashed(foreign=True):
             return HTTPStatus.SERVICE_UNAVAILABLE
         case ParserCrashed():

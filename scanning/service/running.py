@@ -6,6 +6,7 @@ drain: no new connection, what was accepted is finished; connections that send n
 
 import asyncio
 import contextlib
+import fcntl
 import signal
 import socket
 import threading
@@ -14,8 +15,11 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from assay.detectors.card import read_card
 from assay.provenance.errors import AssayError
 from assay.scanning.service.app import create
+from assay.scanning.service.base import StateRefused
+from assay.scanning.service.keys import Keys
 from assay.scanning.service.settings import LOOPBACK, Settings
 from assay.scanning.worker import Examine
 
@@ -36,11 +40,57 @@ def serve(
 
     `say` is told the address; `make` builds the examiner in each worker, where it is not the real one.
     """
-    if settings.host not in LOOPBACK and not settings.unprotected:
+    if settings.host not in LOOPBACK and not settings.unprotected and not _protected(settings):
         raise CannotListen(
             f"{settings.host}: others could reach this server, and it asks nobody for a key",
-            "make a key with `assay serve keys add NAME --state FOLDER`, or say --unprotected behind a gateway of your own",
+            "make a key with `assay serve keys add NAME --state FOLDER` and name that folder here with --state, "
+            "or say --unprotected behind a gateway of your own",
         )
+    if make is None and settings.model is not None:
+        read_card(settings.model)  # a model that is not there is told now, not by every worker
+    with _alone(settings):
+        _run(settings, stop_after=stop_after, stop=stop, say=say, make=make)
+
+
+def _protected(settings: Settings) -> bool:
+    if settings.state is None:
+        return False
+    keys = Keys(settings.state)
+    try:
+        return keys.any()
+    finally:
+        keys.close()
+
+
+@contextlib.contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold the state folder: two servers on it would do each job twice."""
+    if settings.state is None:
+        yield
+        return
+    try:
+        settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (settings.state / "lock").open("w")
+    except OSError as error:
+        raise StateRefused(f"{settings.state}: no usable state folder: {error}", "name another with --state") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StateRefused(
+                f"{settings.state}: another server uses this folder", "name another with --state"
+            ) from None
+        yield
+
+
+def _run(
+    settings: Settings,
+    *,
+    stop_after: float | None,
+    stop: threading.Event | None,
+    say: Callable[[str], None],
+    make: Callable[[], Examine] | None,
+) -> None:
     listener = _listener(settings)
     host, port = listener.getsockname()[:2]
     say(f"assay: serving at http://{f'[{host}]' if ':' in host else host}:{port}/")

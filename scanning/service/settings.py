@@ -21,7 +21,7 @@ class Settings:
     `queue`: examinations that may wait beside those in work; `held`: upload bytes in memory at once; `seconds`: for one
     file; `receive`: for one body to arrive; `head`: for one request line and headers; `names`: host names under which the
     server answers beside its own address; `rate`: requests a minute for one caller, 0 for no limit; `state`: the folder of
-    keys, jobs and decisions, None to keep nothing.
+    keys, jobs and decisions, None to keep nothing; `policies`: files of label policies beside the presets.
     """
 
     host: str = "127.0.0.1"
@@ -41,6 +41,7 @@ class Settings:
     state: Path | None = None
     retention: float = 24 * 3600.0
     webhook_hosts: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
     unprotected: bool = False
 
     @property

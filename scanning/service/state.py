@@ -1,16 +1,46 @@
 """What the routes of one server share."""
 
-from dataclasses import dataclass
+import base64
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import cast
 
 from starlette.requests import Request
 
-from assay.scanning.service.admitting import Examiner
+from assay.scanning.labels.policy import LabelPolicy
+from assay.scanning.service.admitting import Busy, Examiner
 from assay.scanning.service.examining import Answer, Task
+from assay.scanning.service.keys import Keys
 from assay.scanning.service.metrics import Metrics
 from assay.scanning.service.receiving import Upload, receive
+from assay.scanning.service.refusing import Forbidden, Unauthorised
 from assay.scanning.service.settings import Settings
+from assay.scanning.service.working import Working
 from assay.scanning.worker import ParserCrashed
+
+
+class Buckets:
+    """How much each caller may still ask: a bucket of a minute's requests, filled evenly."""
+
+    _MOST = 100_000
+
+    def __init__(self) -> None:
+        self._left: dict[str, tuple[float, float]] = {}  # caller → (requests left, when)
+
+    def take(self, caller: str, rate: int) -> None:
+        """Count one request against `rate` a minute, 0 for any. Raises `Busy`."""
+        if not rate:
+            return
+        now = time.monotonic()
+        left, before = self._left.pop(caller, (float(rate), now))
+        left = min(float(rate), left + (now - before) * rate / 60)
+        allowed = left >= 1
+        self._left[caller] = (left - allowed, now)
+        if len(self._left) > self._MOST:  # the one that was quiet longest
+            del self._left[next(iter(self._left))]
+        if not allowed:
+            raise Busy(f"more than {rate} requests a minute", (1 - left) * 60 / rate)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,7 +50,33 @@ class Service:
     settings: Settings
     examiner: Examiner
     metrics: Metrics
+    policies: Mapping[str, LabelPolicy] = field(default_factory=dict)
+    keys: Keys | None = None
+    working: Working | None = None
+    buckets: Buckets = field(default_factory=Buckets)
     draining: bool = False
+
+    def caller(self, request: Request, scope: str) -> str:
+        """Who asks: a key's name, or the address where no keys are kept. Counts against their rate.
+
+        Raises `Unauthorised`, `Forbidden` or `Busy`.
+        """
+        rate = self.settings.rate
+        name = f"address {request.client.host if request.client else ''}"
+        if self.keys is not None and self.keys.any():
+            key = self.keys.find(_secret(request))
+            if key is None:
+                raise Unauthorised("this server asks for a key", "send it as “Authorization: Bearer …”")
+            if scope not in key.scopes:
+                raise Forbidden(f"this key may not {scope}", "make one with that scope")
+            name, rate = f"key {key.name}", key.rate or rate
+        self.buckets.take(name, rate)
+        return name if self.keys is not None and self.keys.any() else "anybody"
+
+    def held(self, request: Request, limit: int) -> int:
+        """The bytes that an upload will take: what it announces, else as many as it may."""
+        announced = request.headers.get("content-length", "")
+        return min(int(announced), limit) if announced.isdigit() else limit
 
     async def upload(self, request: Request) -> Upload:
         """The one file of a request. Raises what `receive` raises, and `Busy` before the body is read."""
@@ -57,7 +113,14 @@ def service_of(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 
-def held(request: Request, settings: Settings) -> int:
-    """The bytes that an upload will take: what it announces, else as many as it may."""
-    announced = request.headers.get("content-length", "")
-    return min(int(announced), settings.upload) if announced.isdigit() else settings.upload
+def _secret(request: Request) -> str:
+    """The key in the request: a bearer token, or the password that a browser asked for."""
+    kind, _, value = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return value.strip()
+    if kind.lower() == "basic":
+        try:
+            return base64.b64decode(value, validate=True).decode().partition(":")[2]
+        except ValueError:
+            return ""
+    return ""

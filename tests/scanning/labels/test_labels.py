@@ -1,0 +1,159 @@
+"""Label policies: what the presets say of what, and that a misspelt policy is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from outcomes import FAILURE, picture, report
+
+from assay.commands.scan import scan
+from assay.detectors.evidence import RETOUCHING, Basis, Evidence, Finding, Origin, Severity, Silence, Trace
+from assay.provenance.custody.chain import BottomLine
+from assay.scanning.labels.labelling import labelled
+from assay.scanning.labels.policy import PRESETS, Label, PolicyRefused, read_label_policy
+from assay.scanning.report.document import document
+from assay.scanning.scan import Failure, Report
+
+
+def said(signal: str, origin: Origin, basis: Basis, *findings: str, traces: tuple[Trace, ...] = ()) -> Evidence:
+    notes = tuple(Finding(code, Severity.NOTE, code) for code in findings)
+    llr = 2.0 if basis is Basis.INFERRED else None
+    return Evidence(
+        signal=signal,
+        statement=f"{signal} says so.",
+        origin=origin,
+        basis=basis,
+        findings=notes,
+        llr=llr,
+        traces=traces,
+    )
+
+
+def silent(*findings: str, traces: tuple[Trace, ...] = ()) -> Evidence:
+    notes = tuple(Finding(code, Severity.WARNING, code) for code in findings)
+    return Evidence.silent("c2pa-manifest", Silence.INCONCLUSIVE, "nothing", findings=notes, traces=traces)
+
+
+TYPE = "XMP Iptc4xmpExt:DigitalSourceType"
+GENERATED = said("c2pa-manifest", Origin.SYNTHETIC, Basis.PROVED)
+DECLARED = said("declaration-source-type", Origin.SYNTHETIC, Basis.DECLARED)
+MARKED = said("watermark", Origin.SYNTHETIC, Basis.MARKED)
+PIXELS = said("pixels", Origin.SYNTHETIC, Basis.INFERRED)
+RETOUCHED = said("declaration-credit", Origin.COMPOSITE, Basis.DECLARED, RETOUCHING)
+EXTENDED = said("c2pa-manifest", Origin.COMPOSITE, Basis.PROVED)
+CAPTURED = said("c2pa-manifest", Origin.CAPTURED, Basis.PROVED)
+ENHANCED = silent(traces=(Trace(TYPE, "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicallyEnhanced"),))
+
+CASES: list[tuple[str, Report | Failure, dict[str, str]]] = [
+    ("trusted generator", report(GENERATED), {"iptc-ai-info": "created", "eu-ai-act-50": "created"}),
+    ("declared generator", report(DECLARED), {"iptc-ai-info": "created", "eu-ai-act-50": "created"}),
+    ("watermark", report(MARKED), {"iptc-ai-info": "created", "eu-ai-act-50": "created"}),
+    ("pixels alone", report(PIXELS), {"iptc-ai-info": "review", "eu-ai-act-50": "review"}),
+    ("only retouched", report(RETOUCHED), {"iptc-ai-info": "minor-edit", "eu-ai-act-50": "minor-edit"}),
+    ("retouched and extended", report(RETOUCHED, EXTENDED), {"iptc-ai-info": "composite", "eu-ai-act-50": "composite"}),
+    ("extended", report(EXTENDED), {"iptc-ai-info": "composite", "eu-ai-act-50": "composite"}),
+    ("camera", report(CAPTURED), {"iptc-ai-info": "none", "eu-ai-act-50": "none"}),
+    ("camera, yet a mark", report(CAPTURED, MARKED), {"iptc-ai-info": "review", "eu-ai-act-50": "review"}),
+    ("nothing", report(), {"iptc-ai-info": "none", "eu-ai-act-50": "none"}),
+    ("enhanced", report(ENHANCED), {"iptc-ai-info": "minor-edit", "eu-ai-act-50": "none"}),
+    ("marks removed", report(silent("removed-provenance")), {"iptc-ai-info": "none", "eu-ai-act-50": "review"}),
+    (
+        "tampered",
+        report(DECLARED, bottom_line=BottomLine.TAMPERED),
+        {"iptc-ai-info": "review", "eu-ai-act-50": "review"},
+    ),
+    ("unreadable", FAILURE, {"iptc-ai-info": "review", "eu-ai-act-50": "review"}),
+]
+
+
+@pytest.mark.parametrize(("outcome", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_presets_label_what_they_should(outcome: Report | Failure, expected: dict[str, str], preset: str) -> None:
+    told = document(outcome)
+    decision = labelled(told, read_label_policy(preset))
+    assert decision["label"] == expected[preset]
+    assert decision["reason"]
+    assert decision["appeal"]
+    assert decision["policy"]["name"] == preset
+    assert decision == labelled(json.loads(json.dumps(told)), read_label_policy(preset))
+    if decision["label"] in ("created", "composite"):
+        assert decision["shown"]
+        assert decision["rests_on"]["evidence"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_rule_of_a_preset_is_reached(preset: str) -> None:
+    policy = read_label_policy(preset)
+    reached = {labelled(document(outcome), policy)["rule"] for _, outcome, _ in CASES}
+    assert reached == {rule.name for rule in policy.rules}
+
+
+GOOD = """
+schema = "assay.label-policy/1"
+name = "own"
+title = "Our own"
+version = "7"
+appeal = "Write to us."
+[[rule]]
+name = "ai"
+origin = ["synthetic", "composite"]
+label = "created"
+reason = "It is."
+[[rule]]
+name = "rest"
+label = "none"
+reason = "It is not."
+"""
+
+
+def test_an_own_policy_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(GOOD)
+    policy = read_label_policy(path)
+    assert [rule.label for rule in policy.rules] == [Label.CREATED, Label.NONE]
+    assert labelled(document(report(PIXELS)), policy)["label"] == "created"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ("policy/1", "policy/2", "schema"),
+        ('origin = ["synthetic"', 'origins = ["synthetic"', "unknown: origins"),
+        ('"composite"]', '"fake"]', "unknown: fake"),
+        ('label = "created"', 'label = "ai"', "unknown: ai"),
+        ('label = "created"', "", "label"),
+        ('reason = "It is."', "", "reason"),
+        ('name = "rest"', 'name = "rest"\nbasis = "proved"', "last rule has conditions"),
+        ('origin = ["synthetic", "composite"]', "", "nothing comes after"),
+        ('origin = ["synthetic", "composite"]', 'basis = "certain"', "unknown: certain"),
+        ('origin = ["synthetic", "composite"]', 'signals = "crystal-ball"', "unknown: crystal-ball"),
+        ('origin = ["synthetic", "composite"]', 'contested = "yes"', "true or false"),
+        ("[[rule]]", "[rule", "TOML"),
+    ],
+)
+def test_a_policy_that_says_nonsense_is_refused(tmp_path: Path, before: str, after: str, complaint: str) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(GOOD.replace(before, after))
+    with pytest.raises(PolicyRefused, match=complaint):
+        read_label_policy(path)
+
+
+def test_an_unknown_preset_names_the_known() -> None:
+    with pytest.raises(PolicyRefused) as refused:
+        read_label_policy("no-such-policy")
+    assert all(preset in refused.value.hint for preset in PRESETS)
+
+
+def test_the_command_prints_labels(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(picture())
+    run = CliRunner().invoke(scan, [str(path), "--no-pixels", "--labels", "eu-ai-act-50", "--format", "json"])
+    assert run.exit_code == 0
+    assert json.loads(run.output)["label"] == "none"
+    text = CliRunner().invoke(scan, [str(path), "--no-pixels", "--labels", "iptc-ai-info"])
+    assert text.output.startswith("none")
+    (tmp_path / "notes.jpg").write_text("no image")
+    several = CliRunner().invoke(scan, [str(tmp_path), "--no-pixels", "--labels", "iptc-ai-info", "--format", "json"])
+    assert {json.loads(line)["label"] for line in several.output.splitlines()} == {"none", "review"}  # in a child
+    assert CliRunner().invoke(scan, [str(path), "--labels", "iptc-ai-info", "--format", "html"]).exit_code == 2

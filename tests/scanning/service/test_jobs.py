@@ -1,0 +1,310 @@
+"""Jobs: accepted is kept, over kill -9 too; told once they are done; forgotten when asked."""
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from misbehaving import obeying
+from outcomes import picture
+from pytest_httpserver import HTTPServer
+from serving import served, served_here
+from standardwebhooks import Webhook
+from werkzeug import Request, Response
+
+from assay.scanning.service.decisions import digest
+from assay.scanning.service.jobs import Jobs, Mismatched, Options
+from assay.scanning.service.keys import Keys
+from assay.scanning.service.receiving import Upload
+from assay.scanning.service.working import WebhookRefused, check_webhook, signed
+
+UPLOADS = tuple(Upload(f"{number}.png", picture(size=(40 + number, 40))) for number in range(12))
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    jobs = Jobs(tmp_path / "state")
+    with contextlib.closing(jobs):
+        yield jobs
+
+
+def until(address: str, job: str, *, seconds: float = 60, headers: dict[str, str] | None = None) -> dict[str, object]:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        said = httpx.get(f"{address}{job}", trust_env=False, headers=headers).json()
+        if said["state"] == "finished":
+            return said
+        time.sleep(0.1)
+    raise AssertionError(f"not finished: {said}")
+
+
+def test_no_accepted_job_is_lost_over_kill_9(tmp_path: Path, httpserver: HTTPServer) -> None:
+    state = tmp_path / "state"
+    heard: list[Request] = []
+
+    def hear(request: Request) -> Response:
+        heard.append(request)
+        return Response(status=204)
+
+    httpserver.expect_request("/hook", method="POST").respond_with_handler(hear)
+    options = ("--state", str(state), "--webhook-host", f"{httpserver.host}:{httpserver.port}")
+    files = [("file", (upload.name, upload.content)) for upload in UPLOADS]
+    with served(*options, wait=False) as server, server.client() as client:
+        accepted = client.post("/v1/jobs", files=files, params={"webhook": httpserver.url_for("/hook")})
+        assert accepted.status_code == 202
+        more = [client.post("/v1/jobs", content=upload.content).headers["location"] for upload in UPLOADS[:3]]
+        os.kill(server.child.pid, signal.SIGKILL)
+        server.child.wait()
+    base = sqlite3.connect(state / "service.sqlite")
+    assert base.execute("SELECT count(*) FROM item WHERE state = 'done'").fetchone()[0] < len(UPLOADS) + 3
+    base.close()
+    with served(*options) as server, server.client() as client:
+        said = until(server.address, accepted.headers["location"])
+        for location in more:
+            until(server.address, location)
+        assert [file["state"] for file in said["files"]] == ["done"] * len(UPLOADS)
+        for number, upload in enumerate(UPLOADS):
+            fetched = client.get(f"{accepted.headers['location']}/files/{number}").content
+            assert fetched == client.post("/v1/scan", params={"name": upload.name}, content=upload.content).content
+        deadline = time.monotonic() + 20
+        while not heard and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert len(heard) == 1
+    with contextlib.closing(Keys(state)) as keys:
+        told = Webhook(keys.webhook_secrets()[0]).verify(heard[0].get_data(), dict(heard[0].headers))
+    assert told["type"] == "job.finished"
+    assert told["data"]["id"] == accepted.json()["id"]
+    kept = (state / "service.sqlite").read_bytes()
+    assert all(upload.content not in kept for upload in UPLOADS)  # uploads go when they are done
+
+
+def test_signatures_are_those_of_standard_webhooks() -> None:
+    """The example that the specification's reference libraries are tested with."""
+    headers = signed(
+        b'{"test": 2432232314}',
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        1614265330,
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",),
+    )
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest",
+        "http://hooks.example:81/x",
+        "ftp://hooks.example/x",
+        "http://user@hooks.example/",
+        "http://hooks.example.evil.example/",
+        "http://hooks.example:port/",
+        "nonsense",
+    ],
+)
+def test_only_named_hosts_are_called(url: str) -> None:
+    check_webhook("https://hooks.example/x", ("hooks.example:443", "hooks.example"))
+    with pytest.raises(WebhookRefused):
+        check_webhook(url, ("hooks.example:443",))
+
+
+def test_the_same_key_gives_the_same_job(jobs: Jobs) -> None:
+    job, new = jobs.accept("anybody", UPLOADS[:2], Options(), idempotency="k1")
+    assert new
+    assert jobs.accept("anybody", UPLOADS[:2], Options(), idempotency="k1") == (job, False)
+    with pytest.raises(Mismatched):
+        jobs.accept("anybody", UPLOADS[:1], Options(), idempotency="k1")
+    with pytest.raises(Mismatched):
+        jobs.accept("anybody", UPLOADS[:2], Options(deep=True), idempotency="k1")
+    assert jobs.accept("somebody else", UPLOADS[:2], Options(), idempotency="k1")[0] != job
+    assert jobs.accept("anybody", UPLOADS[:2], Options())[0] != job
+
+
+def test_an_item_that_kills_servers_is_given_up(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    with contextlib.closing(Jobs(folder)) as jobs:
+        job, _ = jobs.accept("anybody", UPLOADS[:2], Options())
+    for _ in range(3):  # each server dies over it
+        with contextlib.closing(Jobs(folder)) as jobs:
+            item = jobs.claim()
+            assert item is not None
+            assert item.number == 0
+    with contextlib.closing(Jobs(folder)) as jobs:
+        item = jobs.claim()
+        assert item is not None
+        assert item.number == 1
+        jobs.finish(item, b'{"found": 1}\n', origin="synthetic", basis="proved")
+        said = jobs.describe(job, "anybody")
+    assert said is not None
+    assert said["state"] == "finished"
+    assert [file["state"] for file in said["files"]] == ["failed", "done"]
+    assert "given up after 3 attempts" in said["files"][0]["document"]["error"]["message"]
+    assert said["files"][1]["origin"] == "synthetic"
+
+
+def test_a_webhook_is_tried_again_and_given_up_in_the_end(jobs: Jobs) -> None:
+    job, _ = jobs.accept("anybody", UPLOADS[:1], Options(webhook="http://hooks.example/x"))
+    assert jobs.due() is None
+    jobs.finish(jobs.claim(), b"{}")
+    first = jobs.due()
+    jobs.delivered(first, "answered 500", again=0.05)
+    assert jobs.due() is None
+    time.sleep(0.06)
+    assert jobs.due().attempts == 1
+    jobs.delivered(jobs.due(), "answered 500", again=float("inf"))
+    assert jobs.due() is None
+    told = jobs.describe(job, "anybody")["webhook"]
+    assert (told["state"], told["attempts"], told["said"]) == ("given up", 2, "answered 500")
+
+
+def test_what_is_forgotten_is_gone(jobs: Jobs, tmp_path: Path) -> None:
+    first, _ = jobs.accept("anybody", UPLOADS[:2], Options())
+    second, _ = jobs.accept("anybody", UPLOADS[:1], Options())
+    other, _ = jobs.accept("somebody else", UPLOADS[3:4], Options())
+    sha256 = jobs.describe(first, "anybody")["files"][0]["sha256"]
+    item = jobs.claim()
+    assert jobs.forget(sha256, "somebody else") == 0
+    assert jobs.forget(sha256, "anybody") == 2
+    jobs.finish(item, b"{}")  # came too late
+    assert jobs.document(first, 0, "anybody") is None
+    assert jobs.claim().number == 1
+    assert jobs.claim().job == other  # on the way the one that has no bytes any more is given up
+    assert jobs.describe(second, "anybody")["files"][0]["state"] == "failed"
+    assert not jobs.delete(other, "anybody")
+    assert jobs.delete(other, "somebody else")
+    assert jobs.describe(other, "somebody else") is None
+    assert jobs.document(first, 1, "somebody else") is None
+
+
+def test_finished_jobs_are_forgotten_after_a_while(jobs: Jobs) -> None:
+    old, _ = jobs.accept("anybody", UPLOADS[:1], Options())
+    jobs.finish(jobs.claim(), b"{}")
+    waiting, _ = jobs.accept("anybody", UPLOADS[:1], Options())
+    assert jobs.expire(3600) == 0
+    time.sleep(0.01)
+    assert jobs.expire(0) == 1
+    assert jobs.describe(old, "anybody") is None
+    assert jobs.describe(waiting, "anybody")["state"] == "waiting"
+
+
+def test_keys_guard_everything_and_can_be_turned(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with contextlib.closing(Keys(state)) as keys:
+        scanner = keys.add("scanner", ("scan",))
+        worker = keys.add("worker", ("scan", "jobs"), rate=60)
+        assert scanner not in (state / "service.sqlite").read_bytes().decode("latin-1")
+        with (
+            served_here(obeying, state=state, rate=3) as address,
+            httpx.Client(base_url=address, trust_env=False) as ask,
+        ):
+
+            def code(key: str, path: str = "/v1/scan") -> int:
+                return ask.post(path, content=b"fine", headers={"authorization": f"Bearer {key}"}).status_code
+
+            refused = ask.post("/v1/scan", content=b"fine")
+            assert refused.status_code == 401
+            assert refused.headers["www-authenticate"].startswith("Basic")
+            assert ask.get("/healthz").status_code == 200
+            assert ask.get("/").status_code == 401
+            assert ask.get("/metrics", headers={"authorization": f"Bearer {scanner}"}).status_code == 403
+            assert code("assay_wrong") == 401
+            assert code(scanner) == 200
+            assert code(scanner, "/v1/jobs") == 403
+            assert ask.get("/", auth=("anything", scanner)).status_code == 200
+            assert code(scanner) == 200
+            limited = ask.post("/v1/scan", content=b"fine", headers={"authorization": f"Bearer {scanner}"})
+            assert (limited.status_code, 1 <= int(limited.headers["retry-after"]) <= 20) == (429, True)
+            turned = keys.rotate("worker", overlap=0)
+            scanned = keys.rotate("scanner", overlap=60)
+            time.sleep(1.1)
+            assert code(worker) == 401
+            assert code(turned, "/v1/jobs") == 202
+            assert code(scanned) == 429  # the same caller, whatever the key
+            job = ask.post("/v1/jobs", content=b"fine", headers={"authorization": f"Bearer {turned}"}).headers[
+                "location"
+            ]
+            assert until(address, job, headers={"authorization": f"Bearer {turned}"})["files"][0]["state"] == "done"
+            keys.revoke("worker")
+            time.sleep(1.1)
+            assert code(turned) == 401
+
+
+def test_jobs_by_http(tmp_path: Path) -> None:
+    with (
+        served_here(obeying, state=tmp_path / "state") as address,
+        httpx.Client(base_url=address, trust_env=False) as ask,
+    ):
+        files = [("file", ("a", b"fine")), ("file", ("b", b"crash")), ("file", ("c", b"fine c"))]
+        key = {"idempotency-key": "once"}
+        first = ask.post("/v1/jobs", files=files, headers=key)
+        again = ask.post("/v1/jobs", files=files, headers=key)
+        other = ask.post("/v1/jobs", files=files[:1], headers=key)
+        assert (first.status_code, again.status_code, other.status_code) == (202, 200, 422)
+        assert first.json()["id"] == again.json()["id"]
+        refused = ask.post("/v1/jobs", files=files, params={"webhook": "http://127.0.0.1:1/"})
+        assert refused.status_code == 422
+        assert "--webhook-host" in refused.json()["hint"]
+        place = first.headers["location"]
+        deadline = time.monotonic() + 30
+        while ask.get(f"{place}/files/1").status_code != 200 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert "SIGSEGV" in ask.get(f"{place}/files/1").text
+        assert ask.get(f"{place}/files/0").json() == "examined"
+        assert ask.get("/v1/jobs/nothing").status_code == 404
+        assert ask.delete(place).status_code == 204
+        assert ask.get(place).status_code == 404
+        assert ask.delete("/v1/contents/" + "0" * 64).status_code == 404
+
+
+def test_a_server_without_state_takes_no_jobs(server) -> None:
+    with server.client() as client:
+        answer = client.post("/v1/jobs", content=b"x")
+    assert answer.status_code == 404
+    assert "--state" in answer.json()["hint"]
+
+
+def test_one_folder_serves_one_server(tmp_path: Path) -> None:
+    from assay.scanning.service.base import StateRefused
+    from assay.scanning.service.running import serve
+    from assay.scanning.service.settings import Settings
+
+    with served_here(obeying, state=tmp_path), pytest.raises(StateRefused, match="another server"):
+        serve(Settings(port=0, model=None, state=tmp_path), make=obeying)
+
+
+def test_scopes_have_one_list() -> None:
+    from assay.commands import serve
+    from assay.scanning.service import keys
+
+    assert serve.SCOPES == keys.SCOPES
+
+
+def test_a_label_and_its_trail(tmp_path: Path) -> None:
+    content = picture()
+    with (
+        served("--state", str(tmp_path / "state")) as server,
+        server.client() as ask,
+    ):
+        given = ask.post("/v1/label", params={"policy": "eu-ai-act-50", "name": "a.png"}, content=content)
+        assert (given.status_code, given.json()["label"]) == (200, "none")
+        place = given.headers["location"]
+        assert ask.post("/v1/label", params={"policy": "nonsense"}, content=content).status_code == 400
+        assert ask.post(f"{place}/appeals", json={"by": "me"}).status_code == 400
+        appealed = ask.post(f"{place}/appeals", json={"by": "me", "statement": "It is mine."})
+        assert (appealed.status_code, appealed.json()["open_appeal"]) == (201, True)
+        review = {"by": "desk", "statement": "Seen the original.", "label": "review"}
+        trail = ask.post(f"{place}/reviews", json=review).json()
+        assert (trail["label"], trail["decided_by"], trail["open_appeal"]) == ("review", "desk", False)
+        assert [entry["kind"] for entry in trail["entries"]] == ["decision", "appeal", "review"]
+        before = "0" * 64
+        for entry in ask.get(place).json()["entries"]:
+            said = entry.pop("digest")
+            before = digest(before, json.dumps(entry, sort_keys=True))
+            assert before == said
+        assert ask.get("/v1/decisions/nothing").status_code == 404
+        assert ask.post(f"{place}/reviews", content=b"x" * 100_000).status_code == 413

@@ -1,0 +1,179 @@
+"""The page in a real browser: dropped, chosen by keyboard, without its script, at phone width, in the dark."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from custody_assets import authority, created, encoded, leaf, opened, parent, picture, sign
+from serving import Server
+
+from assay.detectors.evidence import Basis, Origin
+from assay.scanning.words import INCONCLUSIVE, SENTENCES
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no browser at {CHROMIUM}")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    signer = leaf(authority())
+    first = sign(encoded(picture()), created(), signer)
+    source = parent(first.content, title="first.jpg")
+    second = sign(encoded(picture(colour="#334455")), opened(), signer, ingredients=(source,))
+    (folder / "signed.jpg").write_bytes(second.content)
+    (folder / "bare.jpg").write_bytes(encoded(picture()))
+    (folder / "notes.jpg").write_text("no image")
+    return folder
+
+
+class Watched:
+    """A page whose requests and complaints are kept."""
+
+    def __init__(self, browser: Any, server: Server, **options: Any) -> None:
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(server.address)
+
+    def __enter__(self) -> "Watched":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+
+def test_a_chosen_file_is_answered_in_plain_words(browser: Any, server: Server, files: Path) -> None:
+    with Watched(browser, server) as watched:
+        page = watched.page
+        page.set_input_files("#file", files / "signed.jpg")
+        page.wait_for_selector("article.look")
+        said = page.locator("article h2").inner_text()
+        assert said == SENTENCES[Basis.DECLARED, Origin.SYNTHETIC]
+        assert page.locator(".chainmap .node").count() == 2
+        assert page.locator(".voice.declared").count() >= 1
+        assert "What could not be told" in page.locator("article").text_content()
+        assert page.evaluate("document.activeElement.matches('article.look')")
+        assert page.locator("[role=status]").inner_text() == said
+        left = page.locator(".chainmap .node").first.evaluate("element => element.style.left")
+        assert left == "0px"  # style attributes are let through, scripts are not
+        saved = page.locator("a[download]").get_attribute("href")
+        assert b'"assay.report/1"' in base64.b64decode(saved.partition(",")[2])
+        assert watched.complaints == []
+        assert all(url.startswith((server.address, "data:", "blob:")) for url in watched.requests)
+
+
+def test_a_dropped_file_that_is_no_image_is_refused_in_words(browser: Any, server: Server, files: Path) -> None:
+    with Watched(browser, server) as watched:
+        page = watched.page
+        dropped = page.evaluate_handle(
+            "() => { const held = new DataTransfer(); held.items.add(new File(['no image'], 'notes.jpg')); return held; }"
+        )
+        page.dispatch_event("#drop", "drop", {"dataTransfer": dropped})
+        page.wait_for_selector("article.look")
+        told = page.locator("article").inner_text()
+        assert "could not be examined" in told
+        assert "its content is text" in told
+
+
+def test_several_files_are_shown_newest_first(browser: Any, server: Server, files: Path) -> None:
+    with Watched(browser, server) as watched:
+        page = watched.page
+        page.set_input_files("#file", [files / "bare.jpg", files / "notes.jpg"])
+        page.wait_for_selector("article.look >> nth=1")
+        assert page.locator("article").first.locator("h2").inner_text() == "This file could not be examined."
+        assert page.locator("article").nth(1).locator("h2").inner_text() == INCONCLUSIVE
+        assert page.locator("#said").count() == 1
+
+
+def test_the_keyboard_reaches_everything(browser: Any, server: Server, files: Path) -> None:
+    with Watched(browser, server) as watched:
+        page = watched.page
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == "file"
+        with page.expect_file_chooser() as chosen:
+            page.keyboard.press("Space")
+        chosen.value.set_files(files / "signed.jpg")
+        page.wait_for_selector("article.look")
+        stops = []
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            stops.append(page.evaluate("document.activeElement.className || document.activeElement.tagName"))
+        assert "scroll" in stops
+        assert "SUMMARY" in stops
+        assert "button quiet" in stops
+
+
+def test_it_can_be_read_aloud(browser: Any, server: Server, files: Path) -> None:
+    with Watched(browser, server) as watched:
+        page = watched.page
+        page.set_input_files("#file", files / "signed.jpg")
+        page.wait_for_selector("article.look")
+        heard = page.locator("body").aria_snapshot()
+        assert 'heading "Where does this image come from?" [level=1]' in heard
+        assert f'article "{SENTENCES[Basis.DECLARED, Origin.SYNTHETIC]}"' in heard
+        assert 'region "Chain of custody"' in heard
+        assert 'img "The picture signed.jpg"' in heard
+        assert page.locator("img:not([alt])").count() == 0
+        assert page.locator("html[lang=en]").count() == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone_and_the_dark(browser: Any, server: Server, files: Path, scheme: str) -> None:
+    with Watched(browser, server, viewport={"width": 360, "height": 740}, color_scheme=scheme) as watched:
+        page = watched.page
+        page.set_input_files("#file", files / "signed.jpg")
+        page.wait_for_selector("article.look")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        brightness = sum(map(int, paper[4:-1].split(",")))
+        assert (brightness > 600) == (scheme == "light")
+
+
+def test_it_works_without_its_script(browser: Any, server: Server, files: Path) -> None:
+    with Watched(browser, server, java_script_enabled=False) as watched:
+        page = watched.page
+        page.set_input_files("#file", files / "bare.jpg")
+        page.check("[name=deep]")
+        page.click("#go")
+        page.wait_for_selector("article.look")
+        assert page.locator("article h2").inner_text() == INCONCLUSIVE
+        assert page.locator("#form").count() == 1
+
+
+def test_the_policy_lets_no_foreign_script_run(browser: Any, server: Server) -> None:
+    with Watched(browser, server) as watched:
+        watched.page.evaluate(
+            "() => { const put = document.createElement('div'); put.innerHTML = '<img src=x onerror=\"window.ran = 1\">';"
+            " document.body.append(put); const script = document.createElement('script'); script.textContent = 'window.ran = 2';"
+            " document.body.append(script); const far = document.createElement('img'); far.src = 'http://127.0.0.1:9/x.png';"
+            " document.body.append(far); }"
+        )
+        watched.page.wait_for_timeout(200)
+        assert watched.page.evaluate("window.ran") is None
+        assert sum("Content Security Policy" in complaint for complaint in watched.complaints) >= 3
