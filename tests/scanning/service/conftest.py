@@ -11,6 +11,6 @@ from serving import Server, served
 
 
 @pytest.fixture(scope="package")
-def server() -> Iterator[Server]:
-    with served() as server:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with served("--state", str(tmp_path_factory.mktemp("state"))) as server:
         yield server

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,7 @@ import pytest
 from misbehaving import obeying
 from outcomes import picture
 from pytest_httpserver import HTTPServer
-from serving import served, served_here
+from serving import Server, served, served_here
 from standardwebhooks import Webhook
 from werkzeug import Request, Response
 
@@ -24,7 +25,7 @@ from assay.scanning.service.keys import Keys
 from assay.scanning.service.receiving import Upload
 from assay.scanning.service.working import WebhookRefused, check_webhook, signed
 
-UPLOADS = tuple(Upload(f"{number}.png", picture(size=(40 + number, 40))) for number in range(12))
+UPLOADS = tuple(Upload(f"{number}.png", picture(size=(40 + number, 40))) for number in range(6))
 
 
 @pytest.fixture
@@ -32,6 +33,11 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
     jobs = Jobs(tmp_path / "state")
     with contextlib.closing(jobs):
         yield jobs
+
+
+def waiting(address: str) -> float:
+    text = httpx.get(f"{address}/metrics", trust_env=False).text
+    return float(text.split("\nassay_waiting ")[1].split("\n")[0])
 
 
 def until(address: str, job: str, *, seconds: float = 60, headers: dict[str, str] | None = None) -> dict[str, object]:
@@ -44,7 +50,7 @@ def until(address: str, job: str, *, seconds: float = 60, headers: dict[str, str
     raise AssertionError(f"not finished: {said}")
 
 
-def test_no_accepted_job_is_lost_over_kill_9(tmp_path: Path, httpserver: HTTPServer) -> None:
+def test_kill_9_loses_no_accepted_job_and_sigterm_no_request(tmp_path: Path, httpserver: HTTPServer) -> None:
     state = tmp_path / "state"
     heard: list[Request] = []
 
@@ -75,6 +81,15 @@ def test_no_accepted_job_is_lost_over_kill_9(tmp_path: Path, httpserver: HTTPSer
         deadline = time.monotonic() + 20
         while not heard and time.monotonic() < deadline:
             time.sleep(0.05)
+        large = picture(size=(900, 700))
+        with ThreadPoolExecutor(4) as callers:
+            asked = [
+                callers.submit(httpx.post, f"{server.address}/v1/scan", content=large, timeout=60) for _ in range(4)
+            ]
+            while waiting(server.address) < 4 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert server.stop() == 0
+            assert [call.result().status_code for call in asked] == [200] * 4
     assert len(heard) == 1
     with contextlib.closing(Keys(state)) as keys:
         told = Webhook(keys.webhook_secrets()[0]).verify(heard[0].get_data(), dict(heard[0].headers))
@@ -261,9 +276,9 @@ def test_jobs_by_http(tmp_path: Path) -> None:
         assert ask.delete("/v1/contents/" + "0" * 64).status_code == 404
 
 
-def test_a_server_without_state_takes_no_jobs(server) -> None:
-    with server.client() as client:
-        answer = client.post("/v1/jobs", content=b"x")
+def test_a_server_without_state_takes_no_jobs() -> None:
+    with served_here(obeying) as address:
+        answer = httpx.post(f"{address}/v1/jobs", content=b"x", trust_env=False)
     assert answer.status_code == 404
     assert "--state" in answer.json()["hint"]
 
@@ -284,12 +299,9 @@ def test_scopes_have_one_list() -> None:
     assert serve.SCOPES == keys.SCOPES
 
 
-def test_a_label_and_its_trail(tmp_path: Path) -> None:
+def test_a_label_and_its_trail(server: Server) -> None:
     content = picture()
-    with (
-        served("--state", str(tmp_path / "state")) as server,
-        server.client() as ask,
-    ):
+    with server.client() as ask:
         given = ask.post("/v1/label", params={"policy": "eu-ai-act-50", "name": "a.png"}, content=content)
         assert (given.status_code, given.json()["label"]) == (200, "none")
         place = given.headers["location"]
