@@ -64,10 +64,11 @@ def environment() -> Callable[[bytes], bytes]:
 
 
 def obeying() -> Callable[[bytes], bytes]:
-    """For a server: answers the JSON string "examined" in its envelope, or does the harm that the upload names."""
+    """For a server: answers with a document that says "examined", or does the harm that the upload names."""
 
     def examine(message: bytes) -> bytes:
-        content = message[4 + int.from_bytes(message[:4], "big") :]
+        end = 4 + int.from_bytes(message[:4], "big")
+        told, content = json.loads(message[4:end]), message[end:]
         match content.split(b" ")[0]:
             case b"crash":
                 os.kill(os.getpid(), signal.SIGSEGV)
@@ -75,11 +76,18 @@ def obeying() -> Callable[[bytes], bytes]:
                 os.kill(os.getpid(), signal.SIGKILL)
             case b"hang":
                 time.sleep(600)
+            case b"another":
+                told["name"] = "another file"
             case b"lie":
                 return b"\x00\x00\xff\xff no envelope"
             case b"slow":
                 time.sleep(0.4)
         head = json.dumps({"error": "", "origin": "", "basis": "", "seconds": 0.4}).encode()
-        return len(head).to_bytes(4, "big") + head + b'"examined"'
+        return (
+            len(head).to_bytes(4, "big")
+            + head
+            + json.dumps({"asset": {"name": told["name"]}, "said": "examined"}).encode()
+            + b"\n"
+        )
 
     return examine

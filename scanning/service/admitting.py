@@ -6,13 +6,14 @@ bounded in sum; a caller who hangs up frees the place in the queue.
 
 import asyncio
 import contextlib
+import json
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
 
 from assay.provenance.errors import AssayError
-from assay.scanning.service.examining import WARM, Answer, Task
+from assay.scanning.service.examining import SCAN, VERIFY, WARM, Answer, Task
 from assay.scanning.worker import ParserCrashed, Pool
 
 _FIRST_GUESS = 0.5  # seconds for one file, before any was measured
@@ -81,8 +82,10 @@ class Examiner:
             self.waiting -= 1
         try:
             answer = Answer.unpacked(message)
-        except (ValueError, TypeError, RecursionError):
-            raise ParserCrashed("its answer is malformed") from None
+            if answer.error != "MemoryError" and task.do in (SCAN, VERIFY):
+                _check(task, answer.body)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise ParserCrashed(f"its answer is malformed: {error}"[:300]) from None
         if answer.error == "MemoryError":
             raise ParserCrashed("it needs more memory than a worker may use")
         self._mean += _WEIGHT * (answer.seconds - self._mean)
@@ -102,3 +105,13 @@ class Examiner:
             answered.cancel()  # takes it out of the queue; what is in a child already goes on to its end
             raise Abandoned("the caller hung up")
         return answered.result()
+
+
+def _check(task: Task, body: bytes) -> None:
+    """Whoever took a worker over can lie about one file, and about no other. Raises `ValueError` or `TypeError`."""
+    said = json.loads(body)
+    if not isinstance(said, dict) or not body.isascii() or body.count(b"\n") != 1 or not body.endswith(b"\n"):
+        raise ValueError("not one line of JSON")
+    about = said.get("asset", {})
+    if about.get("name") != task.name or about.get("sha256", task.sha256) != task.sha256:
+        raise ValueError("it speaks of another file")

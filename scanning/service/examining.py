@@ -4,6 +4,7 @@ Rules: tasks and answers are an envelope (four bytes of length, JSON, bytes), ne
 first task; whatever the content does, an answer comes back or the process dies.
 """
 
+import hashlib
 import io
 import json
 import time
@@ -33,6 +34,11 @@ class Task:
     deep: bool = False
     prior: float | None = None
     content: bytes = b""
+
+    @property
+    def sha256(self) -> str:
+        """Of the content."""
+        return hashlib.sha256(self.content).hexdigest()
 
     def packed(self) -> bytes:
         """The task as the child gets it."""

@@ -269,7 +269,7 @@ def test_jobs_by_http(tmp_path: Path) -> None:
         while ask.get(f"{place}/files/1").status_code != 200 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert "SIGSEGV" in ask.get(f"{place}/files/1").text
-        assert ask.get(f"{place}/files/0").json() == "examined"
+        assert ask.get(f"{place}/files/0").json()["said"] == "examined"
         assert ask.get("/v1/jobs/nothing").status_code == 404
         assert ask.delete(place).status_code == 204
         assert ask.get(place).status_code == 404
