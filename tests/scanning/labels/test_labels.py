@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from outcomes import FAILURE, picture, report
 
-from assay.commands.scan import scan
+from assay.cli import assay
 from assay.detectors.evidence import RETOUCHING, Basis, Evidence, Finding, Origin, Severity, Silence, Trace
 from assay.provenance.custody.chain import BottomLine
 from assay.scanning.labels.labelling import labelled
@@ -148,12 +148,14 @@ def test_an_unknown_preset_names_the_known() -> None:
 def test_the_command_prints_labels(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(picture())
-    run = CliRunner().invoke(scan, [str(path), "--no-pixels", "--labels", "eu-ai-act-50", "--format", "json"])
+    run = CliRunner().invoke(assay, ["scan", str(path), "--no-pixels", "--labels", "eu-ai-act-50", "--format", "json"])
     assert run.exit_code == 0
     assert json.loads(run.output)["label"] == "none"
-    text = CliRunner().invoke(scan, [str(path), "--no-pixels", "--labels", "iptc-ai-info"])
+    text = CliRunner().invoke(assay, ["scan", str(path), "--no-pixels", "--labels", "iptc-ai-info"])
     assert text.output.startswith("none")
     (tmp_path / "notes.jpg").write_text("no image")
-    several = CliRunner().invoke(scan, [str(tmp_path), "--no-pixels", "--labels", "iptc-ai-info", "--format", "json"])
+    several = CliRunner().invoke(
+        assay, ["scan", str(tmp_path), "--no-pixels", "--labels", "iptc-ai-info", "--format", "json"]
+    )
     assert {json.loads(line)["label"] for line in several.output.splitlines()} == {"none", "review"}  # in a child
-    assert CliRunner().invoke(scan, [str(path), "--labels", "iptc-ai-info", "--format", "html"]).exit_code == 2
+    assert CliRunner().invoke(assay, ["scan", str(path), "--labels", "iptc-ai-info", "--format", "html"]).exit_code == 2
