@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, 
     "report": ("report", "Summarise the rows of an audit again, without examining anything"),
     "train": ("train", "Refit the pixel model on labelled pictures of your own"),
     "evaluate": ("evaluate", "Measure a pixel model on labelled pictures, by the protocol of docs/evaluation.md"),
+    "recover": ("recover", "Find the manifest that a picture has lost"),
+    "repository": ("repository", "Keep manifests, so that copies that lost theirs lead back to them"),
     "dossier": ("dossier", "Put all that is known of one image on paper, sealed with your key"),
 }
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from assay.commands.repository import REMEMBER, remembering
 from assay.commands.sign import time_authority
 from assay.provenance.generating.provider import Connection, Request, Result, Scalar
 from assay.provenance.generating.providers import PROVIDERS
@@ -79,6 +80,7 @@ def picture_options(command: F) -> F:
         click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other parameter of the provider's."),
         click.option("--disclose-prompt", is_flag=True, help="Write the prompt into the manifest, and into the file's name."),
         click.option("--no-training", is_flag=True, help="State that the picture may not be used for training or mining."),
+        REMEMBER,
         click.option("--signer", "signer_uri", default="dev:", show_default=True, envvar="ASSAY_SIGNER", show_envvar=True,
                      metavar="URI", help="Who signs: dev:, pem:CHAIN,KEY, pkcs11:…, aws-kms:…, gcp-kms:… or azure-kms:…"),
         click.option("--timestamp", "timestamp_url", envvar="ASSAY_TIMESTAMP_URL", show_envvar=True, metavar="URL",
@@ -130,6 +132,9 @@ def run(request: Request, options: dict[str, Any]) -> None:
     for output in result.outputs:
         name = f"{stem}-{output.upstream_sha256[:10]}{output.media_type.suffix}"
         signed.append(terms.sign(request, result, output, into=_free(options["out"] / name)))
+    if options["remember"]:
+        for one in signed:
+            remembering(one.asset, one.sidecar)
     if options["as_json"]:
         click.echo(json.dumps(_document(result, signed), ensure_ascii=False, indent=2))
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from assay.commands.repository import REMEMBER, remembering
 from assay.provenance.errors import AssayError, OutputRefused, UnreadableFile, UnsupportedFormat
 from assay.provenance.text import plain
 
@@ -67,6 +68,10 @@ def show(signed: "Signed") -> None:
 @click.option("-o", "--out", required=True, type=FILE, help="The file or folder to write.")
 @click.option("--recipe", "recipe_path", type=FILE, metavar="TOML", help="What to state; else: opened and published.")
 @click.option("--parent", "parent_path", type=FILE, help="The picture that SOURCE was made from.")
+@click.option(
+    "--soft-binding", is_flag=True, help="State the picture's ISCC fingerprint, by which the manifest is found again."
+)
+@REMEMBER
 @click.option("--skip-existing", is_flag=True, help="In a folder: go on where an earlier run stopped.")
 @signing_options
 def sign(
@@ -74,6 +79,8 @@ def sign(
     out: Path,
     recipe_path: Path | None,
     parent_path: Path | None,
+    soft_binding: bool,
+    remember: bool,
     skip_existing: bool,
     signer_uri: str,
     timestamp_url: str | None,
@@ -96,6 +103,7 @@ def sign(
     from assay.provenance.signing.ingredients import sidecar_beside
     from assay.provenance.signing.recipe_file import load_recipe
     from assay.provenance.trust import default_policy
+    from assay.scanning.recovering import softly_bound
 
     parent = Asset.open(parent_path) if parent_path else None
     if parent and not recipe_path:
@@ -111,9 +119,9 @@ def sign(
 
     def one(path: Path, target: Path) -> "Signed":
         asset = Asset.open(path)
-        return sign(
+        signed = sign(
             asset,
-            recipe,
+            softly_bound(recipe, asset) if soft_binding else recipe,
             signer,
             into=target,
             sidecar=sidecar,
@@ -122,6 +130,9 @@ def sign(
             asset_sidecar=sidecar_beside(asset),
             policy=policy,
         )
+        if remember:
+            remembering(signed.asset, signed.sidecar)
+        return signed
 
     if source.is_dir():
         _folder(source, out, one, skip_existing=skip_existing)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from assay.commands.outcome import EXIT_CONDITION, EXIT_FAILURE, EXIT_NOTHING
+from assay.commands.repository import REMEMBER, remembering
 from assay.commands.scan import several
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--isolate/--no-isolate", default=None, help="Open files in a child process that may die.  [default: with several]"
 )
+@REMEMBER
 @click.option("-v", "--verbose", count=True, help="Show the five answers for each link; -vv every code.")
 def verify(
     paths: tuple[Path, ...],
@@ -50,6 +52,7 @@ def verify(
     online_revocation: bool,
     hosts: tuple[str, ...],
     isolate: bool | None,
+    remember: bool,
     verbose: int,
 ) -> None:
     """Check who signed a picture, every step before, and whether it all holds
@@ -74,9 +77,11 @@ def verify(
         raise click.UsageError(
             "--isolate cannot be used with --fetch-remote or --online-revocation: a child has no network"
         )
+    if isolate and remember:
+        raise click.UsageError("--isolate cannot be used with --remember: a child keeps nothing")
     policy = _policy(lists, development=not no_development, online_revocation=online_revocation)
     if isolate is None:
-        isolate = several(paths) and not hosts and not online_revocation
+        isolate = several(paths) and not hosts and not online_revocation and not remember
     if isolate:
         sys.exit(_isolated(paths, form, output, policy, require, sidecar, verbose))
     remote = replace(REMOTE_LIMITS, hosts=frozenset(hosts)) if hosts else None
@@ -91,6 +96,8 @@ def verify(
                 present(Failure(str(path), error))
                 continue
             present(examined)
+            if remember and examined.custody.links:
+                remembering(examined.asset, examined.manifest_store)
             short += require is not None and not examined.custody.meets(Requirement(require))
     if not seen:
         click.echo("assay: nothing to verify: no images in there", err=True)

@@ -19,14 +19,17 @@ from assay.provenance.limits import Limits
 from assay.scanning.gate import CONDITIONS
 from assay.scanning.words import (
     CHANGE,
+    CHANGE_OF_RECOVERED,
     CHANGE_OF_TIE,
     CONFLICTS,
     CONTRADICTION,
     ENFSI,
     INCONCLUSIVE,
+    RECOVERED,
     RETOUCHED,
     SENTENCES,
     SURE,
+    SURE_OF_RECOVERED,
     UNDETERMINED,
 )
 from assay.scanning.worker import WorkerLimits
@@ -68,6 +71,10 @@ def tables() -> dict[str, str]:
     """Every generated table by name."""
     verdicts = [(basis.word, origin.value, said) for (basis, origin), said in SENTENCES.items()]
     verdicts += [
+        *(
+            (Basis.MARKED.word, f"{origin.value}, by a recovered manifest alone", said)
+            for origin, said in RECOVERED.items()
+        ),
         (Basis.DECLARED.word, "composite, by a retouching tool alone", RETOUCHED),
         (Basis.NONE.word, Origin.UNDETERMINED.value, INCONCLUSIVE),
         *((f"none, finding `{code}`", Origin.UNDETERMINED.value, said) for code, said in UNDETERMINED.items()),
@@ -85,6 +92,7 @@ def tables() -> dict[str, str]:
             ("basis", "how sure", "what would change it"),
             [
                 *((basis.word, SURE[basis], CHANGE[basis]) for basis in bases),
+                ("marked, by a recovered manifest alone", SURE_OF_RECOVERED, CHANGE_OF_RECOVERED),
                 ("a tie", "Not sure at all: statements of equal weight contradict one another.", CHANGE_OF_TIE),
             ],
         ),

@@ -36,6 +36,10 @@ SENTENCES: dict[tuple[Basis, Origin], str] = {
         "that is a statistical indication, not proof."
     ),
 }
+RECOVERED: dict[Origin, str] = {  # marked, by nothing but a manifest that was found by the picture's looks
+    origin: f"This image looks like a copy of one whose recovered manifest states that it was {clause}."
+    for origin, clause in _CLAUSES.items()
+}
 RETOUCHED = "The file states, without proof, that places in this image were retouched with a tool that uses AI."
 INCONCLUSIVE = "Inconclusive: nothing found here says where this image comes from."
 UNDETERMINED = {  # findings that say why nothing speaks: the first that is there gives the sentence
@@ -48,21 +52,21 @@ CONTRADICTION = "Inconclusive: the strongest statements about this image contrad
 CONFLICTS: dict[str, str] = {  # code of a conflict → its sentence
     "extent-of-generation": "One source says that all of the picture is generated, another that only parts are.",
     "proofs-disagree": "Two trusted signatures state different origins.",
-    "watermarks-disagree": "Two watermarks point to different origins.",
+    "watermarks-disagree": "Two watermarks or recovered manifests point to different origins.",
     "declarations-disagree": "The file contradicts itself about its origin.",
-    "capture-proof-against-watermarks": "A trusted signature states a capture, yet a generator's watermark is in the picture.",
+    "capture-proof-against-watermarks": "A trusted signature states a capture, yet a watermark or a recovered manifest points to a generator.",
     "capture-proof-against-declarations": "A trusted signature states a capture, yet metadata in the file name an AI tool or another origin.",
     "capture-proof-against-pixels": "A trusted signature states a capture, yet the pixels look generated; a photographed screen or print may explain that.",
-    "creation-proof-against-watermarks": "A trusted signature states work without an AI model, yet a generator's watermark is in the picture.",
+    "creation-proof-against-watermarks": "A trusted signature states work without an AI model, yet a watermark or a recovered manifest points to a generator.",
     "creation-proof-against-declarations": "A trusted signature states work without an AI model, yet the file states another origin.",
     "creation-proof-against-pixels": "A trusted signature states work without an AI model, yet the pixels look generated.",
-    "generation-proof-against-watermarks": "A trusted signature states generation, yet a watermark leads to another origin.",
+    "generation-proof-against-watermarks": "A trusted signature states generation, yet a watermark or a recovered manifest points to another origin.",
     "generation-proof-against-declarations": "A trusted signature states generation, yet the file also claims another origin.",
-    "capture-mark-against-declarations": "A watermark leads to the record of a capture, yet the file states another origin.",
-    "capture-mark-against-pixels": "A watermark leads to the record of a capture, yet the pixels look generated.",
-    "creation-mark-against-declarations": "A watermark leads to a record of work without an AI model, yet the file states another origin.",
-    "creation-mark-against-pixels": "A watermark leads to a record of work without an AI model, yet the pixels look generated.",
-    "generation-mark-against-declarations": "A generator's watermark is in the picture, yet the file claims another origin.",
+    "capture-mark-against-declarations": "A watermark or the picture's looks lead to the record of a capture, yet the file states another origin.",
+    "capture-mark-against-pixels": "A watermark or the picture's looks lead to the record of a capture, yet the pixels look generated.",
+    "creation-mark-against-declarations": "A watermark or the picture's looks lead to a record of work without an AI model, yet the file states another origin.",
+    "creation-mark-against-pixels": "A watermark or the picture's looks lead to a record of work without an AI model, yet the pixels look generated.",
+    "generation-mark-against-declarations": "A watermark or a recovered manifest points to a generator, yet the file claims another origin.",
     "capture-claim-against-pixels": "The file claims a capture, without proof, yet the pixels look generated.",
     "creation-claim-against-pixels": "The file claims work without an AI model, without proof, yet the pixels look generated.",
     "generation-beside-camera-fields": "Generation is stated or inferred, yet the file has a camera's fields, which fit the picture; fields can be copied.",
@@ -91,6 +95,13 @@ CHANGE = {
     Basis.INFERRED: "A better copy, a signed manifest, or the original file from whoever published the image.",
     Basis.NONE: "An earlier or larger copy, a signed manifest, the original file, or where it was first published.",
 }
+SURE_OF_RECOVERED = (
+    "The manifest is as good as its signer; that this image is a copy of what was signed is likely, not proved, for a "
+    "retouched or look-alike picture can match as well."
+)
+CHANGE_OF_RECOVERED = (
+    "The original file with its manifest, or a difference that shows when the two pictures are compared."
+)
 CHANGE_OF_TIE = (
     "A stronger statement than those that disagree: a trusted signature, the original file, or its maker's word."
 )
@@ -129,7 +140,10 @@ def headline(verdict: Verdict) -> str:
         if verdict.contested:
             return CONTRADICTION
         return next((said for code, said in UNDETERMINED.items() if code in found), INCONCLUSIVE)
-    sentence = RETOUCHED if _only_retouched(verdict) else SENTENCES[verdict.basis, verdict.origin]
+    if _only_recovered(verdict):
+        sentence = RECOVERED[verdict.origin]
+    else:
+        sentence = RETOUCHED if _only_retouched(verdict) else SENTENCES[verdict.basis, verdict.origin]
     return f"{sentence} Other evidence contradicts this." if verdict.contested else sentence
 
 
@@ -142,7 +156,7 @@ def answer(verdict: Verdict, *, prior: float | None = None) -> Answer:
         headline(verdict),
         _who(verdict),
         _sure(verdict),
-        CHANGE_OF_TIE if verdict.contested and not verdict.grounds else CHANGE[verdict.basis],
+        _change(verdict),
         tuple(sentence(conflict) for conflict in verdict.conflicts),
         "" if prior is None else odds(verdict, prior),
     )
@@ -183,6 +197,12 @@ def odds(verdict: Verdict, prior: float) -> str:
     )
 
 
+def _only_recovered(verdict: Verdict) -> bool:
+    """Whether the answer rests on nothing else of its strength than a manifest recovered by the picture's looks."""
+    strongest = {voice.signal for voice in verdict.grounds if voice.basis is verdict.basis}
+    return strongest == {"recovered-manifest"}
+
+
 def _only_retouched(verdict: Verdict) -> bool:
     """Whether all that speaks for a composite is a tool that fills in places, and the source type that it writes."""
     return (
@@ -191,6 +211,12 @@ def _only_retouched(verdict: Verdict) -> bool:
         and all(voice.origin is Origin.COMPOSITE for voice in verdict.grounds)
         and {voice.signal for voice in verdict.grounds} <= {"declaration-credit", "declaration-source-type"}
     )
+
+
+def _change(verdict: Verdict) -> str:
+    if verdict.contested and not verdict.grounds:
+        return CHANGE_OF_TIE
+    return CHANGE_OF_RECOVERED if _only_recovered(verdict) else CHANGE[verdict.basis]
 
 
 def _who(verdict: Verdict) -> str:
@@ -203,6 +229,8 @@ def _who(verdict: Verdict) -> str:
 def _sure(verdict: Verdict) -> str:
     if verdict.contested and not verdict.grounds:
         return "Not sure at all: statements of equal weight contradict one another."
+    if _only_recovered(verdict):
+        return SURE_OF_RECOVERED
     if verdict.basis is not Basis.INFERRED:
         return SURE[verdict.basis]
     said = [_statistics(voice) for voice in verdict.grounds if voice.llr is not None]

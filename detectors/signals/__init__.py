@@ -91,6 +91,13 @@ REGISTRY: tuple[Entry, ...] = (
         needs_pixels=True,
     ),
     Entry(
+        name="recovered-manifest",
+        title="Stripped manifest, found again by the picture's looks",
+        target="recovered_manifest:RecoveredManifest",
+        basis="marked",
+        needs_pixels=True,
+    ),
+    Entry(
         name="trace-compression",
         title="Compression history",
         target="trace_compression:CompressionTrace",

@@ -112,11 +112,16 @@ def _card(outcome: Report | Failure, notes: Mapping[str, str], prior: float | No
         "grounds": outcome.verdict.grounds,
         "dissent": outcome.verdict.dissent,
         "silent": outcome.verdict.silent,
-        "chain": [_link(link) for link in custody.links] if isinstance(custody, Custody) else [],
+        "chain": links(custody) if isinstance(custody, Custody) else [],
         "custody": custody if isinstance(custody, Custody) else None,
         "custody_failure": "" if isinstance(custody, Custody) else str(custody),
         "likelihood": _likelihood(outcome.evidence),
     }
+
+
+def links(custody: Custody) -> list[dict[str, object]]:
+    """The nodes of a drawn chain, oldest first."""
+    return [_link(link) for link in custody.links]
 
 
 def _link(link: Link) -> dict[str, object]:

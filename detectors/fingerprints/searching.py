@@ -1,0 +1,123 @@
+"""Finding the originals of a copy: fingerprints propose, a second look decides.
+
+Rules: the thresholds are data (`operating_point.json`), chosen on other pictures than those whose error rates stand beside them;
+a picture with too little in it is never matched by its looks; what was forgotten is never found.
+"""
+
+import io
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from assay.detectors.evidence import Rate
+from assay.detectors.fingerprints.aligning import agreement
+from assay.detectors.fingerprints.grounds import REGIONS, View, crop_views, cut, first_views, ground
+from assay.detectors.fingerprints.index import HammingIndex
+from assay.detectors.fingerprints.iscc import ISCC, image_code
+from assay.detectors.fingerprints.pdq import LEAST_QUALITY, PDQ, pdq
+from assay.provenance.repository import Fingerprint
+
+if TYPE_CHECKING:
+    from assay.provenance.repository import Record, Repository
+
+WHOLE_PICTURE = "whole"  # the region of fingerprints that know no regions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingPoint:
+    """From where on a match is believed, and how often that was wrong when it was measured.
+
+    `within`: bits in which a candidate may differ; `looks`: candidates that get a second look, for each group of guesses;
+    `agreement`: the least correlation. `false_matches`: searches for a picture that was not in the repository, and those
+    that found something all the same, among `distractors` records.
+    """
+
+    within: int
+    looks: int
+    agreement: float
+    false_matches: Rate
+    distractors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One record whose picture a copy shows. `distance` in bits of 256, `agreement` the correlation of the second look,
+    `how` the guess at what was done to the copy."""
+
+    record: "Record"
+    distance: int
+    agreement: float
+    how: str
+
+
+@lru_cache(maxsize=1)
+def operating_point() -> OperatingPoint:
+    """The one that is shipped."""
+    source = files("assay").joinpath("detectors", "fingerprints", "operating_point.json")
+    found = json.loads(source.read_text("utf-8"))
+    return OperatingPoint(**found | {"false_matches": Rate(**found["false_matches"])})
+
+
+def fingerprints(image: Image.Image) -> tuple[Fingerprint, ...]:
+    """What is kept of a picture: PDQ of every region, and its ISCC Image-Code; nothing of one with too little in it.
+
+    Raises `MissingExtra`.
+    """
+    picture = ground(image)
+    found = []
+    for region, box in REGIONS.items():
+        value, quality = pdq(cut(picture, box))
+        if quality >= LEAST_QUALITY:
+            found.append(Fingerprint(PDQ, region, value))
+    if found:
+        found.append(Fingerprint(ISCC, WHOLE_PICTURE, image_code(image)))
+    return tuple(found)
+
+
+class Searcher:
+    """Searches one repository. Used from one thread."""
+
+    def __init__(self, repository: "Repository", *, point: OperatingPoint | None = None) -> None:
+        """Raises `MissingExtra` where pictures cannot be hashed."""
+        self.repository = repository
+        self.point = point or operating_point()
+        self._indexes = {region: HammingIndex(repository, PDQ, region) for region in REGIONS}
+
+    def search(self, image: Image.Image, *, crops: bool = True, most: int = 10) -> tuple[Match, ...]:
+        """The records that this picture may be a copy of, the best first. `crops`: try cut edges where nothing else fits."""
+        picture = ground(image)
+        matches = self._try(picture, first_views(picture))
+        if not matches and crops:
+            matches = self._try(picture, crop_views())
+        return tuple(sorted(matches, key=lambda match: -match.agreement)[:most])
+
+    def _try(self, picture: Image.Image, views: tuple[View, ...]) -> list[Match]:
+        """Look at the nearest candidates of a group of guesses, each record once."""
+        hashed = [(view, *pdq(cut(picture, view.box, view.turn))) for view in views]
+        asked = [(view, value) for view, value, quality in hashed if quality >= LEAST_QUALITY]
+        nearest: dict[int, tuple[int, View]] = {}
+        for region, index in self._indexes.items():
+            here = [(view, value) for view, value in asked if view.region == region]
+            if not here:
+                continue
+            values = [value for _, value in here]
+            for hit in index.nearest(values, within=self.point.within, most=self.point.looks):
+                known = nearest.get(hit.record)
+                if known is None or hit.distance < known[0]:
+                    nearest[hit.record] = (hit.distance, here[hit.query][0])
+        best = sorted(nearest.items(), key=lambda item: item[1][0])[: self.point.looks]
+        looked = [self._look(picture, number, distance, view) for number, (distance, view) in best]
+        return [match for match in looked if match is not None]
+
+    def _look(self, picture: Image.Image, number: int, distance: int, view: View) -> Match | None:
+        record = self.repository.get(number)
+        thumbnail = self.repository.thumbnail(record) if record else b""
+        if record is None or not thumbnail:
+            return None
+        with Image.open(io.BytesIO(thumbnail), formats=("JPEG",)) as original:
+            fit = agreement(picture, view, original.convert("L"))
+        return Match(record, distance, fit, view.name) if fit >= self.point.agreement else None

@@ -1,0 +1,97 @@
+"""A manifest that was stripped from a picture, found again in this machine's repository by the picture's looks.
+
+Rules: where there is no repository nothing is computed; a recovered manifest never proves anything about a copy, so this
+speaks at most as a mark does, and only as strongly as the manifest itself holds; crops are tried in a deep examination only.
+"""
+
+from pathlib import Path
+
+from assay.detectors.evidence import Basis, Evidence, Finding, Severity, Silence, Trace
+from assay.detectors.fingerprints.pdq import installed
+from assay.detectors.fingerprints.searching import Match, Searcher, operating_point
+from assay.detectors.signals.manifest import ManifestSignal
+from assay.detectors.subject import Subject
+from assay.provenance.asset import Asset
+from assay.provenance.custody.chain import Custody
+from assay.provenance.errors import AssayError, UnsupportedFormat
+from assay.provenance.repository import Repository, default_path
+from assay.provenance.repository.keeping import recall
+from assay.provenance.trust import TrustPolicy, default_policy
+
+
+class RecoveredManifest:
+    """Searches the repository where there is one."""
+
+    name = "recovered-manifest"
+
+    def __init__(self, path: Path | None = None, *, policy: TrustPolicy | None = None) -> None:
+        self._path = path
+        self._policy = policy
+        self._searcher: Searcher | None = None
+        self._file = 0  # inode of the open repository
+
+    def examine(self, subject: Subject) -> Evidence:
+        """Look for the picture among those whose manifests were remembered."""
+        path = self._path or default_path()
+        if not path.is_file():
+            return self._silent(Silence.INAPPLICABLE, "No manifests are remembered on this machine.")
+        if isinstance(subject.custody, Custody) and (subject.custody.links or subject.custody.place):
+            return self._silent(Silence.INAPPLICABLE, "The file has a manifest of its own.")
+        if not installed():
+            return self._silent(Silence.INAPPLICABLE, "Searching needs the extra `recovery`.")
+        try:
+            picture = subject.image
+            searcher = self._searching(path)
+            matches = searcher.search(picture, crops=subject.deep)
+            if not matches:
+                return self._silent(Silence.ABSENT, "No remembered picture is like this one.")
+            return self._speak(searcher.repository, matches)
+        except UnsupportedFormat:
+            return self._silent(Silence.INAPPLICABLE, f"{subject.asset.media_type} has no pixels to compare.")
+        except AssayError as error:
+            return self._silent(Silence.FAILED, error.message)
+
+    def _speak(self, repository: Repository, matches: tuple[Match, ...]) -> Evidence:
+        best = matches[0]
+        custody = recall(repository, best.record, self._policy or default_policy())
+        stand_in = Subject(_stand_in(repository.thumbnail(best.record)), custody)
+        stated = ManifestSignal().examine(stand_in)
+        rate = operating_point().false_matches
+        statement = (
+            f"It looks like a copy of a picture whose manifest is remembered ({best.distance} of 256 bits differ). "
+            f"{stated.statement}"
+        )
+        finding = Finding("recovered-manifest", Severity.NOTE, statement)
+        traces = (
+            Trace("repository manifest", best.record.manifest),
+            Trace("repository sha256", best.record.sha256),
+            Trace("pixels PDQ distance", str(best.distance)),
+        )
+        if not stated.speaks:
+            return Evidence.silent(self.name, Silence.INCONCLUSIVE, statement, findings=(finding,), traces=traces)
+        return Evidence(
+            signal=self.name,
+            statement=statement,
+            origin=stated.origin,
+            basis=min(stated.basis, Basis.MARKED),
+            generator=stated.generator,
+            findings=(finding,),
+            traces=traces,
+            false_positive_rate=rate if rate.trials else None,
+        )
+
+    def _searching(self, path: Path) -> Searcher:
+        """The open repository; opened anew where another file has taken its place."""
+        inode = path.stat().st_ino
+        if self._searcher is None or inode != self._file:
+            if self._searcher is not None:
+                self._searcher.repository.close()
+            self._searcher, self._file = Searcher(Repository(path)), inode
+        return self._searcher
+
+    def _silent(self, silence: Silence, statement: str) -> Evidence:
+        return Evidence.silent(self.name, silence, statement)
+
+
+def _stand_in(thumbnail: bytes) -> Asset:
+    return Asset.from_bytes(thumbnail, name="original")

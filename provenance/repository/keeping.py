@@ -1,0 +1,125 @@
+"""What may be kept, and what a kept manifest still proves.
+
+Rules: a manifest is kept only with the bytes that it binds: otherwise anybody could hang a trusted signer's manifest on another
+picture and have it found there; what is recalled is verified anew, and only that it fitted the bytes is taken from the record,
+which says when that was checked.
+"""
+
+from dataclasses import replace
+
+from assay.provenance.asset import Asset
+from assay.provenance.custody.chain import Answer, Axis, BottomLine, Custody, Standing
+from assay.provenance.custody.verifying import verify
+from assay.provenance.errors import AssayError
+from assay.provenance.jumbf.containers import embedded_stores
+from assay.provenance.repository.records import Fingerprint, Keepsake, Record
+from assay.provenance.repository.repository import Repository
+from assay.provenance.signing.thumbnail import thumbnail
+from assay.provenance.trust import TrustPolicy
+
+THUMBNAIL = 256  # pixels on the long side
+_BINDING_CODES = ("assertion.dataHash.", "assertion.bmffHash.", "assertion.boxesHash.")
+
+
+class NothingToKeep(AssayError):
+    """The picture has no manifest that holds for its bytes."""
+
+
+def keepsake(
+    asset: Asset,
+    custody: Custody,
+    *,
+    sidecar: bytes | None = None,
+    size: tuple[int, int] = (0, 0),
+    fingerprints: tuple[Fingerprint, ...] = (),
+) -> Keepsake:
+    """What is to be kept of a verified picture. `sidecar` is its manifest store where that stood beside it; `size` in pixels.
+
+    Raises `NothingToKeep` where there is no manifest, or none that binds these bytes.
+    """
+    active = custody.active
+    if active is None:
+        raise NothingToKeep(f"{asset.name}: there is no manifest to remember", "sign it first")
+    whole = (active.axes.intact.answer, active.axes.authentic.answer) == (Answer.YES, Answer.YES)
+    if not whole or custody.bottom_line in (BottomLine.TAMPERED, BottomLine.UNREADABLE, BottomLine.NO_MANIFEST):
+        raise NothingToKeep(
+            f"{asset.name}: its manifest does not hold for it and is not remembered: {custody.headline}"
+        )
+    found = (
+        (sidecar,) if sidecar is not None else tuple(e.store for e in embedded_stores(asset.content, asset.media_type))
+    )
+    if not found:
+        raise NothingToKeep(f"{asset.name}: its manifest is not in it", "name the sidecar")
+    return Keepsake(
+        sha256=asset.sha256,
+        name=asset.name.rsplit("/", 1)[-1],
+        media_type=asset.media_type.value,
+        width=size[0],
+        height=size[1],
+        manifest=active.label,
+        signer=active.signer.who,
+        bottom_line=custody.bottom_line,
+        store=found[-1],
+        thumbnail=thumbnail(asset, THUMBNAIL) or b"",
+        fingerprints=fingerprints,
+    )
+
+
+def recall(repository: Repository, record: Record, policy: TrustPolicy) -> Custody:
+    """The chain of a kept manifest: signatures, certificates and trust as of now, the binding of its bytes as of then.
+
+    The bottom line is never better than it was. Raises `RepositoryRefused` where the record was forgotten meanwhile.
+    """
+    stand_in = Asset.from_bytes(repository.thumbnail(record) or _EMPTY, name=record.name)
+    found = verify(stand_in, policy, sidecar=repository.store(record), sidecar_name="the repository")
+    active = found.active
+    if active is None or active.axes.authentic.answer is not Answer.YES or _broken_otherwise(found):
+        return replace(found, asset_sha256=record.sha256)
+    then = record.kept[:10]
+    intact = Axis(Answer.YES, f"it fitted the original's bytes when it was remembered on {then}")
+    trusted = active.axes.trusted.answer is Answer.YES
+    line = record.bottom_line
+    if line in (BottomLine.TRUSTED, BottomLine.INCOMPLETE_HISTORY) and not trusted:
+        line = BottomLine.VALID
+    standing = Standing.TRUSTED if trusted else Standing.VALID
+    if line is BottomLine.INVALID:
+        standing = Standing.INVALID
+    link = replace(
+        active,
+        title=active.title or record.name,
+        axes=replace(active.axes, intact=intact),
+        now=standing,
+        statuses=tuple(status for status in active.statuses if not _about_binding(status.code)),
+    )
+    vouched = active.axes.trusted.statement
+    headline = (
+        f"Signed by {active.signer.who}, {vouched}; it fitted the bytes of the original (sha256 {record.sha256[:16]}…) "
+        f"when it was remembered on {then}."
+    )
+    return replace(
+        found,
+        asset_name=record.name,
+        asset_sha256=record.sha256,
+        bottom_line=line,
+        headline=headline,
+        links=(*found.links[:-1], link),
+        place="the repository",
+    )
+
+
+def _broken_otherwise(custody: Custody) -> bool:
+    """Whether the active manifest fails for another reason than that its picture is not at hand."""
+    assert custody.active is not None
+    return any(status.failure and _altered(status.code) for status in custody.active.statuses)
+
+
+def _altered(code: str) -> bool:
+    return code in ("assertion.hashedURI.mismatch", "claimSignature.mismatch", "assertion.missing")
+
+
+def _about_binding(code: str) -> bool:
+    return code.startswith(_BINDING_CODES)
+
+
+# A picture of one pixel (GIF89a), for records whose format has no decoder and hence no thumbnail.
+_EMPTY = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")

@@ -1,0 +1,170 @@
+"""Remembering manifests, and recovering them for copies that lost theirs.
+
+Rules: what is proved (the recovered manifest holds for the original) and what is likely (that this picture is a copy of the
+original) are never mixed; only the very same bytes make both a proof; nothing is remembered unless asked for.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from assay.detectors.fingerprints.iscc import ISCC, image_code, sequence
+from assay.detectors.fingerprints.searching import Match, Searcher, fingerprints, operating_point
+from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
+from assay.provenance.custody.chain import BottomLine, Custody
+from assay.provenance.custody.verifying import verify
+from assay.provenance.decoding import can_decode, decode, open_image
+from assay.provenance.errors import AssayError
+from assay.provenance.repository import Fingerprint, Record, Repository
+from assay.provenance.repository.keeping import keepsake, recall
+from assay.provenance.signing.recipe import Recipe
+from assay.provenance.signing.soft_binding import with_soft_binding
+from assay.provenance.trust import TrustPolicy, default_policy
+
+NOTHING = "No manifest was recovered: no picture in the repository is like this one. That is no evidence of anything."
+_HOLDS = (BottomLine.TRUSTED, BottomLine.INCOMPLETE_HISTORY, BottomLine.VALID)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """One manifest found again. `match` is None where the very bytes were found; `proved` and `likely` are sentences."""
+
+    record: Record
+    custody: Custody
+    match: Match | None
+    proved: str
+    likely: str
+    thumbnail: bytes = field(default=b"", repr=False)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the recovered manifest may be relied on as far as its signer is."""
+        return self.custody.bottom_line in _HOLDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What a search for one picture found, the best first. `own` is its own chain, where it still has one."""
+
+    asset: Asset
+    own: Custody
+    found: tuple[Recovered, ...]
+    searched: int
+
+    @property
+    def headline(self) -> str:
+        """The first thing to say."""
+        if not self.found:
+            return NOTHING
+        best = self.found[0]
+        if best.match is None:
+            return f"These very bytes are remembered, with a manifest signed by {best.record.signer}."
+        more = f", and {len(self.found) - 1} more" if len(self.found) > 1 else ""
+        return f"This picture looks like a copy of one whose manifest was signed by {best.record.signer}{more}."
+
+
+def remember(
+    asset: Asset,
+    repository: Repository,
+    *,
+    policy: TrustPolicy | None = None,
+    sidecar: bytes | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> tuple[Record, bool]:
+    """Keep the manifest of a picture that it binds. Returns the record, and whether it is new.
+
+    Raises `NothingToKeep`, `MissingExtra` or `RepositoryRefused`.
+    """
+    custody = verify(asset, policy or default_policy(), sidecar=sidecar)
+    size, prints = (0, 0), tuple[Fingerprint, ...]()
+    if can_decode(asset.media_type):
+        image = decode(asset, limits=limits)
+        size, prints = image.size, fingerprints(image)
+    return repository.keep(keepsake(asset, custody, sidecar=sidecar, size=size, fingerprints=prints))
+
+
+def remember_path(path: Path, repository: Repository, *, policy: TrustPolicy | None = None) -> tuple[Record, bool]:
+    """The same for a file, with a sidecar beside it where its manifest is there. Raises `AssayError`."""
+    from assay.provenance.custody.examining import examine
+
+    examined = examine(path, policy or default_policy())
+    return remember(examined.asset, repository, policy=policy, sidecar=examined.manifest_store)
+
+
+def recover(
+    asset: Asset,
+    repository: Repository,
+    *,
+    policy: TrustPolicy | None = None,
+    searcher: Searcher | None = None,
+    crops: bool = True,
+    most: int = 10,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Recovery:
+    """Look for the manifests that a picture may have lost: by its hash, then by its looks.
+
+    Raises `AssayError` where the picture cannot be decoded or hashed.
+    """
+    policy = policy or default_policy()
+    found = [_exact(asset, repository, record, policy) for record in repository.by_sha256(asset.sha256)[:most]]
+    if not found:
+        open_image(asset, limits=limits)  # a format without a decoder is said as such
+        searcher = searcher or Searcher(repository)
+        matches = searcher.search(decode(asset, limits=limits), crops=crops, most=most)
+        found = [_alike(repository, match, policy) for match in matches]
+    return Recovery(asset=asset, own=verify(asset, policy), found=tuple(found), searched=len(repository))
+
+
+def _exact(asset: Asset, repository: Repository, record: Record, policy: TrustPolicy) -> Recovered:
+    custody = verify(asset, policy, sidecar=repository.store(record), sidecar_name="the repository")
+    return Recovered(
+        record=record,
+        custody=custody,
+        match=None,
+        proved=f"The recovered manifest was checked against this very file: {_lower(custody.headline)}",
+        likely="Nothing is left to likelihood: these are the bytes that were remembered.",
+        thumbnail=repository.thumbnail(record),
+    )
+
+
+def _alike(repository: Repository, match: Match, policy: TrustPolicy) -> Recovered:
+    custody = recall(repository, match.record, policy)
+    return Recovered(
+        record=match.record,
+        custody=custody,
+        match=match,
+        proved=f"The recovered manifest holds for the original, not for this copy: {_lower(custody.headline)}",
+        likely=likeness(match),
+        thumbnail=repository.thumbnail(match.record),
+    )
+
+
+def likeness(match: Match) -> str:
+    """How alike copy and original are, and how often that was wrong when it was measured."""
+    said = (
+        f"That this picture is a copy of that original is likely, not proved: seen {match.how}, its fingerprint differs in "
+        f"{match.distance} of 256 bits, and laid over each other the two agree to {max(0.0, match.agreement):.0%}."
+    )
+    point = operating_point()
+    rate = point.false_matches
+    if rate.trials:
+        said += (
+            f" Of {rate.trials:,} searches for pictures that were not among {point.distractors:,} remembered ones, "
+            f"{rate.hits:,} found one all the same (with 95 % certainty at most {rate.high:.2%})."
+        )
+    return said + " A retouched or look-alike picture can match as well; compare the two."
+
+
+def softly_bound(recipe: Recipe, asset: Asset) -> Recipe:
+    """The recipe with the picture's ISCC Image-Code as soft binding. Raises what decoding raises."""
+    return with_soft_binding(recipe, ISCC, sequence(image_code(decode(asset))))
+
+
+def require_repository(path: Path) -> Repository:
+    """Open a repository that must be there already. Raises `AssayError`."""
+    if not path.is_file():
+        raise AssayError(f"{path}: there is no repository yet", "remember manifests with `assay repository add` first")
+    return Repository(path)
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

@@ -1,0 +1,217 @@
+"""Signed, stripped, laundered, recovered: what is proved and what is only likely stay apart."""
+
+import base64
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from photograph_like import jpeg_asset, photograph
+from PIL import Image
+
+from assay.detectors.evidence import Basis, Origin, Silence
+from assay.detectors.fingerprints.iscc import ISCC, image_code, sequence
+from assay.detectors.signals.recovered_manifest import RecoveredManifest
+from assay.detectors.subject import Subject
+from assay.provenance.asset import Asset
+from assay.provenance.custody.chain import Answer, BottomLine
+from assay.provenance.custody.verifying import verify
+from assay.provenance.decoding import decode
+from assay.provenance.jumbf.containers import embedded_stores
+from assay.provenance.repository import Repository
+from assay.provenance.repository.keeping import NothingToKeep, keepsake, recall
+from assay.provenance.signing import Recipe, SoftwareAgent, open_signer, sign
+from assay.provenance.trust import TrustPolicy, default_policy
+from assay.scanning import resolving
+from assay.scanning.recovering import recover, remember, softly_bound
+from assay.scanning.report.recovery_presenting import document, page
+from assay.scanning.scan import Scanner
+from assay.scanning.words import answer
+
+pytest.importorskip("pdqhash", reason="needs the extra `recovery`")
+
+
+@pytest.fixture(scope="module")
+def signed() -> Asset:
+    original = jpeg_asset(photograph(1), "lake.jpg")
+    recipe = softly_bound(Recipe.generated(SoftwareAgent("example-model")), original)
+    return sign(original, recipe, open_signer("dev:")).asset
+
+
+@pytest.fixture
+def repository(tmp_path, signed):
+    with Repository(tmp_path / "repository.sqlite") as made:
+        remember(signed, made)
+        for seed in (2, 3, 4):
+            other = jpeg_asset(photograph(seed), f"{seed}.jpg")
+            remember(sign(other, Recipe.published(), open_signer("dev:")).asset, made)
+        yield made
+
+
+def laundered(asset: Asset) -> Asset:
+    """Saved anew, smaller, with 10 % of the width and 7 % of the height cut off."""
+    image = decode(asset).convert("RGB")
+    width, height = image.size
+    part = image.crop((round(0.07 * width), round(0.02 * height), round(0.97 * width), round(0.95 * height)))
+    return jpeg_asset(part.resize((420, 330)), "downloaded.jpg", quality=65)
+
+
+def test_a_laundered_copy_leads_back_to_its_manifest(repository, signed):
+    copy = laundered(signed)
+    recovery = recover(copy, repository)
+    (found,) = recovery.found
+    assert found.record.sha256 == signed.sha256
+    assert found.match is not None
+    assert found.custody.bottom_line is BottomLine.TRUSTED
+    assert found.custody.active.axes.intact.answer is Answer.YES
+    assert "was remembered on" in found.custody.headline
+    assert "not for this copy" in found.proved
+    assert "likely, not proved" in found.likely
+    assert f"{found.match.distance} of 256 bits" in found.likely
+    assert recovery.own.bottom_line is BottomLine.NO_MANIFEST
+
+
+def test_a_stranger_leads_nowhere(repository):
+    recovery = recover(jpeg_asset(photograph(9), "stranger.jpg"), repository)
+    assert recovery.found == ()
+    assert "no evidence" in recovery.headline
+
+
+def test_the_very_bytes_are_proved(tmp_path):
+    original = jpeg_asset(photograph(5), "detached.jpg")
+    signed = sign(original, Recipe.published(), open_signer("dev:"), sidecar=True)
+    with Repository(tmp_path / "r.sqlite") as repository:
+        remember(signed.asset, repository, sidecar=signed.sidecar)
+        (found,) = recover(original, repository).found
+    assert found.match is None
+    assert found.custody.active.axes.intact.answer is Answer.YES
+    assert "this very file" in found.proved
+
+
+def test_only_what_holds_is_remembered(tmp_path, signed):
+    """Else a trusted signer's manifest could be hung on another picture, and be found there."""
+    (store,) = [found.store for found in embedded_stores(signed.content, signed.media_type)]
+    with Repository(tmp_path / "r.sqlite") as repository:
+        for asset, sidecar in (
+            (jpeg_asset(photograph(6)), None),
+            (jpeg_asset(photograph(6)), store),
+            (tampered(signed), None),
+        ):
+            with pytest.raises(NothingToKeep):
+                remember(asset, repository, sidecar=sidecar)
+        assert len(repository) == 0
+
+
+def tampered(asset: Asset) -> Asset:
+    return Asset.from_bytes(asset.content[:-200] + bytes(1) + asset.content[-199:], name="tampered.jpg")
+
+
+def test_trust_is_asked_anew_and_never_better_than_it_was(repository, signed):
+    (record,) = repository.by_sha256(signed.sha256)
+    nobody = replace(default_policy(), lists=())
+    assert recall(repository, record, nobody).bottom_line is BottomLine.VALID
+    assert recall(repository, record, default_policy()).bottom_line is BottomLine.TRUSTED
+    untrusted = keepsake(signed, verify(signed, nobody))
+    other, _ = repository.keep(replace(untrusted, manifest=untrusted.manifest, sha256="0" * 64))
+    assert recall(repository, other, default_policy()).bottom_line is BottomLine.VALID
+
+
+def test_a_store_that_was_changed_in_the_repository_is_not_believed(repository, signed):
+    (record,) = repository.by_sha256(signed.sha256)
+    store = bytearray(repository.store(record))
+    at = store.index(b"example-model")
+    store[at : at + 7] = b"forgery"
+    repository._base.execute("UPDATE record SET store = ? WHERE id = ?", (bytes(store), record.id))
+    custody = recall(repository, record, default_policy())
+    assert custody.bottom_line in (BottomLine.TAMPERED, BottomLine.INVALID)
+
+
+def test_as_evidence_it_is_a_mark_and_no_proof(repository, signed):
+    copy = laundered(signed)
+    signal = RecoveredManifest(repository.path)
+    said = signal.examine(Subject(copy, verify(copy), deep=True))
+    assert (said.origin, said.basis) == (Origin.SYNTHETIC, Basis.MARKED)
+    assert said.generator == "example-model"
+    nobody: TrustPolicy = replace(default_policy(), lists=())
+    weaker = RecoveredManifest(repository.path, policy=nobody).examine(Subject(copy, verify(copy), deep=True))
+    assert (weaker.origin, weaker.basis) == (Origin.SYNTHETIC, Basis.DECLARED)
+
+
+def test_the_verdict_says_what_it_rests_on(repository, signed):
+    copy = laundered(signed)
+    report = Scanner(signals=[RecoveredManifest(repository.path)], deep=True).scan(copy)
+    said = answer(report.verdict)
+    assert (
+        "looks like a copy of one whose recovered manifest states that it was generated by an AI model" in said.headline
+    )
+    assert "watermark" not in said.headline + said.sure + said.change
+
+
+def test_silence(repository, signed, tmp_path):
+    copy = jpeg_asset(photograph(9))
+    none = RecoveredManifest(tmp_path / "absent.sqlite").examine(Subject(copy, verify(copy)))
+    own = RecoveredManifest(repository.path).examine(Subject(signed, verify(signed)))
+    absent = RecoveredManifest(repository.path).examine(Subject(copy, verify(copy)))
+    assert [one.silence for one in (none, own, absent)] == [Silence.INAPPLICABLE, Silence.INAPPLICABLE, Silence.ABSENT]
+    assert not (tmp_path / "absent.sqlite").exists()
+
+
+def test_what_was_forgotten_is_not_recovered(repository, signed):
+    copy = laundered(signed)
+    signal = RecoveredManifest(repository.path)
+    subject = Subject(copy, verify(copy), deep=True)
+    assert signal.examine(subject).speaks
+    repository.forget(signed.sha256)
+    assert recover(copy, repository).found == ()
+    assert signal.examine(subject).silence is Silence.ABSENT
+
+
+def test_the_soft_binding_is_in_the_manifest_and_finds_it(repository, signed):
+    assert verify(signed).active.soft_bindings == (ISCC,)
+    value = base64.b64encode(sequence(image_code(decode(laundered_lightly(signed))))).decode()
+    found = resolving.by_binding(repository, ISCC, value)["matches"]
+    assert found[0]["manifestId"] == verify(signed).active.label
+    assert 80 <= found[0]["similarityScore"] <= 99
+    store = resolving.manifest(repository, found[0]["manifestId"])
+    assert verify(signed, sidecar=store).bottom_line is BottomLine.TRUSTED
+
+
+def laundered_lightly(asset: Asset) -> Asset:
+    return jpeg_asset(decode(asset).convert("RGB").resize((300, 225)), quality=70)
+
+
+def test_resolution_by_content(repository, signed):
+    label = verify(signed).active.label
+    for asset, alg in ((signed, ""), (laundered(signed), ""), (laundered_lightly(signed), ISCC)):
+        assert resolving.by_content(repository, asset, alg=alg)["matches"][0]["manifestId"] == label
+    assert resolving.by_content(repository, signed)["matches"] == [{"manifestId": label, "similarityScore": 100}]
+    assert resolving.by_content(repository, jpeg_asset(photograph(9))) == {"matches": []}
+    assert resolving.supported_algorithms() == {"fingerprints": [{"alg": "io.iscc.v0"}]}
+
+
+@pytest.mark.parametrize(
+    ("alg", "value"),
+    [("com.example.other", "AAAA"), (ISCC, "no base64!"), (ISCC, ""), (ISCC, "A" * 20_000), (ISCC, "IQEAAAAAAAAAAA==")],
+)
+def test_queries_that_cannot_be_answered_are_refused(repository, alg, value):
+    with pytest.raises(resolving.QueryRefused):
+        resolving.by_binding(repository, alg, value)
+    with pytest.raises(resolving.QueryRefused):
+        resolving.by_content(repository, jpeg_asset(photograph(9)), most=0)
+    with pytest.raises(resolving.UnknownManifest):
+        resolving.manifest(repository, "urn:c2pa:nobody")
+
+
+def test_the_page_shows_both_pictures_and_escapes_names(repository, signed):
+    copy = replace(laundered(signed), name="<script>alert(1)</script>\u202egpj.jpg")
+    recovery = recover(copy, repository)
+    shown = page([recovery])
+    assert shown.count("data:image/jpeg;base64,") == 2
+    assert "<script" not in shown
+    assert "\u202e" not in shown
+    assert "Proved" in shown
+    assert "Only likely" in shown
+    said = json.loads(json.dumps(document(recovery)))
+    assert said["found"][0]["original"]["sha256"] == signed.sha256
+    assert said["found"][0]["same_bytes"] is False
+    assert Image.open(io.BytesIO(repository.thumbnail(recovery.found[0].record))).size <= (256, 256)
