@@ -59,20 +59,19 @@ def make(
     from assay.provenance.asset import Asset
     from assay.provenance.signing import open_signer
     from assay.provenance.signing.timestamp import TimestampAuthority, configured_authority
-    from assay.scanning.dossier.extract import model_facts
     from assay.scanning.dossier.making import make_dossier
     from assay.scanning.scan import Scanner, standard_signals
 
     authority = TimestampAuthority(timestamp) if timestamp else configured_authority()
     signer = open_signer(signer_uri)
-    card = None if no_pixels else model_facts(model)
-    scanner = Scanner(signals=standard_signals(None if no_pixels else model), deep=True)
+    asked = None if no_pixels else model
+    scanner = Scanner(signals=standard_signals(asked), deep=True)
     make_dossier(
         scanner.scan(Asset.open(image, limits=scanner.limits)),
         output,
         scanner=scanner,
         signer=signer,
-        model=card,
+        model=asked,
         authority=authority.url if authority else "",
         examiner=examiner,
         note=note,

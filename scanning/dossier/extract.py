@@ -17,6 +17,7 @@ from assay.detectors.card import read_card
 from assay.detectors.evidence import Evidence, Silence
 from assay.provenance.custody.chain import Custody
 from assay.provenance.trust import TrustPolicy
+from assay.scanning.dossier.mapping import STEPS
 from assay.scanning.report.document import document
 from assay.scanning.report.picture import QUALITY
 from assay.scanning.scan import Report
@@ -28,10 +29,17 @@ Document = dict[str, Any]
 
 
 def extract(
-    report: Report, *, policy: TrustPolicy, original: str, model: Document | None, examiner: str = "", note: str = ""
+    report: Report,
+    *,
+    policy: TrustPolicy,
+    original: str,
+    model: Document | None,
+    mapped: bool = False,
+    examiner: str = "",
+    note: str = "",
 ) -> Document:
     """Gather one report into an extract. `original` is the name of the copy beside it; `model` describes the pixel model,
-    None where none was asked; `examiner` and `note` are the user's own words."""
+    None where none was asked; `mapped`: a map of the pixel evidence is on the pages; `examiner` and `note` are the user's own words."""
     asset = report.asset
     return {
         "schema": SCHEMA,
@@ -55,7 +63,7 @@ def extract(
             "system": f"{platform.system()} {platform.machine()}",
             "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
         },
-        "filters": _filters(report),
+        "filters": _filters(report, mapped),
         "not_checked": _not_checked(report, policy, model),
     }
 
@@ -107,11 +115,11 @@ def _version(name: str) -> str:
         return ""
 
 
-def _filters(report: Report) -> list[Document]:
+def _filters(report: Report, mapped: bool) -> list[Document]:
     """Everything that was done to pixels for the pages; the examination itself is described by the model's card."""
     if report.width is None:
         return []
-    return [
+    made = [
         {
             "for": "the picture on the pages",
             "steps": [
@@ -123,6 +131,7 @@ def _filters(report: Report) -> list[Document]:
             ],
         }
     ]
+    return [*made, {"for": "the map of the pixel evidence", "steps": list(STEPS)}] if mapped else made
 
 
 def _not_checked(report: Report, policy: TrustPolicy, model: Document | None) -> list[Document]:

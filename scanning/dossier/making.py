@@ -9,7 +9,8 @@ from pathlib import Path
 
 from assay.provenance.errors import OutputRefused
 from assay.provenance.signing.signer import Signer
-from assay.scanning.dossier.extract import Document, extract, to_bytes
+from assay.scanning.dossier.extract import extract, model_facts, to_bytes
+from assay.scanning.dossier.mapping import evidence_map
 from assay.scanning.dossier.page import page, to_pdf
 from assay.scanning.dossier.seal import seal
 from assay.scanning.scan import Report, Scanner
@@ -23,13 +24,13 @@ def make_dossier(
     *,
     scanner: Scanner,
     signer: Signer,
-    model: Document | None = None,
+    model: str | None = None,
     authority: str = "",
     examiner: str = "",
     note: str = "",
     pdf: bool = True,
 ) -> None:
-    """Write a dossier to a new folder. Raises `OutputRefused`, `MissingExtra`, `SigningFailed` or what stamping raises."""
+    """Write a dossier to a new folder. `model` is the pixel model that was asked, if any. Raises `OutputRefused`, `MissingExtra`, `SigningFailed` or what stamping raises."""
     if folder.exists():
         raise OutputRefused.exists(folder)
     try:
@@ -39,10 +40,20 @@ def make_dossier(
             inside.mkdir()
             original = f"original{report.asset.media_type.suffix}"
             (inside / original).write_bytes(report.asset.content)
-            found = extract(report, policy=scanner.policy, original=original, model=model, examiner=examiner, note=note)
+            heat = evidence_map(report, model) if model else None
+            found = extract(
+                report,
+                policy=scanner.policy,
+                original=original,
+                model=model_facts(model) if model else None,
+                mapped=heat is not None,
+                examiner=examiner,
+                note=note,
+            )
             content = to_bytes(found)
             (inside / EXTRACT).write_bytes(content)
-            html = page(found, report, extract_sha256=hashlib.sha256(content).hexdigest(), sealed_by=signer.name)
+            digest = hashlib.sha256(content).hexdigest()
+            html = page(found, report, extract_sha256=digest, sealed_by=signer.name, heat=heat)
             (inside / PAGE).write_text(html, encoding="utf-8")
             if pdf:
                 (inside / PDF).write_bytes(to_pdf(html))

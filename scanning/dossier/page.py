@@ -4,7 +4,7 @@ Rules: no script and no request to anywhere, in the browser and in the PDF write
 Jinja's escaping; the only importer of WeasyPrint, which must not change how Pillow decodes for the rest of us.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.provenance.custody.chain import Custody
 from assay.provenance.custody.examining import Examined
@@ -13,13 +13,16 @@ from assay.scanning.dossier.extract import PICTURE_EDGE, Document
 from assay.scanning.report import custody_words
 from assay.scanning.report.custody_html import chain_picture
 from assay.scanning.report.html import environment
-from assay.scanning.report.picture import thumbnail
+from assay.scanning.report.picture import encode, thumbnail
 from assay.scanning.scan import Report
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _PAPER = 660  # width of the text on A4 in CSS pixels: a wider chain is drawn smaller
 
 
-def page(found: Document, report: Report, *, extract_sha256: str, sealed_by: str) -> str:
+def page(found: Document, report: Report, *, extract_sha256: str, sealed_by: str, heat: "Image | None" = None) -> str:
     """Render one extract as an HTML document made for paper and screen."""
     custody = report.custody
     chain = chain_picture(Examined(report.asset, custody)) if isinstance(custody, Custody) else None
@@ -34,6 +37,7 @@ def page(found: Document, report: Report, *, extract_sha256: str, sealed_by: str
             picture=chain,
             scale=min(1.0, _PAPER / int(str(chain["width"]))) if chain else 1.0,
             image=thumbnail(report.asset, edge=PICTURE_EDGE),
+            heat=encode(heat, edge=PICTURE_EDGE) if heat is not None else "",
             speaking=[piece for piece in evidence if not piece["silence"]],
             silent=[piece for piece in evidence if piece["silence"]],
             measured=[piece for piece in evidence if piece["false_positive_rate"]],

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from custody_assets import authority, trust_list
 from outcomes import CAPTURED, DECLARED, HOSTILE, PIXELS, SILENT, report
-from PIL import ImageFile
+from PIL import Image, ImageFile
 from referencing import Registry, Resource
 from signing_assets import picture
 from time_stamping import time_authority, time_stamper
@@ -26,6 +26,7 @@ from assay.provenance.trust.stamping import StampRefused
 from assay.scanning.dossier.checking import check_dossier, holds
 from assay.scanning.dossier.extract import extract
 from assay.scanning.dossier.making import make_dossier
+from assay.scanning.dossier.mapping import evidence_map
 from assay.scanning.dossier.page import page, to_pdf
 from assay.scanning.scan import Report, Scanner, standard_signals
 
@@ -233,6 +234,15 @@ def test_every_voice_and_its_error_rates_are_on_the_page() -> None:
     assert "1,234" in text  # the byte that a trace was read from
     assert "against the verdict" in text
     assert not Tags(text).names & {"script", "b>x"}
+
+
+def test_the_map_of_pixel_evidence_is_on_the_page_and_its_filters_in_the_extract() -> None:
+    given = report(PIXELS)
+    found = extract(given, policy=TrustPolicy(), original="original.png", model=MODEL, mapped=True)
+    heat = Image.new("RGB", (60, 40), "orange")
+    assert "Where the pixel evidence lies" in page(found, given, extract_sha256="0" * 64, sealed_by="x", heat=heat)
+    assert [item["for"] for item in found["filters"]] == ["the picture on the pages", "the map of the pixel evidence"]
+    assert evidence_map(report(SILENT), "deep") is None
 
 
 def test_writing_pdf_fetches_nothing_and_leaves_pillow_strict(tmp_path: Path) -> None:
