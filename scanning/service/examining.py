@@ -97,7 +97,7 @@ class Examining:
             del message
             started = time.perf_counter()
             try:
-                answer = _answer(task, deep if task.deep else usual)
+                answer = _answer(task, deep if task.deep else usual, self.model)
             except MemoryError:
                 answer = Answer(error="MemoryError", body=b"examining it needs more memory than a worker may use")
             return Answer(
@@ -111,7 +111,7 @@ class Examining:
         return examine
 
 
-def _answer(task: Task, scanner: Scanner) -> Answer:
+def _answer(task: Task, scanner: Scanner, model: str | None) -> Answer:
     match task.do:
         case "verify":
             return _verified(task, scanner)
@@ -119,19 +119,19 @@ def _answer(task: Task, scanner: Scanner) -> Answer:
             scanner.scan(Asset.from_bytes(_plain_picture()))
             return Answer()
         case _:
-            return _scanned(task, scanner)
+            return _scanned(task, scanner, model)
 
 
-def _scanned(task: Task, scanner: Scanner) -> Answer:
+def _scanned(task: Task, scanner: Scanner, model: str | None) -> Answer:
     outcome: Report | Failure
     try:
         outcome = scanner.scan(Asset.from_bytes(task.content, name=task.name, limits=scanner.limits))
     except AssayError as error:
         outcome = Failure(task.name, error)
     if task.do == LOOK:
-        from assay.scanning.service.looking import fragment
+        from assay.scanning.service.looking import fragment, heatmap_of
 
-        body = fragment(outcome, prior=task.prior).encode()
+        body = fragment(outcome, prior=task.prior, heatmap=heatmap_of(outcome, model)).encode()
     else:
         body = to_json(outcome, prior=task.prior).encode() + b"\n"
     if isinstance(outcome, Failure):

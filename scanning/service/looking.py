@@ -13,15 +13,18 @@ from assay.detectors.evidence import Evidence, Severity, Silence
 from assay.detectors.signals import REGISTRY
 from assay.provenance.custody.chain import BottomLine, Custody
 from assay.provenance.custody.examining import Examined
+from assay.provenance.decoding import decode
+from assay.provenance.errors import AssayError
 from assay.scanning.report import custody_words
 from assay.scanning.report.custody_html import chain_picture
 from assay.scanning.report.document import to_json
 from assay.scanning.report.html import environment
-from assay.scanning.report.picture import thumbnail
+from assay.scanning.report.picture import encode, thumbnail
 from assay.scanning.report.terminal import facts
-from assay.scanning.scan import Failure, Report
+from assay.scanning.scan import PIXELS, Failure, Report
 from assay.scanning.words import answer
 
+EDGE = 900  # pixels of the picture shown
 BASES = {  # what stands over a card, by the basis of what it says
     "proved": "Proved by a signature",
     "marked": "Marked with a watermark",
@@ -50,8 +53,8 @@ def templates() -> jinja2.Environment:
     return environment().overlay(loader=jinja2.ChoiceLoader(loaders))
 
 
-def fragment(outcome: Report | Failure, *, prior: float | None = None) -> str:
-    """One outcome as a piece of HTML."""
+def fragment(outcome: Report | Failure, *, prior: float | None = None, heatmap: str = "") -> str:
+    """One outcome as a piece of HTML. `heatmap`: what `heatmap_of` gives."""
     if isinstance(outcome, Failure):
         return templates().get_template("refused.html.j2").render(name=outcome.name, error=outcome.error)
     verdict, custody = outcome.verdict, outcome.custody
@@ -63,7 +66,8 @@ def fragment(outcome: Report | Failure, *, prior: float | None = None) -> str:
             name=outcome.asset.name.rsplit("/", 1)[-1],
             facts=facts(outcome),
             sha256=outcome.asset.sha256,
-            picture=thumbnail(outcome.asset, edge=900),
+            picture=thumbnail(outcome.asset, edge=EDGE),
+            heatmap=heatmap,
             undecoded=outcome.undecoded,
             origin=verdict.origin.value,
             basis=verdict.basis.word,
@@ -83,6 +87,30 @@ def fragment(outcome: Report | Failure, *, prior: float | None = None) -> str:
             document=base64.b64encode(to_json(outcome, prior=prior).encode()).decode(),
         )
     )
+
+
+def heatmap_of(outcome: Report | Failure, model: str | None) -> str:
+    """Where in the picture the classifier saw what made it speak, as a JPEG data URI in the picture's own proportions.
+
+    Empty where it was silent: a warm spot under an inconclusive answer would be read for more than it is.
+    """
+    if isinstance(outcome, Failure) or model is None:
+        return ""
+    verdict = outcome.verdict
+    if not any(piece.signal == PIXELS for piece in (*verdict.grounds, *verdict.dissent)):
+        return ""
+    from assay.detectors.classifier import load
+    from assay.detectors.heatmap import heatmap, overlay
+    from assay.detectors.views import upright
+
+    try:
+        image = decode(outcome.asset)
+        field = heatmap(load(model, threads=1), image)
+    except AssayError:
+        return ""
+    shape = upright(image)
+    shape.thumbnail((1600, 1600))
+    return encode(overlay(image, field).crop((0, 0, *shape.size)), edge=EDGE)
 
 
 def _observes(piece: Evidence) -> bool:

@@ -11,6 +11,7 @@ let waiting = [];
 let busy = false;
 
 document.body.classList.add("scripted");
+for (const article of answers.children) fading(article);
 
 // What the page shows anyway is only read aloud.
 function say(text, { shown = false } = {}) {
@@ -32,6 +33,23 @@ function refusal(name, text) {
   label.textContent = name;
   article.append(stamp, title, label);
   return article;
+}
+
+// The map lies over the picture; a slider fades it in and out.
+function fading(article) {
+  const map = article.querySelector(".mapped .map");
+  if (!map) return;
+  const label = document.createElement("label");
+  label.className = "fade";
+  label.textContent = "Show what moved the classifier";
+  const slider = document.createElement("input");
+  slider.type = "range";
+  slider.value = "75";
+  slider.addEventListener("input", () => {
+    map.style.opacity = String(slider.value / 100);
+  });
+  label.append(slider);
+  map.closest("figure").querySelector(".shown").after(label);
 }
 
 async function ask(file) {
@@ -74,6 +92,7 @@ async function work() {
     const reading = document.getElementById("reading");
     if (reading) reading.remove();
     for (const old of answers.querySelectorAll("[id]")) old.removeAttribute("id");
+    fading(shown);
     answers.prepend(shown);
   }
   document.body.classList.remove("working");

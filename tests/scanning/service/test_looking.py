@@ -1,0 +1,68 @@
+"""The page's piece for one image: nothing that the server would refuse, and a map only where the classifier spoke."""
+
+import base64
+import io
+
+import pytest
+from outcomes import FAILURE, HOSTILE, report
+from PIL import Image
+
+from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Severity, Silence, Trace
+from assay.provenance.custody.chain import BottomLine
+from assay.scanning.report.fragments import accepted
+from assay.scanning.service.looking import fragment, heatmap_of
+
+PIXELS = Evidence(
+    signal="pixels", statement=f"Looks so. {HOSTILE}", origin=Origin.SYNTHETIC, basis=Basis.INFERRED, llr=1.2
+)
+CLAIM = Evidence(
+    signal="declaration-source-type",
+    statement="It says so.",
+    origin=Origin.CAPTURED,
+    basis=Basis.DECLARED,
+    traces=(Trace("XMP field", HOSTILE, 12), Trace("other", "value")),
+    findings=(Finding("tampered", Severity.ALARM, HOSTILE), Finding("odd", Severity.NOTE, "a note")),
+)
+QUIET = Evidence.silent("watermark", Silence.FAILED, "It could not look.")
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        report(PIXELS),
+        report(CLAIM, PIXELS, QUIET, name=f"{HOSTILE}.png"),
+        report(bottom_line=BottomLine.UNREADABLE),
+        FAILURE,
+    ],
+)
+def test_the_server_accepts_what_workers_write(outcome) -> None:
+    written = accepted(fragment(outcome, prior=0.3, heatmap="data:image/jpeg;base64,AAAA"))
+    assert "<img src=x" not in written
+    assert written.startswith("<article")
+
+
+def test_alarms_stand_beside_the_answer_and_silence_is_no_all_clear() -> None:
+    written = fragment(report(CLAIM, PIXELS, QUIET))
+    assert written.index("finding alarm") < written.index("Who says so")
+    assert "could not look" in written
+    assert "contradiction" in written
+    assert "a note" in written
+
+
+@pytest.mark.parametrize(
+    "intruder", ["<script>x</script>", '<a href="http://127.0.0.1/">x</a>', '<img src="/x">', "<form></form>"]
+)
+def test_what_a_worker_should_not_write_is_refused(intruder: str) -> None:
+    with pytest.raises(ValueError, match="in a page"):
+        accepted(fragment(report(PIXELS)).replace("</article>", f"{intruder}</article>"))
+
+
+def test_a_map_is_drawn_where_the_classifier_spoke() -> None:
+    drawn = heatmap_of(report(PIXELS), "deep")
+    kind, _, content = drawn.partition(",")
+    assert kind == "data:image/jpeg;base64"
+    assert Image.open(io.BytesIO(base64.b64decode(content))).size == (64, 48)
+    assert "what moved the classifier" in fragment(report(PIXELS), heatmap=drawn)
+    assert heatmap_of(report(CLAIM), "deep") == ""
+    assert heatmap_of(report(PIXELS), None) == ""
+    assert heatmap_of(FAILURE, "deep") == ""
