@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from assay import cli
+from assay.detectors.card import read_card, shipped_models
 from assay.detectors.evidence import Basis, Origin
 from assay.detectors.signals import REGISTRY
 from assay.detectors.signals.rule_loading import all_rules
@@ -35,7 +36,7 @@ from assay.scanning.words import (
 from assay.scanning.worker import WorkerLimits
 
 DOCS = Path(__file__).resolve().parent
-DOCUMENTS = ("commands.md", "hardening.md", "signals.md", "verdicts.md")
+DOCUMENTS = ("commands.md", "evaluation.md", "hardening.md", "signals.md", "verdicts.md")
 _TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -65,6 +66,59 @@ def _helped(title: str, command: click.Command, parent: click.Context) -> list[s
         for name, child in command.commands.items():
             sections += _helped(f"{title} {name}", child, context)
     return sections
+
+
+def measured(model: str) -> str:
+    """The figures of a shipped model's card."""
+    card = read_card(model)
+    strict = card.figures["strict"]
+
+    def interval(figure: list[float]) -> str:
+        return f"{figure[0]:.3f} ({figure[1]:.2f} to {figure[2]:.2f})"
+
+    def counted(counts: list[int]) -> str:
+        return f"{counts[0]} of {counts[1]}"
+
+    figures = ("auc", "tpr_at_5_percent", "tpr_at_1_percent")
+    arms = [
+        (f"{kind}: {name}", f"{arm['human']} / {arm['generated']}", *(interval(arm[figure]) for figure in figures))
+        for kind, arms in (
+            ("unseen sources and generators", strict["arms"]),
+            ("unseen sources", card.figures["generators_known"]["arms"]),
+        )
+        for name, arm in arms.items()
+    ]
+    points = [
+        (name, counted(rates["false_positive"]), f"{rates['false_positive'][3]:.2%}", counted(rates["true_positive"]))
+        for name, rates in strict["points"].items()
+    ]
+    sources = [
+        (point, source, counted(counts))
+        for point, worst in strict["worst_sources"].items()
+        for source, counts in worst.items()
+        if counts[0]
+    ]
+    recall = [
+        (name, counted(rates["balanced"]), counted(rates["sensitive"]))
+        for name, rates in strict["recall_by_generator"].items()
+    ]
+    controls = [(name.replace("_", " "), f"{value:.3f}") for name, value in card.figures["controls"].items()]
+    calibration = [(name, f"{strict['calibration'][name]:.3f}") for name in ("ece", "cllr", "min_cllr")]
+    pictures = card.training["pictures"]
+    return "\n".join(
+        [
+            f"Version {card.version}: {pictures['human']:,} human-made and {pictures['generated']:,} generated pictures, "
+            f"{pictures['groups']} groups, {pictures['generators']} generators.\n",
+            *(f"- {failure}" for failure in card.failures),
+            "",
+            table(("arm", "human / generated", "AUC", "recall at 5 % FPR", "recall at 1 % FPR"), arms),
+            table(("point", "human-made flagged", "at most (95 %)", "generated flagged"), points),
+            table(("point", "human-made source (30 pictures or more)", "flagged"), sources),
+            table(("generator (never trained on)", "flagged at balanced", "flagged at sensitive"), recall),
+            table(("control", "AUC"), controls),
+            table(("calibration", ""), calibration),
+        ]
+    )
 
 
 def tables() -> dict[str, str]:
@@ -112,6 +166,7 @@ def tables() -> dict[str, str]:
             ],
         ),
         "enfsi": table(("likelihood ratio", "words"), ratios),
+        **{f"model-{name}": measured(name) for name in shipped_models()},
         "signals": table(
             ("name", "looks at", "speaks at most on"),
             [(f"[`{entry.name}`](#{entry.name})", entry.title, entry.basis) for entry in REGISTRY],

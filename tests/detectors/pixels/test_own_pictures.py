@@ -1,0 +1,67 @@
+"""A newsroom's own pictures: `assay evaluate` measures, `assay train` refits, both say what is missing."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from assay.cli import assay
+
+BASE = "swift"
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """72 small pictures of two kinds that differ in structure, from twelve groups."""
+    folder = tmp_path_factory.mktemp("archive")
+    random = np.random.default_rng(0)
+    with (folder / "index.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "generator", "group", "domain"])
+        for number in range(72):
+            generated = number % 2 == 0
+            cells = (24, 32) if generated else (5, 7)
+            pixels = random.integers(0, 256, (*cells, 3), np.uint8)
+            image = Image.fromarray(pixels).resize((260, 200), Image.Resampling.BICUBIC)
+            image.save(folder / f"{number}.png")
+            label, generator = ("generated", f"maker-{number % 3}") if generated else ("human", "")
+            domain = "" if generated else ("photograph", "illustration", "graphic")[number % 3]
+            writer.writerow([f"{number}.png", label, generator, f"{label}-{number // 2 % 6}", domain])
+    return folder / "index.csv"
+
+
+def test_evaluate_prints_the_protocol_and_writes_figures(archive: Path, tmp_path: Path) -> None:
+    output, plots = tmp_path / "figures.json", tmp_path / "plots"
+    done = CliRunner().invoke(
+        assay, ["evaluate", str(archive), "--model", BASE, "-o", str(output), "--plots", str(plots)]
+    )
+    assert done.exit_code == 0, done.output
+    found = json.loads(output.read_text())
+    assert found["pictures"] == 72
+    assert found["points"]["strict"]["false_positive"][1] + found["points"]["strict"]["true_positive"][1] <= 72
+    assert {path.name for path in plots.iterdir()} == {"roc.svg", "reliability.svg"}
+    assert "AUC" in done.output
+
+
+def test_train_writes_a_model_that_answers(archive: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    folder = tmp_path / "mine"
+    done = CliRunner().invoke(assay, ["train", "--data", str(archive), "--base", BASE, "-o", str(folder)])
+    assert done.exit_code == 0, (done.output, done.exception)
+    card = json.loads((folder / "card.json").read_text())
+    assert card["name"] == "mine"
+    assert "index.csv" in card["failures"][0]
+    again = CliRunner().invoke(assay, ["evaluate", str(archive), "--model", str(folder)])
+    assert again.exit_code == 0, again.output
+
+
+def test_an_index_with_an_unknown_label_is_refused_by_line(archive: Path, tmp_path: Path) -> None:
+    index = archive.with_name("wrong.csv")
+    index.write_text("path,label\n0.png,fake\n")
+    done = CliRunner().invoke(assay, ["evaluate", str(index), "--model", BASE])
+    assert done.exit_code != 0
+    assert "line 2" in str(done.exception)
