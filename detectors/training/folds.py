@@ -54,20 +54,23 @@ def assign(examples: Sequence[Example], count: int = 6) -> NDArray[np.int64]:
 def training_rows(
     examples: Sequence[Example], folds: NDArray[np.int64], fold: int, *, strict: bool
 ) -> NDArray[np.bool_]:
-    """Which examples a model measured on `fold` may be trained on."""
+    """Which examples a model measured on `fold` may be trained on.
+
+    Generators without a name are one another's strangers; where holding out families would leave no generated example,
+    only groups are held out.
+    """
     held_out = {
         family(example.generator)
         for example, place in zip(examples, folds, strict=True)
-        if place == fold and example.label is not Label.HUMAN
+        if place == fold and example.generator and example.label is not Label.HUMAN
     }
-    return np.array(
-        [
-            place != fold
-            and example.label is not Label.ALTERED
-            and not (strict and example.label is Label.GENERATED and family(example.generator) in held_out)
-            for example, place in zip(examples, folds, strict=True)
-        ]
+    apart = np.array(
+        [place != fold and one.label is not Label.ALTERED for one, place in zip(examples, folds, strict=True)]
     )
+    generated = np.array([example.label is Label.GENERATED for example in examples])
+    known = np.array([bool(one.generator) and family(one.generator) in held_out for one in examples])
+    chosen = apart & ~(generated & known)
+    return chosen if strict and (chosen & generated).any() else apart
 
 
 def _cell(example: Example) -> str:

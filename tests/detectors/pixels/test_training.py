@@ -39,7 +39,7 @@ def examples() -> list[Example]:
     random = np.random.default_rng(1)
     made = [example(i, Label.HUMAN, f"h{random.integers(30)}") for i in range(300)]
     made += [
-        example(1000 + i, Label.GENERATED, f"g{random.integers(20)}", f"flux-{random.integers(3)}") for i in range(200)
+        example(1000 + i, Label.GENERATED, f"g{i % 20}", ("flux-1", "sana", "kolors", "sd3")[i % 4]) for i in range(200)
     ]
     return made
 
