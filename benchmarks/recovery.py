@@ -260,6 +260,7 @@ class _Million:
     """What the index needs of a repository: a million random fingerprints."""
 
     forgettings = 0
+    reading = False
 
     def __init__(self, folder: Path) -> None:
         self.index_folder = folder

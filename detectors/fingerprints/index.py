@@ -82,7 +82,7 @@ class HammingIndex:
         fresh[:WORDS] = np.frombuffer(b"".join(value for _, value in added), np.uint64).reshape(-1, WORDS).T
         fresh[WORDS] = [record for record, _ in added]
         self._packed = np.concatenate([self._packed, fresh], axis=1)
-        if len(added) > max(_LOOSE, len(self) // 8):
+        if not self._repository.reading and len(added) > max(_LOOSE, len(self) // 8):
             with suppress(OSError):  # an index is only for speed
                 self._write()
 
@@ -97,7 +97,8 @@ class HammingIndex:
         current = self._file(forgettings)
         for stale in self._folder.glob(f"{self._algorithm}-{self._region}-*.npy"):
             if stale != current:
-                stale.unlink(missing_ok=True)
+                with suppress(OSError):
+                    stale.unlink(missing_ok=True)
         try:
             packed = np.load(current, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError):

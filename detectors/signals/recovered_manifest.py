@@ -1,6 +1,6 @@
 """A manifest that was stripped from a picture, found again in this machine's repository by the picture's looks.
 
-Rules: where there is no repository nothing is computed; a recovered manifest never proves anything about a copy, so this
+Rules: where there is no repository nothing is computed, and no file is ever changed (confined processes may not); a recovered manifest never proves anything about a copy, so this
 speaks at most as a mark does, and only as strongly as the manifest itself holds; crops are tried in a deep examination only.
 """
 
@@ -28,7 +28,7 @@ class RecoveredManifest:
         self._path = path
         self._policy = policy
         self._searcher: Searcher | None = None
-        self._file = 0  # inode of the open repository
+        self._state: tuple[tuple[int, int], ...] = ()  # of the open repository's files
 
     def examine(self, subject: Subject) -> Evidence:
         """Look for the picture among those whose manifests were remembered."""
@@ -81,12 +81,13 @@ class RecoveredManifest:
         )
 
     def _searching(self, path: Path) -> Searcher:
-        """The open repository; opened anew where another file has taken its place."""
-        inode = path.stat().st_ino
-        if self._searcher is None or inode != self._file:
+        """The open repository; opened anew where the file or its log has changed since."""
+        log = path.with_name(path.name + "-wal")
+        state = tuple((at.stat().st_ino, at.stat().st_mtime_ns) if at.exists() else (0, 0) for at in (path, log))
+        if self._searcher is None or state != self._state:
             if self._searcher is not None:
                 self._searcher.repository.close()
-            self._searcher, self._file = Searcher(Repository(path)), inode
+            self._searcher, self._state = Searcher(Repository(path, reading=True)), state
         return self._searcher
 
     def _silent(self, silence: Silence, statement: str) -> Evidence:

@@ -4,6 +4,7 @@ Rules: a record is written in one transaction and never overwritten; several pro
 killed leaves nothing half done; what is forgotten is overwritten on disk and leaves every index; nobody else can read it.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,17 +44,24 @@ class RepositoryRefused(AssayError):
 
 
 def default_path() -> Path:
-    """Where this user's repository is: `repository.sqlite` in assay's state folder. May not exist."""
+    """Where this user's repository is: `$ASSAY_REPOSITORY`, else `repository.sqlite` in the state folder. May not exist."""
+    if override := os.environ.get("ASSAY_REPOSITORY"):
+        return Path(override).expanduser()
     return home() / "repository.sqlite"
 
 
 class Repository:
     """Keeps manifests and finds them. Used from one thread; safe between processes."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Open the repository at `path` (default: this user's), or make it. Raises `RepositoryRefused`."""
+    def __init__(self, path: Path | None = None, *, reading: bool = False) -> None:
+        """Open the repository at `path` (default: this user's), or make it. `reading` changes no file, as a confined process
+        must not; what is being written just then may not be seen. Raises `RepositoryRefused`."""
         self.path = path or default_path()
+        self.reading = reading
         try:
+            if reading:
+                self._base = _read_only(self.path)
+                return
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._base = sqlite3.connect(self.path, isolation_level=None, timeout=_WAIT)
             self.path.chmod(0o600)  # SQLite gives its side files the same
@@ -229,6 +237,35 @@ class Repository:
         if row is None:
             raise RepositoryRefused(f"{self.path}: the record was forgotten meanwhile")
         return row
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    """Without writing: with its log where that can be shared, else as the file stands."""
+    base = sqlite3.connect(":memory:")
+    for how in ("mode=ro", "mode=ro&immutable=1"):
+        base.close()
+        base = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, timeout=_WAIT)
+        try:
+            found = base.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.OperationalError:
+            continue
+        if found != _VERSION:
+            raise RepositoryRefused(f"{path}: a repository of another version ({found})")
+        return base
+    raise RepositoryRefused(f"{path}: cannot be opened for reading")
+
+
+def repository_state(path: Path | None = None) -> str:
+    """What changes whenever something is kept or forgotten; empty where there is no repository. Raises nothing."""
+    path = path or default_path()
+    if not path.is_file():
+        return ""
+    try:
+        with Repository(path, reading=True) as repository:
+            newest = repository._one("SELECT coalesce(max(id), 0) FROM record")[0]
+            return f"{newest}/{repository.forgettings}"
+    except AssayError:
+        return "unreadable"
 
 
 def _record(row: tuple[Any, ...]) -> Record:

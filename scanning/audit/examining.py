@@ -16,6 +16,7 @@ from assay.detectors.signals.rule_loading import rules_digest
 from assay.provenance.asset import Asset
 from assay.provenance.decoding import decode
 from assay.provenance.errors import AssayError
+from assay.provenance.repository import repository_state
 from assay.provenance.trust import TrustPolicy
 from assay.scanning.audit.ledger import Version
 from assay.scanning.audit.row import SCHEMA, SUBJECT, content, failed
@@ -65,8 +66,10 @@ class Scanning:
         rest = f"{lists}\n{self.policy.ekus}{self.policy.now}{self.policy.online_revocation}"
         names = " ".join(entry.name for entry in REGISTRY)
         how = " ".join(word for word, asked in (("deep", self.deep), ("near", self.near)) if asked) or "usual"
+        remembered = repository_state()  # what is remembered may lead a stripped copy back to its manifest
         return Version(
-            engine=f"assay {__version__}, {SCHEMA}, rules {rules_digest()}, {how}: {names}",
+            engine=f"assay {__version__}, {SCHEMA}, rules {rules_digest()}, {how}: {names}"
+            + (f", repository {remembered}" if remembered else ""),
             model="" if self.model is None else _identity(self.model),
             trust=hashlib.sha256(rest.encode()).hexdigest()[:16],
         )

@@ -15,7 +15,7 @@ from assay import __version__
 from assay.provenance.errors import AssayError
 from assay.provenance.trust import default_policy
 from assay.scanning.labels.policy import PRESETS, read_label_policy
-from assay.scanning.service import api, examples, jobs_api, labels_api, page
+from assay.scanning.service import api, examples, jobs_api, labels_api, page, resolving_api
 from assay.scanning.service.admitting import Examiner
 from assay.scanning.service.decisions import Decisions
 from assay.scanning.service.examining import Examining
@@ -96,6 +96,7 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
     app.include_router(api.router)
     app.include_router(jobs_api.router)
     app.include_router(labels_api.router)
+    app.include_router(resolving_api.router)
     app.include_router(page.router)
     _add_watching(app)
     return app

@@ -23,16 +23,20 @@ from assay.scanning.report.document import to_json
 from assay.scanning.scan import Failure, Report, Scanner
 
 SCAN, VERIFY, LOOK, WARM = "scan", "verify", "look", "warm"
+RESOLVE, RECOVER = "resolve", "recover"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What to do with one content. `do` is scan, verify, look (the page's fragment) or warm; `name` what the caller calls it."""
+    """What to do with one content. `do` is scan, verify, look (the page's fragment), resolve, recover or warm; `name` what the
+    caller calls it; `alg` and `most` belong to resolving."""
 
     do: str
     name: str = "image"
     deep: bool = False
     prior: float | None = None
+    alg: str = ""
+    most: int = 10
     content: bytes = b""
 
     @property
@@ -42,7 +46,8 @@ class Task:
 
     def packed(self) -> bytes:
         """The task as the child gets it."""
-        return _pack({"do": self.do, "name": self.name, "deep": self.deep, "prior": self.prior}, self.content)
+        head = {"do": self.do, "name": self.name, "deep": self.deep, "prior": self.prior}
+        return _pack(head | {"alg": self.alg, "most": self.most}, self.content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +120,8 @@ def _answer(task: Task, scanner: Scanner, model: str | None) -> Answer:
     match task.do:
         case "verify":
             return _verified(task, scanner)
+        case "resolve" | "recover":
+            return _recovered(task, scanner)
         case "warm":
             scanner.scan(Asset.from_bytes(_plain_picture()))
             return Answer()
@@ -146,6 +153,26 @@ def _verified(task: Task, scanner: Scanner) -> Answer:
     except AssayError as error:
         return Answer(error=type(error).__name__, body=custody_presenting.line(Failure(task.name, error)).encode())
     return Answer(origin=examined.custody.bottom_line.value, body=custody_presenting.line(examined).encode())
+
+
+def _recovered(task: Task, scanner: Scanner) -> Answer:
+    from assay.provenance.repository import Repository
+    from assay.scanning.recovering import recover
+    from assay.scanning.report.recovery_presenting import document
+    from assay.scanning.resolving import by_content
+
+    try:
+        asset = Asset.from_bytes(task.content, name=task.name, limits=scanner.limits)
+        with Repository(reading=True) as kept:
+            said = (
+                by_content(kept, asset, alg=task.alg, most=task.most, limits=scanner.limits)
+                if task.do == RESOLVE
+                else document(recover(asset, kept, policy=scanner.policy, limits=scanner.limits))
+            )
+    except AssayError as error:
+        failure = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+        return Answer(error=type(error).__name__, body=json.dumps({"error": failure}).encode())
+    return Answer(body=json.dumps(said, separators=(",", ":")).encode() + b"\n")
 
 
 def _plain_picture() -> bytes:

@@ -18,6 +18,7 @@ from assay.scanning.worker import ParserCrashed, WorkersFailed
 CONTENT_STATUS = {  # kind of a failure that is the content's → status; every other kind is 422
     "UnsupportedFormat": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "LimitExceeded": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "QueryRefused": HTTPStatus.BAD_REQUEST,
 }
 
 

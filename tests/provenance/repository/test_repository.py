@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from assay.provenance.custody.chain import BottomLine
-from assay.provenance.repository import Fingerprint, Keepsake, Repository, RepositoryRefused
+from assay.provenance.repository import Fingerprint, Keepsake, Repository, RepositoryRefused, repository_state
 
 SECRET = b"a manifest store that nobody may find again"
 
@@ -208,3 +208,22 @@ class Remembering(RuleBasedStateMachine):
 
 TestRemembering = Remembering.TestCase
 TestRemembering.settings = settings(max_examples=12, stateful_step_count=15, deadline=None)
+
+
+def test_reading_changes_no_file_and_sees_what_was_committed(tmp_path):
+    path = tmp_path / "r.sqlite"
+    assert repository_state(path) == ""
+    with Repository(path) as repository:
+        record, _ = repository.keep(keepsake(1))
+        with Repository(path, reading=True) as reader:  # beside a writer
+            assert reader.by_sha256(record.sha256) == (record,)
+    state = repository_state(path)
+    before = path.read_bytes()
+    with Repository(path, reading=True) as reader:
+        assert reader.by_sha256(record.sha256) == (record,)
+        with pytest.raises(RepositoryRefused):
+            reader.forget(record.sha256)
+    assert path.read_bytes() == before
+    with Repository(path) as repository:
+        repository.keep(keepsake(2))
+    assert repository_state(path) != state

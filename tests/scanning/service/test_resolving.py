@@ -1,0 +1,46 @@
+"""The Soft Binding Resolution API of a real server over a repository with one signed picture."""
+
+import base64
+from urllib.parse import quote
+
+import pytest
+from photograph_like import jpeg_asset, photograph
+from serving import served
+
+from assay.detectors.fingerprints.iscc import ISCC, image_code, sequence
+from assay.provenance.custody.verifying import verify
+from assay.provenance.repository import Repository
+from assay.provenance.signing import Recipe, SoftwareAgent, open_signer, sign
+from assay.scanning.recovering import remember
+
+pytest.importorskip("pdqhash", reason="needs the extra `recovery`")
+
+
+def test_a_stripped_copy_is_resolved_over_http(tmp_path, monkeypatch):
+    signed = sign(jpeg_asset(photograph(1)), Recipe.generated(SoftwareAgent("m")), open_signer("dev:")).asset
+    label = verify(signed).active.label
+    copy = jpeg_asset(photograph(1).resize((400, 300)), quality=60)
+    value = base64.b64encode(sequence(image_code(photograph(1).resize((400, 300))))).decode()
+    path = tmp_path / "repository.sqlite"
+    monkeypatch.setenv("ASSAY_REPOSITORY", str(path))
+    with served() as server, server.client() as client:
+        assert client.get("/v1/services/supportedAlgorithms").json() == {"fingerprints": [{"alg": ISCC}]}
+        assert client.get(f"/v1/manifests/{quote(label)}").status_code == 404
+        with Repository(path) as repository:
+            remember(signed, repository)
+        matches = [
+            client.get("/v1/matches/byBinding", params={"alg": ISCC, "value": value}),
+            client.post("/v1/matches/byBinding", json={"alg": ISCC, "value": value}),
+            client.post("/v1/matches/byContent", content=copy.content, headers={"content-type": "image/jpeg"}),
+        ]
+        for answer in matches:
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["matches"][0]["manifestId"] == label
+        store = client.get(f"/v1/manifests/{quote(label)}")
+        assert store.headers["content-type"] == "application/c2pa"
+        assert verify(signed, sidecar=store.content).active.label == label
+        recovered = client.post("/v1/recover", content=copy.content, headers={"content-type": "image/jpeg"}).json()
+        assert recovered["found"][0]["original"]["sha256"] == signed.sha256
+        refused = client.get("/v1/matches/byBinding", params={"alg": ISCC, "value": "???"})
+        assert refused.status_code == 400
+        assert client.get("/v1/manifests/urn:c2pa:nobody").status_code == 404
