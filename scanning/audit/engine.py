@@ -9,7 +9,7 @@ import queue
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from assay import __version__
 from assay.provenance.errors import AssayError
@@ -56,7 +56,7 @@ class RowMaker:
             modified=item.date,
             duplicate_of=first if copy else "",
             near="" if copy else self._neighbours.first_like(content.perceptual_hash, item.name),
-            **asdict(content),
+            **content.columns(),
         )
 
 

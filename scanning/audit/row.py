@@ -6,8 +6,7 @@ are carried verbatim and neutralised by presenters. JSON Schema: docs/schema/row
 """
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
-from types import NoneType
+from dataclasses import dataclass, fields
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from assay.detectors.evidence import Basis, Evidence, Origin, Severity
@@ -52,9 +51,13 @@ class Content:
     conditions: tuple[str, ...] = ()
     error: str = ""
 
+    def columns(self) -> dict[str, Any]:
+        """The columns by name, as they are (`asdict` would copy them deeply, which costs more than all else here)."""
+        return {name: getattr(self, name) for name in _CONTENT_TYPES}
+
     def to_json(self) -> str:
         """One line; keys in the order of the columns."""
-        return json.dumps(asdict(self), separators=(",", ":"), allow_nan=False)
+        return json.dumps(self.columns(), separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str | Bytes) -> Self:
@@ -92,10 +95,6 @@ class Row(Content):
         if not isinstance(found, dict) or found.get("schema") != SCHEMA:
             raise ValueError(f"no row of {SCHEMA}")
         return cls(**_checked({name: found[name] for name in found if name in _ROW_TYPES}, _ROW_TYPES))
-
-    def with_conditions(self, *names: str) -> "Row":
-        """The same row with further conditions."""
-        return replace(self, conditions=tuple(sorted({*self.conditions, *names})))
 
 
 def content(outcome: Report | Failure) -> Content:
@@ -172,29 +171,35 @@ def _link(link: Link) -> dict[str, Any]:
     }
 
 
-def _checked(found: object, types: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(found, dict) or not found.keys() <= types.keys():
+def _checked(found: object, kinds: dict[str, tuple[type, ...] | None]) -> dict[str, Any]:
+    """The columns of a document, each of its type. `kinds`: the types of a scalar column, None for a list of words."""
+    if not isinstance(found, dict) or not found.keys() <= kinds.keys():
         raise ValueError("unknown columns")
-    return {name: _value(name, found[name], types[name]) for name in found}
+    return {name: _value(name, value, kinds[name]) for name, value in found.items()}
 
 
-def _value(name: str, value: object, expected: Any) -> object:
-    if name in _WORDS and (isinstance(value, list | dict) or value not in _WORDS[name]):
-        raise ValueError(f"{name}: an unknown word")
-    if get_origin(expected) is tuple:
-        if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+def _value(name: str, value: Any, kinds: tuple[type, ...] | None) -> object:
+    if kinds is None:
+        if type(value) is not list or not all(type(word) is str for word in value):
             raise ValueError(f"{name}: not a list of words")
-        if name == "findings" and not all(word.partition(":")[0] in set(Severity) for word in value):
+        if name == "findings" and not all(word.partition(":")[0] in _SEVERITIES for word in value):
             raise ValueError("findings: an unknown severity")
         return tuple(value)
-    allowed = get_args(expected) or (expected,)
-    if float in allowed and type(value) is int:
+    if type(value) is int and float in kinds:
         return float(value)
-    if type(value) not in allowed and not (value is None and NoneType in allowed):
-        raise ValueError(f"{name}: not of type {expected}")
+    if type(value) not in kinds:
+        raise ValueError(f"{name}: of another type than {kinds}")
+    if name in _WORDS and value not in _WORDS[name]:
+        raise ValueError(f"{name}: an unknown word")
     return value
 
 
+def _kinds(of: type) -> dict[str, tuple[type, ...] | None]:
+    hints = get_type_hints(of)
+    return {name: None if get_origin(hint) is tuple else (get_args(hint) or (hint,)) for name, hint in hints.items()}
+
+
+_SEVERITIES = frozenset(severity.value for severity in Severity)
 _WORDS: dict[str, frozenset[object]] = {
     "schema": frozenset({SCHEMA}),
     "origin": frozenset({*(origin.value for origin in Origin), None}),
@@ -202,7 +207,7 @@ _WORDS: dict[str, frozenset[object]] = {
     "custody": frozenset({*(line.value for line in BottomLine), None}),
     "change": frozenset({"", "new", "changed", "same", "gone"}),
 }
-_CONTENT_TYPES = get_type_hints(Content)
-_ROW_TYPES = get_type_hints(Row)
+_CONTENT_TYPES = _kinds(Content)
+_ROW_TYPES = _kinds(Row)
 _FIRST = ("schema", "assay", "name", "sha256", "bytes", "modified")
 COLUMNS: tuple[str, ...] = (*_FIRST, *(column.name for column in fields(Row) if column.name not in _FIRST))
