@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 from click.testing import CliRunner
 from outcomes import FAILURE, picture, report
@@ -35,6 +36,7 @@ def silent(*findings: str, traces: tuple[Trace, ...] = ()) -> Evidence:
     return Evidence.silent("c2pa-manifest", Silence.INCONCLUSIVE, "nothing", findings=notes, traces=traces)
 
 
+SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "docs" / "schema" / "label-1.json").read_text())
 TYPE = "XMP Iptc4xmpExt:DigitalSourceType"
 GENERATED = said("c2pa-manifest", Origin.SYNTHETIC, Basis.PROVED)
 DECLARED = said("declaration-source-type", Origin.SYNTHETIC, Basis.DECLARED)
@@ -72,6 +74,7 @@ CASES: list[tuple[str, Report | Failure, dict[str, str]]] = [
 def test_the_presets_label_what_they_should(outcome: Report | Failure, expected: dict[str, str], preset: str) -> None:
     told = document(outcome)
     decision = labelled(told, read_label_policy(preset))
+    jsonschema.validate(decision, SCHEMA)
     assert decision["label"] == expected[preset]
     assert decision["reason"]
     assert decision["appeal"]

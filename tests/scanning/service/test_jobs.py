@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import jsonschema
 import pytest
 from misbehaving import obeying
 from outcomes import picture
@@ -25,6 +26,7 @@ from assay.scanning.service.keys import Keys
 from assay.scanning.service.receiving import Upload
 from assay.scanning.service.working import WebhookRefused, check_webhook, signed
 
+SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "docs" / "schema" / "job-1.json").read_text())
 UPLOADS = tuple(Upload(f"{number}.png", picture(size=(40 + number, 40))) for number in range(6))
 
 
@@ -265,11 +267,13 @@ def test_jobs_by_http(tmp_path: Path) -> None:
         assert refused.status_code == 422
         assert "--webhook-host" in refused.json()["hint"]
         place = first.headers["location"]
+        jsonschema.validate(first.json(), SCHEMA)
         deadline = time.monotonic() + 30
         while ask.get(f"{place}/files/1").status_code != 200 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert "SIGSEGV" in ask.get(f"{place}/files/1").text
         assert ask.get(f"{place}/files/0").json()["said"] == "examined"
+        jsonschema.validate(ask.get(place).json(), SCHEMA)
         assert ask.get("/v1/jobs/nothing").status_code == 404
         assert ask.delete(place).status_code == 204
         assert ask.get(place).status_code == 404
