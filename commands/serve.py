@@ -73,6 +73,8 @@ def serve(
     from assay.provenance.errors import MissingExtra
 
     try:
+        import python_multipart  # noqa: F401 - the framework would miss it only when the first form comes
+
         from assay.scanning.service.running import serve as run
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in (

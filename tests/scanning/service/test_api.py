@@ -60,6 +60,16 @@ def test_the_answer_is_what_the_command_prints(
     assert answer.headers["content-type"] == "application/json"
 
 
+def test_a_label_is_what_the_command_prints(server: Server, folder: Path) -> None:
+    options = ("scan", "--no-pixels", "--labels", "eu-ai-act-50", "--format", "json")
+    names = ["notes.txt", "picture.png"]
+    lines = printed(folder, *options, *names).splitlines(keepends=True)
+    with server.client() as client:
+        for name, line in zip(names, lines, strict=True):
+            asked = {"policy": "eu-ai-act-50", "name": name}
+            assert client.post("/v1/label", params=asked, content=(folder / name).read_bytes()).content == line
+
+
 def test_a_prior_gives_a_posterior(server: Server, folder: Path) -> None:
     with server.client() as client:
         answer = client.post("/v1/scan?prior=0.2", content=(folder / "picture.png").read_bytes())
