@@ -1,0 +1,57 @@
+"""`assay sign --remember`, `assay repository`, `assay recover`: a stripped copy finds its way back."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from photograph_like import jpeg_asset, photograph
+
+from assay.cli import assay
+
+pytest.importorskip("pdqhash", reason="needs the extra `recovery`")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ASSAY_REPOSITORY", str(tmp_path / "repository.sqlite"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photo.jpg").write_bytes(jpeg_asset(photograph(1)).content)
+    (tmp_path / "copy.jpg").write_bytes(jpeg_asset(photograph(1).resize((400, 300)), quality=60).content)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(assay, list(arguments))
+
+
+def test_from_signing_to_forgetting(folder: Path) -> None:
+    refused = run("recover", "copy.jpg")
+    assert "there is no repository yet" in str(refused.exception)
+    done = run("sign", "photo.jpg", "-o", "signed.jpg", "--remember", "--soft-binding")
+    assert done.exit_code == 0, done.output
+    assert "remembered" in done.stderr
+    again = run("repository", "add", "signed.jpg", "copy.jpg")
+    assert "0 remembered, 1 known already, 1 without a manifest that holds, 0 failed" in again.output
+    found = run("recover", "copy.jpg", "--format", "json", "--save", "found.c2pa")
+    assert found.exit_code == 0, found.output
+    (best,) = json.loads(found.stdout)["found"]
+    (listed,) = [json.loads(line) for line in run("repository", "list", "--format", "json").stdout.splitlines()]
+    assert best["original"]["sha256"] == listed["sha256"]
+    checked = run("verify", "signed.jpg", "--sidecar", "found.c2pa", "--require", "valid")
+    assert checked.exit_code == 0, checked.output
+    text = run("recover", "copy.jpg").stdout
+    assert "proved" in text
+    assert "only likely" in text
+    assert run("recover", "copy.jpg", "-o", "page.html", "--format", "html").exit_code == 0
+    assert "Only likely" in (folder / "page.html").read_text()
+    assert run("repository", "forget", "signed.jpg").stdout == "1 forgotten\n"
+    assert run("repository", "forget", "signed.jpg").exit_code == 3
+    assert run("recover", "copy.jpg").exit_code == 3
+
+
+def test_forgetting_needs_to_be_told_what(folder: Path) -> None:
+    run("sign", "photo.jpg", "-o", "signed.jpg", "--remember")
+    assert run("repository", "forget").exit_code == 2
+    assert run("repository", "forget", "--older-than", "1").exit_code == 3
+    assert run("repository", "forget", "--older-than", "0").exit_code == 0
