@@ -131,6 +131,7 @@ def main() -> None:
         options.pictures, options.strangers, options.distractors = CHOOSING // 2, CHOOSING // 4, 500
     else:
         paths = paths[CHOOSING:]
+        random.Random(SEED + 2).shuffle(paths)
     with tempfile.TemporaryDirectory() as folder, Repository(Path(folder) / "repository.sqlite") as repository:
         result = measure(paths, repository, options)
     print(json.dumps(result, indent=1, ensure_ascii=False))

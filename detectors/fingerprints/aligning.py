@@ -16,7 +16,10 @@ _SIDE = 48  # pixels
 _BLUR = 3  # radius in pixels of the mean that is taken away
 _STEPS = (0.04, 0.02, 0.01, 0.005)  # shares of the original by which an edge is moved
 _ROUNDS = 4  # at each step width
-_LEAST = 0.25  # width and height that a box must keep
+_DRIFT = (
+    0.1  # share of the original by which an edge may leave the guess: further off, single edges begin to fit anything
+)
+_FLAT = 2.0  # deviation in grey levels below which there is nothing to compare
 
 
 def agreement(copy: Image.Image, view: View, original: Image.Image) -> float:
@@ -25,18 +28,18 @@ def agreement(copy: Image.Image, view: View, original: Image.Image) -> float:
     Both are grey working pictures. From -1 to 1.
     """
     seen = _texture(cut(copy, view.box, view.turn, side=_SIDE))
-    box = REGIONS[view.region]
+    start = box = REGIONS[view.region]
     best = _correlation(seen, original, box)
     for step in _STEPS:
         for _ in range(_ROUNDS):
-            moved = max((_correlation(seen, original, other), other) for other in _neighbours(box, step))
+            moved = max((_correlation(seen, original, other), other) for other in _neighbours(box, step, start))
             if moved[0] <= best + 1e-4:
                 break
             best, box = moved
     return best
 
 
-def _neighbours(box: Box, step: float) -> list[Box]:
+def _neighbours(box: Box, step: float, start: Box) -> list[Box]:
     """Boxes with one edge moved, and those moved or scaled as a whole."""
     changes = [
         tuple(sign * step if edge == at else 0.0 for at in range(4)) for edge, sign in product(range(4), (-1, 1))
@@ -46,9 +49,11 @@ def _neighbours(box: Box, step: float) -> list[Box]:
     changes += [(sign * step, sign * step, -sign * step, -sign * step) for sign in (-1, 1)]
     found = []
     for change in changes:
-        left, top, right, bottom = (min(1.0, max(0.0, at + by)) for at, by in zip(box, change, strict=True))
-        if right - left >= _LEAST and bottom - top >= _LEAST:
-            found.append((left, top, right, bottom))
+        moved = tuple(
+            min(1.0, first + _DRIFT, max(0.0, first - _DRIFT, at + by))
+            for at, by, first in zip(box, change, start, strict=True)
+        )
+        found.append((moved[0], moved[1], moved[2], moved[3]))
     return found
 
 
@@ -69,4 +74,4 @@ def _texture(square: Image.Image) -> NDArray[np.float32]:
     rest = grey - padded
     rest -= rest.mean()
     deviation = float(rest.std())
-    return rest / deviation if deviation > 0.5 else np.zeros_like(rest)
+    return rest / deviation if deviation > _FLAT else np.zeros_like(rest)
