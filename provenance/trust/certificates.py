@@ -16,13 +16,18 @@ from cryptography import x509
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
+from assay.provenance.trust.der import OBJECT_IDENTIFIER, encoded, object_identifier
+
 # Hostile certificates must not write to the user's terminal through the parser's warnings.
 warnings.filterwarnings("ignore", message="Parsed a serial number", category=CryptographyDeprecationWarning)
 
 MAX_CERTIFICATE_BYTES = 16 * 1024
 ASSURANCE_LEVEL = x509.ObjectIdentifier("1.3.6.1.4.1.62558.3")  # C2PA certificate policy
 CONFORMANCE_RECORD = x509.ObjectIdentifier("1.3.6.1.4.1.62558.4")
-_LEVELS = {"1.3.6.1.4.1.62558.3.10": 1, "1.3.6.1.4.1.62558.3.20": 2}
+_LEVELS = {  # object identifier, encoded as it stands in the extension
+    encoded(OBJECT_IDENTIFIER, object_identifier("1.3.6.1.4.1.62558.3.10")): 1,
+    encoded(OBJECT_IDENTIFIER, object_identifier("1.3.6.1.4.1.62558.3.20")): 2,
+}
 _RECORD = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -96,11 +101,7 @@ def is_authority(der: bytes) -> bool:
 def assurance_level(certificate: x509.Certificate) -> int | None:
     """The conformance programme's assurance level written in the certificate, 1 or 2."""
     content = _unrecognised(certificate, ASSURANCE_LEVEL)
-    for oid, level in _LEVELS.items():
-        encoded = _encoded_oid(oid)
-        if encoded in content:
-            return level
-    return None
+    return next((level for oid, level in _LEVELS.items() if oid in content), None)
 
 
 def conformance_record(certificate: x509.Certificate) -> str:
@@ -115,19 +116,6 @@ def _unrecognised(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> 
     except x509.ExtensionNotFound:
         return b""
     return value.value if isinstance(value, x509.UnrecognizedExtension) else b""
-
-
-@lru_cache(maxsize=8)
-def _encoded_oid(dotted: str) -> bytes:
-    """The DER object identifier, tag and length included (X.690 §8.19)."""
-    first, second, *rest = (int(part) for part in dotted.split("."))
-    content = bytearray([first * 40 + second])
-    for part in rest:
-        groups = [part & 0x7F]
-        while part := part >> 7:
-            groups.append(0x80 | (part & 0x7F))
-        content += bytes(reversed(groups))
-    return bytes([0x06, len(content)]) + bytes(content)
 
 
 def _first(name: x509.Name, oid: x509.ObjectIdentifier) -> str:

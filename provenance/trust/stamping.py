@@ -9,12 +9,21 @@ import hmac
 import secrets
 from urllib.parse import urlsplit
 
-from asn1crypto import algos, tsp
-
 from assay.provenance.errors import AssayError
 from assay.provenance.fetching import FetchLimits, fetch
+from assay.provenance.trust.der import (
+    BOOLEAN,
+    INTEGER,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    SEQUENCE,
+    Malformed,
+    encoded,
+    encoded_integer,
+)
 from assay.provenance.trust.policy import TrustPolicy
 from assay.provenance.trust.time_stamps import MAX_TOKEN_BYTES, certified_time
+from assay.provenance.trust.tokens import SHA256, Refused, read_token
 
 
 class StampRefused(AssayError):
@@ -23,32 +32,27 @@ class StampRefused(AssayError):
 
 def request_stamp(message: bytes, url: str) -> bytes:
     """The DER TimeStampToken of the authority at `url` over `message`. Raises `FetchRefused` or `StampRefused`."""
-    nonce = secrets.randbits(63)
+    nonce = encoded_integer(secrets.randbits(63))
     digest = hashlib.sha256(message).digest()
-    query = tsp.TimeStampReq(
-        {
-            "version": "v1",
-            "message_imprint": tsp.MessageImprint(
-                {"hash_algorithm": algos.DigestAlgorithm({"algorithm": "sha256"}), "hashed_message": digest}
-            ),
-            "nonce": nonce,
-            "cert_req": True,
-        }
+    query = encoded(
+        SEQUENCE,
+        encoded_integer(1),  # version
+        encoded(SEQUENCE, encoded(SEQUENCE, encoded(OBJECT_IDENTIFIER, SHA256)), encoded(OCTET_STRING, digest)),
+        nonce,
+        encoded(BOOLEAN, b"\xff"),  # with the certificate
     )
     host = urlsplit(url).hostname or ""
     limits = FetchLimits(bytes=MAX_TOKEN_BYTES, private_hosts=frozenset({host}))  # the user named it
-    answer = fetch(url, limits, body=query.dump(), content_type="application/timestamp-query")
+    answer = fetch(url, limits, body=query, content_type="application/timestamp-query")
     try:
-        response = tsp.TimeStampResp.load(answer, strict=True)
-        status = response["status"]["status"].native
-        token = response["time_stamp_token"]
-        stamped = token["content"]["encap_content_info"]["content"].parsed if status.startswith("granted") else None
-        echoed = stamped is not None and hmac.compare_digest(str(stamped["nonce"].native), str(nonce))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        token = read_token(answer)
+    except Refused as refusal:
+        raise StampRefused(f"{url}: the authority refused: {refusal}") from refusal
+    except Malformed as error:
         raise StampRefused(f"{url}: its answer is no RFC 3161 time stamp") from error
-    if stamped is None:
-        raise StampRefused(f"{url}: the authority refused: {status}")
-    der = bytes(token.dump())
-    if not echoed or not certified_time(der, message, TrustPolicy()).intact:
+    echoed = token.information.nonce is not None and hmac.compare_digest(
+        encoded(INTEGER, token.information.nonce), nonce
+    )
+    if not echoed or not certified_time(token.der, message, TrustPolicy()).intact:
         raise StampRefused(f"{url}: its stamp is not over what was asked")
-    return der
+    return token.der

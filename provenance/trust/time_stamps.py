@@ -10,25 +10,46 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from assay.provenance.trust.certificates import parse
+from assay.provenance.trust.der import OBJECT_IDENTIFIER, OCTET_STRING, object_identifier, only
 from assay.provenance.trust.judging import TrustJudgement, judge
 from assay.provenance.trust.policy import TrustPolicy
 from assay.provenance.trust.signatures import signature_holds
+from assay.provenance.trust.tokens import (
+    TST_INFO,
+    SignerInfo,
+    Token,
+    certificate_digest,
+    issuer_and_serial,
+    pss_parameters,
+    read_token,
+)
 from assay.provenance.trust.trust_list import Purpose
 
 MAX_TOKEN_BYTES = 64 * 1024
 MAX_TOKEN_CERTIFICATES = 12
-_TIME = re.compile(rb"(\d{14})(?:\.(\d{1,6})\d*)?Z")  # RFC 3161 §2.4.2
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
+_TIME = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d{1,6})\d*)?Z")  # RFC 3161 §2.4.2
+_CONTENT_TYPE = object_identifier("1.2.840.113549.1.9.3")
+_MESSAGE_DIGEST = object_identifier("1.2.840.113549.1.9.4")
+_SIGNING_CERTIFICATE = object_identifier("1.2.840.113549.1.9.16.2.12")
+_SIGNING_CERTIFICATE_V2 = object_identifier("1.2.840.113549.1.9.16.2.47")
+_RSASSA_PSS = object_identifier("1.2.840.113549.1.1.10")
+_BARE = frozenset(
+    map(object_identifier, ("1.2.840.113549.1.1.1", "1.3.101.112"))
+)  # rsaEncryption, Ed25519: no hash named
+_WITH_HASH: dict[bytes, hashes.HashAlgorithm] = {
+    object_identifier("1.2.840.113549.1.1.11"): hashes.SHA256(),  # with RSA
+    object_identifier("1.2.840.113549.1.1.12"): hashes.SHA384(),
+    object_identifier("1.2.840.113549.1.1.13"): hashes.SHA512(),
+    object_identifier("1.2.840.10045.4.3.2"): hashes.SHA256(),  # with ECDSA
+    object_identifier("1.2.840.10045.4.3.3"): hashes.SHA384(),
+    object_identifier("1.2.840.10045.4.3.4"): hashes.SHA512(),
 }
 
 
@@ -66,32 +87,27 @@ def certified_time(token: bytes, message: bytes, policy: TrustPolicy) -> Certifi
     if len(token) > MAX_TOKEN_BYTES:
         return _malformed("it is larger than any time stamp")
     try:
-        signed = _signed_data(token)
-        return _judged(signed, message, policy)
+        return _judged(read_token(token), message, policy)
     except Exception:
         return _malformed("it is no RFC 3161 time stamp")
 
 
-def _judged(signed: Any, message: bytes, policy: TrustPolicy) -> CertifiedTime:
-    (signer,) = signed["signer_infos"]
-    content = signed["encap_content_info"]["content"]
-    information = content.parsed
-    moment = _moment(bytes(information["gen_time"].contents))
-    if moment is None or signed["encap_content_info"]["content_type"].native != "tst_info":
+def _judged(token: Token, message: bytes, policy: TrustPolicy) -> CertifiedTime:
+    moment = _moment(token.information.time)
+    if moment is None:
         return _malformed("it states no time")
-    chain = _chain(signed, signer)
+    chain = _chain(token)
     leaf = parse(chain[0]) if chain else None
     if leaf is None:
         return CertifiedTime(
             time=moment, codes=("timeStamp.untrusted",), statement="the time stamp lacks its certificate"
         )
-    if not _signature_holds(signer, bytes(content.contents), chain[0], leaf.public_key()):
+    if not _signature_holds(token.signer, token.content, chain[0], leaf.public_key()):
         return CertifiedTime(
             time=moment, codes=("timeStamp.malformed",), statement="the time stamp's signature does not hold"
         )
-    imprint = information["message_imprint"]
-    digest = _digest(imprint["hash_algorithm"]["algorithm"].native, message)
-    if digest is None or not hmac.compare_digest(digest, imprint["hashed_message"].native):
+    digest = _digest(token.information.hash.hash, message)
+    if digest is None or not hmac.compare_digest(digest, token.information.imprint):
         return CertifiedTime(
             time=moment, codes=("timeStamp.mismatch",), statement="the time stamp belongs to another signature"
         )
@@ -110,91 +126,70 @@ def _judged(signed: Any, message: bytes, policy: TrustPolicy) -> CertifiedTime:
     )
 
 
-def _signed_data(token: bytes) -> Any:
-    """The SignedData of a bare token, or of the response it came in."""
-    from asn1crypto import (  # on use: most files carry no stamp, and it takes longer to import than they to verify
-        cms,
-        tsp,
-    )
-
-    try:
-        information = cms.ContentInfo.load(token, strict=True)
-        if information["content_type"].native == "signed_data":
-            return information["content"]
-    except (ValueError, TypeError):
-        pass
-    response = tsp.TimeStampResp.load(token, strict=True)
-    if response["status"]["status"].native not in ("granted", "granted_with_mods"):
-        raise ValueError("not granted")
-    return response["time_stamp_token"]["content"]
-
-
-def _chain(signed: Any, signer: Any) -> tuple[bytes, ...]:
+def _chain(token: Token) -> tuple[bytes, ...]:
     """The signer's certificate first, then the others, by the signed identifier (RFC 5652 §5.3)."""
-    certificates = [choice.chosen for choice in signed["certificates"]][:MAX_TOKEN_CERTIFICATES]
-    identifier = signer["sid"]
-
-    def signs(certificate: Any) -> bool:
-        if identifier.name == "subject_key_identifier":
-            return bool(certificate.key_identifier == identifier.chosen.native)
-        wanted = identifier.chosen
-        return bool(
-            certificate.serial_number == wanted["serial_number"].native
-            and certificate.issuer.dump() == wanted["issuer"].dump()
-        )
-
-    leaf = next((certificate.dump() for certificate in certificates if signs(certificate)), None)
+    certificates = token.certificates[:MAX_TOKEN_CERTIFICATES]
+    leaf = next((certificate for certificate in certificates if _is_signers(certificate, token.signer)), None)
     if leaf is None:
         return ()
-    return (leaf, *(der for der in (c.dump() for c in certificates) if der != leaf))
+    return (leaf, *(certificate for certificate in certificates if certificate != leaf))
 
 
-def _signature_holds(signer: Any, content: bytes, leaf: bytes, key: PublicKeyTypes) -> bool:
+def _is_signers(certificate: bytes, signer: SignerInfo) -> bool:
+    if signer.key_identifier is None:
+        return issuer_and_serial(certificate) == (signer.issuer, signer.serial)
+    parsed = parse(certificate)
+    if parsed is None:
+        return False
+    try:
+        found = parsed.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        return False
+    return found.digest == signer.key_identifier
+
+
+def _signature_holds(signer: SignerInfo, content: bytes, leaf: bytes, key: PublicKeyTypes) -> bool:
     """CMS with signed attributes (RFC 5652 §5.4); the attributes must name this very certificate (RFC 3161 §2.4.2)."""
-    signed = (
-        b"\x31" + signer["signed_attrs"].dump()[1:]
-    )  # signed as SET OF, stored as [0]; taken before anything is parsed
-    algorithm = _HASHES.get(signer["digest_algorithm"]["algorithm"].native)
-    attributes = {attribute["type"].native: attribute["values"] for attribute in signer["signed_attrs"]}
-    if algorithm is None or len(attributes) != len(signer["signed_attrs"]):
+    attributes = signer.attributes
+    digest = _digest(signer.digest.hash, content)
+    if digest is None or only(attributes[_CONTENT_TYPE], OBJECT_IDENTIFIER).content != TST_INFO:
         return False
-    if attributes["content_type"][0].native != "tst_info":
+    if only(attributes[_MESSAGE_DIGEST], OCTET_STRING).content != digest or not _names_leaf(attributes, leaf):
         return False
-    digest = _digest(algorithm.name, content)
-    if digest is None or attributes["message_digest"][0].native != digest or not _names_leaf(attributes, leaf):
-        return False
-    kind = signer["signature_algorithm"]
     pss: padding.PSS | None = None
-    if kind.signature_algo == "rsassa_pss":
-        parameters = kind["parameters"]
-        algorithm = _HASHES[parameters["hash_algorithm"]["algorithm"].native]
-        pss = padding.PSS(padding.MGF1(algorithm), int(parameters["salt_length"].native))
-    elif kind["algorithm"].native not in ("rsassa_pkcs1v15", "ecdsa", "ed25519"):
-        algorithm = _HASHES[kind.hash_algo]
-    return signature_holds(key, signer["signature"].native, signed, algorithm, pss=pss)
+    if signer.algorithm.oid == _RSASSA_PSS:
+        stated, mask, salt_length = pss_parameters(signer.algorithm.parameters)
+        algorithm = stated.hash
+        if algorithm is None or mask.hash is None:
+            return False
+        pss = padding.PSS(padding.MGF1(mask.hash), salt_length)
+    elif signer.algorithm.oid in _BARE:
+        algorithm = signer.digest.hash
+    else:
+        algorithm = _WITH_HASH[signer.algorithm.oid]
+    return signature_holds(key, signer.signature, signer.signed, algorithm, pss=pss)
 
 
-def _names_leaf(attributes: dict[str, Any], leaf: bytes) -> bool:
-    if "signing_certificate_v2" in attributes:
-        named = attributes["signing_certificate_v2"][0]["certs"][0]
-        digest = _digest(named["hash_algorithm"]["algorithm"].native, leaf)
-        return digest is not None and bool(named["cert_hash"].native == digest)
-    if "signing_certificate" in attributes:
-        named = attributes["signing_certificate"][0]["certs"][0]
-        return bool(named["cert_hash"].native == hashlib.sha1(leaf, usedforsecurity=False).digest())
+def _names_leaf(attributes: dict[bytes, bytes], leaf: bytes) -> bool:
+    if _SIGNING_CERTIFICATE_V2 in attributes:
+        algorithm, named = certificate_digest(attributes[_SIGNING_CERTIFICATE_V2], version=2)
+        return named == _digest(algorithm.hash if algorithm else None, leaf)
+    if _SIGNING_CERTIFICATE in attributes:
+        _, named = certificate_digest(attributes[_SIGNING_CERTIFICATE], version=1)
+        return named == hashlib.sha1(leaf, usedforsecurity=False).digest()
     return False
 
 
-def _digest(name: str, content: bytes) -> bytes | None:
-    return hashlib.new(name, content).digest() if name in _HASHES else None
+def _digest(algorithm: hashes.HashAlgorithm | None, content: bytes) -> bytes | None:
+    return hashlib.new(algorithm.name, content).digest() if algorithm else None
 
 
 def _moment(text: bytes) -> datetime | None:
     found = _TIME.fullmatch(text)
     if found is None:
         return None
-    moment = datetime.strptime(found[1].decode("ascii"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-    return moment.replace(microsecond=int((found[2] or b"0").ljust(6, b"0")))
+    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
+    return datetime(year, month, day, hour, minute, second, int((found[7] or b"0").ljust(6, b"0")), tzinfo=UTC)
 
 
 def _malformed(why: str) -> CertifiedTime:
