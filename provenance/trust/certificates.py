@@ -8,11 +8,13 @@ import base64
 import hashlib
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
@@ -45,6 +47,22 @@ class CertificateNames:
     ekus: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateTerms:
+    """Between which dates and for what a certificate may be used, in its own words; None where it says nothing."""
+
+    not_before: datetime
+    not_after: datetime
+    ca: bool | None = None
+    path_length: int | None = None
+    signs_content: bool | None = None  # key usage: digitalSignature
+    signs_certificates: bool | None = None  # key usage: keyCertSign
+    ekus: frozenset[str] = frozenset()
+    ekus_critical: bool = False
+    key: PublicKeyTypes = field(repr=False)
+    unjudged: bool = False  # name constraints, or a critical extension that nobody here understands
+
+
 @lru_cache(maxsize=1024)
 def parse(der: bytes) -> x509.Certificate | None:
     """The certificate, or None: too large, malformed, or with extensions that cannot be read."""
@@ -75,6 +93,34 @@ def names(der: bytes) -> CertificateNames:
         not_after=certificate.not_valid_after_utc,
         sha256=sha256,
         ekus=extended_key_usages(certificate),
+    )
+
+
+@lru_cache(maxsize=1024)
+def terms(der: bytes) -> CertificateTerms | None:
+    """Read once for each certificate, because issuers and time-stamping authorities recur; None as in `parse`."""
+    certificate = parse(der)
+    if certificate is None:
+        return None
+    found: dict[str, Any] = {}
+    for extension in certificate.extensions:
+        match extension.value:
+            case x509.BasicConstraints(ca=ca, path_length=path_length):
+                found |= {"ca": ca, "path_length": path_length}
+            case x509.KeyUsage(digital_signature=content, key_cert_sign=certificates):
+                found |= {"signs_content": content, "signs_certificates": certificates}
+            case x509.ExtendedKeyUsage() as usages:
+                found["ekus"] = frozenset(usage.dotted_string for usage in usages)
+                found["ekus_critical"] = extension.critical
+            case x509.NameConstraints():
+                found["unjudged"] = True
+            case x509.UnrecognizedExtension() if extension.critical:
+                found["unjudged"] = True
+    return CertificateTerms(
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        key=certificate.public_key(),
+        **found,
     )
 
 

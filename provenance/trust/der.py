@@ -1,13 +1,10 @@
 """DER as far as time stamps need it: identifier, length, content (X.690), read strictly and written plainly.
 
 Rules: one octet of identifier; definite lengths in their shortest form; every element ends where its holder ends at the
-latest, and nothing may follow the last; no recursion, the caller goes down level by level. Whatever breaks a rule is
-`Malformed`.
+latest; no recursion, the caller goes down level by level. Whatever breaks a rule is `Malformed`.
 """
 
-from typing import Final, NamedTuple
-
-MAX_ELEMENTS: Final = 64  # of one level; the 32 tokens of public files have 8 at most
+from typing import Final
 
 BOOLEAN: Final = 0x01
 INTEGER: Final = 0x02
@@ -23,73 +20,73 @@ class Malformed(ValueError):
     """These bytes are not the DER that was expected."""
 
 
-class Element(NamedTuple):
-    """One element: its identifier octet, its content, and the whole of it as it stands."""
+class Fields:
+    """The elements that lie side by side in some content, taken in order by their identifiers.
 
-    tag: int
-    content: bytes
-    der: bytes
+    Nothing is read before it is asked for; `end` says that nothing is left.
+    """
 
+    __slots__ = ("_at", "_content")
 
-def elements(content: bytes) -> list[Element]:
-    """The elements that lie side by side in `content`, which they fill exactly. Raises `Malformed`."""
-    found: list[Element] = []
-    at, end = 0, len(content)
-    while at < end:
-        if len(found) == MAX_ELEMENTS or at + 2 > end:
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._at = 0
+
+    @property
+    def left(self) -> bool:
+        """Whether another element follows."""
+        return self._at < len(self._content)
+
+    def peek(self) -> int:
+        """The identifier of the next element; -1 at the end."""
+        return self._content[self._at] if self._at < len(self._content) else -1
+
+    def take(self, tag: int) -> bytes:
+        """The content of the next element, which must have this identifier. Raises `Malformed`."""
+        start, end = self._bounds(tag)
+        self._at = end
+        return self._content[start:end]
+
+    def take_whole(self, tag: int) -> bytes:
+        """The next element as it stands, identifier and length included. Raises `Malformed`."""
+        at, (_, end) = self._at, self._bounds(tag)
+        self._at = end
+        return self._content[at:end]
+
+    def take_if(self, tag: int) -> bytes | None:
+        """The content of the next element if it has this identifier, else None. Raises `Malformed`."""
+        return self.take(tag) if self.peek() == tag else None
+
+    def end(self) -> None:
+        """Nothing may follow. Raises `Malformed`."""
+        if self.left:
             raise Malformed
-        tag, size, start = content[at], content[at + 1], at + 2
-        if tag & 0x1F == 0x1F:  # more than one octet of identifier: nothing in a time stamp has that
+
+    def _bounds(self, tag: int) -> tuple[int, int]:
+        content, start = self._content, self._at + 2
+        if (
+            start > len(content) or content[start - 2] != tag or tag & 0x1F == 0x1F
+        ):  # that one goes on in the next octet
             raise Malformed
+        size = content[start - 1]
         if size >= 0x80:
             octets = size & 0x7F
             size = int.from_bytes(content[start : start + octets], "big")
             start += octets
-            # 0x80 is the indefinite form; a first octet of zero, or a size that fits in less, is not the shortest form
+            # 0x80 is the indefinite form; a first octet of zero, or a size that needs fewer, is not the shortest form
             if not 1 <= octets <= 4 or size < 0x80 or size >> 8 * (octets - 1) == 0:
                 raise Malformed
-        if start + size > end:
+        if start + size > len(content):
             raise Malformed
-        found.append(Element(tag, content[start : start + size], content[at : start + size]))
-        at = start + size
+        return start, start + size
+
+
+def only(content: bytes, tag: int) -> bytes:
+    """The content of the one element that is all of `content`, and has this identifier. Raises `Malformed`."""
+    fields = Fields(content)
+    found = fields.take(tag)
+    fields.end()
     return found
-
-
-def only(content: bytes, tag: int) -> Element:
-    """The one element of `content`, which must have this identifier. Raises `Malformed`."""
-    found = elements(content)
-    if len(found) != 1 or found[0].tag != tag:
-        raise Malformed
-    return found[0]
-
-
-class Fields:
-    """The fields of a SEQUENCE, taken in order: each of a stated identifier, optional ones where they stand."""
-
-    __slots__ = ("_at", "_found")
-
-    def __init__(self, content: bytes) -> None:
-        self._found = elements(content)
-        self._at = 0
-
-    def take(self, tag: int) -> Element:
-        """The next field, which must have this identifier. Raises `Malformed`."""
-        found = self.take_if(tag)
-        if found is None:
-            raise Malformed
-        return found
-
-    def take_if(self, tag: int) -> Element | None:
-        """The next field if it has this identifier, else None."""
-        if self._at == len(self._found) or self._found[self._at].tag != tag:
-            return None
-        self._at += 1
-        return self._found[self._at - 1]
-
-    def end(self) -> None:
-        """Nothing may be left. Raises `Malformed`."""
-        if self._at != len(self._found):
-            raise Malformed
 
 
 def encoded(tag: int, *content: bytes) -> bytes:

@@ -13,6 +13,7 @@ from assay.provenance.trust.certificates import (
     conformance_record,
     names,
     parse,
+    terms,
 )
 from assay.provenance.trust.path import MAX_STEPS, Path, Refusal, accepted_usages, find_path, leaf_refusal
 from assay.provenance.trust.policy import TrustPolicy
@@ -93,11 +94,11 @@ def judge(
 ) -> TrustJudgement:
     """Judge a chain (DER, leaf first) at the certified time `at`, or now where no time is certified. Total: never raises."""
     moment = at or policy.now or datetime.now(UTC)
-    leaf = parse(chain_der[0]) if chain_der else None
+    leaf = terms(chain_der[0]) if chain_der else None
     if leaf is None:
         return _refused(CertificateNames(), purpose, Refusal.UNREADABLE, moment, in_validity=None)
     holder = names(chain_der[0])
-    in_validity = leaf.not_valid_before_utc <= moment <= leaf.not_valid_after_utc
+    in_validity = leaf.not_before <= moment <= leaf.not_after
     refusal, late = Refusal.NO_PATH, None
     for trust_list in policy.lists_for(purpose):
         accepted = accepted_usages(purpose, trust_list.ekus + policy.ekus)

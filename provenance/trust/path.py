@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from assay.provenance.trust.certificates import extended_key_usages, parse
+from assay.provenance.trust.certificates import CertificateTerms, parse, terms
 from assay.provenance.trust.trust_list import Purpose, TrustList
 
 MAX_STEPS = 8
@@ -73,22 +73,18 @@ def accepted_usages(purpose: Purpose, extra: tuple[str, ...] = ()) -> frozenset[
     return frozenset(CLAIM_EKUS + extra)
 
 
-def leaf_refusal(leaf: x509.Certificate, purpose: Purpose, accepted: frozenset[str]) -> Refusal | None:
+def leaf_refusal(leaf: CertificateTerms, purpose: Purpose, accepted: frozenset[str]) -> Refusal | None:
     """What in the leaf itself forbids this purpose, whoever issued it. C2PA 2.2 §14.5.1, RFC 3161 §2.3."""
-    usages = set(extended_key_usages(leaf))
-    if not usages & accepted:
+    if not leaf.ekus & accepted:
         return Refusal.MISSING_USAGE
     if (
-        ANY_EKU in usages
-        or OCSP_SIGNING_EKU in usages
-        or (TIME_STAMPING_EKU in usages and usages != {TIME_STAMPING_EKU})
+        ANY_EKU in leaf.ekus
+        or OCSP_SIGNING_EKU in leaf.ekus
+        or (TIME_STAMPING_EKU in leaf.ekus and leaf.ekus != {TIME_STAMPING_EKU})
+        or (purpose is Purpose.TIME_STAMPING and not leaf.ekus_critical)
     ):
         return Refusal.FORBIDDEN_USAGE
-    if purpose is Purpose.TIME_STAMPING and not leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).critical:
-        return Refusal.FORBIDDEN_USAGE
-    constraints = _basic_constraints(leaf)
-    key_usage = _key_usage(leaf)
-    if (constraints and constraints.ca) or key_usage is None or not key_usage.digital_signature:
+    if leaf.ca or not leaf.signs_content:
         return Refusal.NOT_A_SIGNER
     return _form_refusal(leaf)
 
@@ -121,19 +117,15 @@ def issued_by(certificate: bytes, issuer: bytes) -> bool:
 
 def _paths(chain: tuple[bytes, ...], trust_list: TrustList) -> Iterator[tuple[bytes, ...]]:
     """Every verified path over the supplied certificates to an anchor, shortest first, within the limits."""
-    anchors = _anchors_by_subject(trust_list)
     open_paths: list[tuple[bytes, ...]] = [(chain[0],)]
     for _ in range(MAX_TRIES):
         if not open_paths:
             return
         path = open_paths.pop(0)
-        last = parse(path[-1])
-        if last is None:
-            continue
-        if path[-1] in anchors.get(last.subject, ()):
+        if path[-1] in trust_list.anchors:
             yield path
             continue
-        issuers = [anchor for anchor in anchors.get(last.issuer, ()) if _issued_by(path[-1], anchor)]
+        issuers = [anchor for anchor in _anchors_named(trust_list, path[-1]) if _issued_by(path[-1], anchor)]
         yield from ((*path, anchor) for anchor in issuers)
         if len(path) < MAX_STEPS:
             open_paths += [
@@ -143,45 +135,44 @@ def _paths(chain: tuple[bytes, ...], trust_list: TrustList) -> Iterator[tuple[by
 
 def _path_refusal(certificates: tuple[bytes, ...], accepted: frozenset[str]) -> Refusal | None:
     for depth, der in enumerate(certificates[1:]):
-        certificate = parse(der)
-        if certificate is None:
+        issuer = terms(der)
+        if issuer is None:
             return Refusal.UNREADABLE
-        constraints = _basic_constraints(certificate)
-        key_usage = _key_usage(certificate)
-        if constraints is None or not constraints.ca or (key_usage and not key_usage.key_cert_sign):
+        if not issuer.ca or issuer.signs_certificates is False:
             return Refusal.NOT_A_CA
-        if constraints.path_length is not None and constraints.path_length < depth:
+        if issuer.path_length is not None and issuer.path_length < depth:
             return Refusal.PATH_LENGTH
-        usages = set(extended_key_usages(certificate))
-        if usages and usages <= _KNOWN_EKUS - accepted:
+        if issuer.ekus and issuer.ekus <= _KNOWN_EKUS - accepted:
             return Refusal.ISSUER_USAGE
-        if wrong := _form_refusal(certificate):
+        if wrong := _form_refusal(issuer):
             return wrong
     return None
 
 
-def _form_refusal(certificate: x509.Certificate) -> Refusal | None:
-    key = certificate.public_key()
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
-        return Refusal.WEAK_KEY
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < 256:
-        return Refusal.WEAK_KEY
-    for extension in certificate.extensions:
-        if isinstance(extension.value, x509.NameConstraints) or (
-            extension.critical and isinstance(extension.value, x509.UnrecognizedExtension)
-        ):
-            return Refusal.UNKNOWN_CRITICAL
-    return None
+def _form_refusal(certificate: CertificateTerms) -> Refusal | None:
+    match certificate.key:
+        case rsa.RSAPublicKey(key_size=bits) if bits < 2048:
+            return Refusal.WEAK_KEY
+        case ec.EllipticCurvePublicKey(key_size=bits) if bits < 256:
+            return Refusal.WEAK_KEY
+    return Refusal.UNKNOWN_CRITICAL if certificate.unjudged else None
 
 
 def _dates(certificates: tuple[bytes, ...], at: datetime) -> Refusal | None:
     for der in certificates:
-        certificate = parse(der)
-        if certificate is None or at > certificate.not_valid_after_utc:
+        certificate = terms(der)
+        if certificate is None or at > certificate.not_after:
             return Refusal.EXPIRED
-        if at < certificate.not_valid_before_utc:
+        if at < certificate.not_before:
             return Refusal.NOT_YET_VALID
     return None
+
+
+@lru_cache(maxsize=1024)
+def _anchors_named(trust_list: TrustList, der: bytes) -> tuple[bytes, ...]:
+    """The anchors that bear the name of a certificate's issuer."""
+    certificate = parse(der)
+    return _anchors_by_subject(trust_list).get(certificate.issuer, ()) if certificate else ()
 
 
 @lru_cache(maxsize=64)
@@ -206,17 +197,3 @@ def _issued_by(der: bytes, issuer_der: bytes) -> bool:
     except Exception:
         return False
     return True
-
-
-def _basic_constraints(certificate: x509.Certificate) -> x509.BasicConstraints | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _key_usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return None

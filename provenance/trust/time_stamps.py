@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-from assay.provenance.trust.certificates import parse
+from assay.provenance.trust.certificates import parse, terms
 from assay.provenance.trust.der import OBJECT_IDENTIFIER, OCTET_STRING, object_identifier, only
 from assay.provenance.trust.judging import TrustJudgement, judge
 from assay.provenance.trust.policy import TrustPolicy
@@ -33,7 +33,6 @@ from assay.provenance.trust.tokens import (
 from assay.provenance.trust.trust_list import Purpose
 
 MAX_TOKEN_BYTES = 64 * 1024
-MAX_TOKEN_CERTIFICATES = 12
 _TIME = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d{1,6})\d*)?Z")  # RFC 3161 §2.4.2
 _CONTENT_TYPE = object_identifier("1.2.840.113549.1.9.3")
 _MESSAGE_DIGEST = object_identifier("1.2.840.113549.1.9.4")
@@ -97,12 +96,12 @@ def _judged(token: Token, message: bytes, policy: TrustPolicy) -> CertifiedTime:
     if moment is None:
         return _malformed("it states no time")
     chain = _chain(token)
-    leaf = parse(chain[0]) if chain else None
+    leaf = terms(chain[0]) if chain else None
     if leaf is None:
         return CertifiedTime(
             time=moment, codes=("timeStamp.untrusted",), statement="the time stamp lacks its certificate"
         )
-    if not _signature_holds(token.signer, token.content, chain[0], leaf.public_key()):
+    if not _signature_holds(token.signer, token.content, chain[0], leaf.key):
         return CertifiedTime(
             time=moment, codes=("timeStamp.malformed",), statement="the time stamp's signature does not hold"
         )
@@ -128,11 +127,10 @@ def _judged(token: Token, message: bytes, policy: TrustPolicy) -> CertifiedTime:
 
 def _chain(token: Token) -> tuple[bytes, ...]:
     """The signer's certificate first, then the others, by the signed identifier (RFC 5652 §5.3)."""
-    certificates = token.certificates[:MAX_TOKEN_CERTIFICATES]
-    leaf = next((certificate for certificate in certificates if _is_signers(certificate, token.signer)), None)
+    leaf = next((certificate for certificate in token.certificates if _is_signers(certificate, token.signer)), None)
     if leaf is None:
         return ()
-    return (leaf, *(certificate for certificate in certificates if certificate != leaf))
+    return (leaf, *(certificate for certificate in token.certificates if certificate != leaf))
 
 
 def _is_signers(certificate: bytes, signer: SignerInfo) -> bool:
@@ -152,9 +150,9 @@ def _signature_holds(signer: SignerInfo, content: bytes, leaf: bytes, key: Publi
     """CMS with signed attributes (RFC 5652 §5.4); the attributes must name this very certificate (RFC 3161 §2.4.2)."""
     attributes = signer.attributes
     digest = _digest(signer.digest.hash, content)
-    if digest is None or only(attributes[_CONTENT_TYPE], OBJECT_IDENTIFIER).content != TST_INFO:
+    if digest is None or only(attributes[_CONTENT_TYPE], OBJECT_IDENTIFIER) != TST_INFO:
         return False
-    if only(attributes[_MESSAGE_DIGEST], OCTET_STRING).content != digest or not _names_leaf(attributes, leaf):
+    if only(attributes[_MESSAGE_DIGEST], OCTET_STRING) != digest or not _names_leaf(attributes, leaf):
         return False
     pss: padding.PSS | None = None
     if signer.algorithm.oid == _RSASSA_PSS:

@@ -20,11 +20,12 @@ from assay.provenance.trust.der import (
     SET,
     Fields,
     Malformed,
-    elements,
     object_identifier,
     only,
 )
 
+MAX_CERTIFICATES: Final = 12
+MAX_ATTRIBUTES: Final = 32  # public tokens have 4 to 6
 SIGNED_DATA: Final = object_identifier("1.2.840.113549.1.7.2")
 TST_INFO: Final = object_identifier("1.2.840.113549.1.9.16.1.4")
 SHA256: Final = object_identifier("2.16.840.1.101.3.4.2.1")
@@ -98,51 +99,41 @@ class Token:
 
 def read_token(der: bytes) -> Token:
     """Read a TimeStampToken, or the token in a TimeStampResp that granted one. Raises `Malformed`, `Refused`."""
-    outer = Fields(only(der, SEQUENCE).content)
-    if (kind := outer.take_if(OBJECT_IDENTIFIER)) is None:
-        status = Fields(outer.take(SEQUENCE).content).take(INTEGER)
-        if status.content not in _GRANTED:
-            raise Refused(_REFUSED.get(status.content, "unknown status"))
-        der = outer.take(SEQUENCE).der
-        outer.end()
-        outer = Fields(only(der, SEQUENCE).content)
-        kind = outer.take(OBJECT_IDENTIFIER)
-    if kind.content != SIGNED_DATA:
+    outer = Fields(only(der, SEQUENCE))
+    if outer.peek() != OBJECT_IDENTIFIER:
+        der = _granted(outer)
+        outer = Fields(only(der, SEQUENCE))
+    if outer.take(OBJECT_IDENTIFIER) != SIGNED_DATA:
         raise Malformed
-    signed = Fields(only(outer.take(_CONTEXT_0).content, SEQUENCE).content)
+    signed = Fields(only(outer.take(_CONTEXT_0), SEQUENCE))
     outer.end()
     signed.take(INTEGER)  # version: follows from what is inside
     signed.take(SET)  # digest algorithms: a hint for readers in one pass
-    encapsulated = Fields(signed.take(SEQUENCE).content)
-    if encapsulated.take(OBJECT_IDENTIFIER).content != TST_INFO:
+    encapsulated = Fields(signed.take(SEQUENCE))
+    if encapsulated.take(OBJECT_IDENTIFIER) != TST_INFO:
         raise Malformed
-    content = only(encapsulated.take(_CONTEXT_0).content, OCTET_STRING).content
+    content = only(encapsulated.take(_CONTEXT_0), OCTET_STRING)
     encapsulated.end()
     certificates = signed.take_if(_CONTEXT_0)
     signed.take_if(_CONTEXT_1)  # revocation lists
-    signer = only(signed.take(SET).content, SEQUENCE)
+    signer = only(signed.take(SET), SEQUENCE)
     signed.end()
     return Token(
         der=der,
         content=content,
         information=_information(content),
-        certificates=tuple(
-            certificate.der
-            for certificate in (elements(certificates.content) if certificates else ())
-            if certificate.tag == SEQUENCE  # else an attribute certificate, or of an obsolete kind
-        ),
-        signer=_signer(signer.content),
+        certificates=_certificates(certificates) if certificates else (),
+        signer=_signer(signer),
     )
 
 
 def issuer_and_serial(certificate: bytes) -> tuple[bytes, bytes]:
     """Issuer (DER Name) and serial number (content of the INTEGER) of a DER certificate. Raises `Malformed`."""
-    whole = Fields(only(certificate, SEQUENCE).content)
-    fields = Fields(whole.take(SEQUENCE).content)
+    fields = Fields(Fields(only(certificate, SEQUENCE)).take(SEQUENCE))
     fields.take_if(_CONTEXT_0)  # version
-    serial = fields.take(INTEGER).content
+    serial = fields.take(INTEGER)
     fields.take(SEQUENCE)  # signature algorithm
-    return fields.take(SEQUENCE).der, serial
+    return fields.take_whole(SEQUENCE), serial
 
 
 def pss_parameters(der: bytes) -> tuple[Algorithm, Algorithm, int]:
@@ -150,16 +141,16 @@ def pss_parameters(der: bytes) -> tuple[Algorithm, Algorithm, int]:
 
     The defaults are SHA-1, which no time stamp may use: both hashes must be stated. Raises `Malformed`.
     """
-    fields = Fields(only(der, SEQUENCE).content)
-    digest = _algorithm(only(fields.take(_CONTEXT_0).content, SEQUENCE).content)
-    mask = _algorithm(only(fields.take(_CONTEXT_1).content, SEQUENCE).content)
+    fields = Fields(only(der, SEQUENCE))
+    digest = _algorithm(only(fields.take(_CONTEXT_0), SEQUENCE))
+    mask = _algorithm(only(fields.take(_CONTEXT_1), SEQUENCE))
     salt = fields.take_if(0xA2)
-    length = int.from_bytes(only(salt.content, INTEGER).content, "big", signed=True) if salt else 20
+    length = int.from_bytes(only(salt, INTEGER), "big", signed=True) if salt is not None else 20
     fields.take_if(0xA3)  # trailer: there is but one
     fields.end()
     if mask.oid != _MGF1 or length < 0:
         raise Malformed
-    return digest, _algorithm(only(mask.parameters, SEQUENCE).content), length
+    return digest, _algorithm(only(mask.parameters, SEQUENCE)), length
 
 
 def certificate_digest(values: bytes, *, version: int) -> tuple[Algorithm | None, bytes]:
@@ -167,23 +158,36 @@ def certificate_digest(values: bytes, *, version: int) -> tuple[Algorithm | None
 
     Version 1 is SHA-1 without saying so (None), version 2 SHA-256 where nothing is said (RFC 5035 §3, §4). Raises `Malformed`.
     """
-    named = elements(Fields(only(values, SEQUENCE).content).take(SEQUENCE).content)
-    if not named or named[0].tag != SEQUENCE:
-        raise Malformed
-    fields = Fields(named[0].content)
-    stated = fields.take_if(SEQUENCE) if version == 2 else None
-    algorithm = None
-    if version == 2:
-        algorithm = _algorithm(stated.content) if stated else Algorithm(SHA256)
-    return algorithm, fields.take(OCTET_STRING).content
+    named = Fields(Fields(Fields(only(values, SEQUENCE)).take(SEQUENCE)).take(SEQUENCE))
+    if version == 1:
+        return None, named.take(OCTET_STRING)
+    stated = named.take_if(SEQUENCE)
+    return Algorithm(SHA256) if stated is None else _algorithm(stated), named.take(OCTET_STRING)
+
+
+def _granted(response: Fields) -> bytes:
+    status = Fields(response.take(SEQUENCE)).take(INTEGER)
+    if status not in _GRANTED:
+        raise Refused(_REFUSED.get(status, "unknown status"))
+    token = response.take_whole(SEQUENCE)
+    response.end()
+    return token
+
+
+def _certificates(content: bytes) -> tuple[bytes, ...]:
+    """The first of them; what is an attribute certificate, or of an obsolete kind, ends them."""
+    fields, found = Fields(content), list[bytes]()
+    while fields.peek() == SEQUENCE and len(found) < MAX_CERTIFICATES:
+        found.append(fields.take_whole(SEQUENCE))
+    return tuple(found)
 
 
 def _information(content: bytes) -> Information:
-    fields = Fields(only(content, SEQUENCE).content)
+    fields = Fields(only(content, SEQUENCE))
     fields.take(INTEGER)  # version
     fields.take(OBJECT_IDENTIFIER)  # policy
-    imprint = Fields(fields.take(SEQUENCE).content)
-    algorithm, digest = _algorithm(imprint.take(SEQUENCE).content), imprint.take(OCTET_STRING)
+    imprint = Fields(fields.take(SEQUENCE))
+    algorithm, digest = _algorithm(imprint.take(SEQUENCE)), imprint.take(OCTET_STRING)
     imprint.end()
     fields.take(INTEGER)  # serial number
     time = fields.take(GENERALISED_TIME)
@@ -193,9 +197,7 @@ def _information(content: bytes) -> Information:
     fields.take_if(_CONTEXT_0)  # name of the authority: the certificate's counts
     fields.take_if(_CONTEXT_1)  # extensions
     fields.end()
-    return Information(
-        hash=algorithm, imprint=digest.content, time=time.content, nonce=nonce.content if nonce else None
-    )
+    return Information(hash=algorithm, imprint=digest, time=time, nonce=nonce)
 
 
 def _signer(content: bytes) -> SignerInfo:
@@ -203,22 +205,22 @@ def _signer(content: bytes) -> SignerInfo:
     fields.take(INTEGER)  # version: follows from the identifier
     issuer, serial, key_identifier = b"", b"", fields.take_if(_KEY_IDENTIFIER)
     if key_identifier is None:
-        identifier = Fields(fields.take(SEQUENCE).content)
-        issuer, serial = identifier.take(SEQUENCE).der, identifier.take(INTEGER).content
+        identifier = Fields(fields.take(SEQUENCE))
+        issuer, serial = identifier.take_whole(SEQUENCE), identifier.take(INTEGER)
         identifier.end()
-    digest = _algorithm(fields.take(SEQUENCE).content)
-    signed = fields.take(_CONTEXT_0)
-    algorithm = _algorithm(fields.take(SEQUENCE).content)
-    signature = fields.take(OCTET_STRING).content
+    digest = _algorithm(fields.take(SEQUENCE))
+    signed = fields.take_whole(_CONTEXT_0)
+    algorithm = _algorithm(fields.take(SEQUENCE))
+    signature = fields.take(OCTET_STRING)
     fields.take_if(_CONTEXT_1)  # unsigned attributes
     fields.end()
     return SignerInfo(
         issuer=issuer,
         serial=serial,
-        key_identifier=key_identifier.content if key_identifier else None,
+        key_identifier=key_identifier,
         digest=digest,
-        signed=bytes((SET,)) + signed.der[1:],
-        attributes=_attributes(signed.content),
+        signed=bytes((SET,)) + signed[1:],
+        attributes=_attributes(only(signed, _CONTEXT_0)),
         algorithm=algorithm,
         signature=signature,
     )
@@ -226,19 +228,20 @@ def _signer(content: bytes) -> SignerInfo:
 
 def _attributes(content: bytes) -> dict[bytes, bytes]:
     """By object identifier; one that stands twice makes the whole ambiguous, and `Malformed`."""
-    found: dict[bytes, bytes] = {}
-    for attribute in elements(content):
-        fields = Fields(attribute.content)
-        oid = fields.take(OBJECT_IDENTIFIER).content
-        if attribute.tag != SEQUENCE or oid in found:
+    attributes, found = Fields(content), dict[bytes, bytes]()
+    while attributes.left:
+        attribute = Fields(attributes.take(SEQUENCE))
+        oid = attribute.take(OBJECT_IDENTIFIER)
+        if oid in found or len(found) == MAX_ATTRIBUTES:
             raise Malformed
-        found[oid] = fields.take(SET).content
-        fields.end()
+        found[oid] = attribute.take(SET)
+        attribute.end()
     return found
 
 
 def _algorithm(content: bytes) -> Algorithm:
-    found = elements(content)
-    if not 1 <= len(found) <= 2 or found[0].tag != OBJECT_IDENTIFIER:
-        raise Malformed
-    return Algorithm(found[0].content, found[1].der if len(found) == 2 else b"")
+    fields = Fields(content)
+    oid = fields.take(OBJECT_IDENTIFIER)
+    parameters = fields.take_whole(fields.peek()) if fields.left else b""
+    fields.end()
+    return Algorithm(oid, parameters)
