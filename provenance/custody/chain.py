@@ -7,6 +7,7 @@ answer is yes, no or unknown, with the codes that led to it. Strings in here com
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from assay.provenance.jumbf.store import ManifestStore
 
@@ -116,9 +117,11 @@ class Action:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """One validation status: the specification's code, the JUMBF URL it is about, and whether it is a failure."""
+class Status(NamedTuple):
+    """One validation status: the specification's code, the JUMBF URL it is about, and whether it is a failure.
+
+    A named tuple, because chains hold hundreds of them and each is hashed.
+    """
 
     code: str
     url: str = ""

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assay.provenance.custody.chain import Action, Answer, Axis, BottomLine, Gap, Ingredient, Standing
+from assay.provenance.custody.chain import Action, Answer, Axis, BottomLine, Gap, Ingredient, Signer, Standing
 from assay.provenance.custody.judging import Judged
+from assay.provenance.custody.reading import Assertions
 from assay.provenance.custody.statuses import MISSING, Found
 from assay.provenance.jumbf.store import Kind, ManifestStore, StoredManifest
 
@@ -25,6 +26,7 @@ class Draft:
     label: str
     title: str
     kind: Kind
+    assertions: Assertions
     actions: tuple[Action, ...]
     all_actions_included: bool
     claim: Mapping[str, Any]
@@ -33,8 +35,13 @@ class Draft:
     ingredients: tuple[Ingredient, ...]
     found: Found
     judged: Judged
-    who: str
+    signer: Signer
     recorded: Standing | None
+
+    @property
+    def who(self) -> str:
+        """The signer's name."""
+        return self.signer.who
 
 
 def oldest_first(active: str, sources: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from assay.provenance.trust.revocation import RevocationState
 _LATE_NOW = ("signingCredential.expired",)
 REVOKED = "signingCredential.ocsp.revoked"
 _UNUSABLE = frozenset({Refusal.MISSING_USAGE, Refusal.FORBIDDEN_USAGE, Refusal.NOT_A_SIGNER, Refusal.WEAK_KEY})
+_EXPLAINED = ALTERED | FORGED | MISSING | LATE | UNTRUSTED | {"timeStamp.untrusted"}  # by an axis of their own
 _SPLICED = "exclusion does not match the manifest location"
 
 
@@ -186,8 +187,7 @@ def _fault(found: Found, certified: Certified, timely: Axis) -> str:
     judgement = certified.judgement
     if judgement is not None and judgement.refusal in _UNUSABLE:
         return judgement.statement
-    explained = ALTERED | FORGED | MISSING | LATE | UNTRUSTED | {"timeStamp.untrusted"}
-    broken = [s for s in found.failures() if s.code not in explained and not s.code.startswith("cawg.")]
+    broken = [s for s in found.failures() if s.code not in _EXPLAINED and not s.code.startswith("cawg.")]
     if not broken:
         return ""
     codes = ", ".join(dict.fromkeys(status.code for status in broken))

@@ -3,13 +3,14 @@
 Rules: every field is the signer's to write, so each is checked for its type and absent ones are empty; nothing is judged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.provenance.custody.chain import Action, Ingredient
 from assay.provenance.custody.statuses import recorded_statuses
 
 Node = dict[str, Any]
+Assertions = Mapping[str, Sequence[Node]]
 
 
 def text(value: object) -> str:
@@ -27,26 +28,28 @@ def sequence(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def assertions(manifest: Node, label: str) -> Iterator[Node]:
-    """The content of each assertion with this label, whatever its instance number."""
+def assertions(manifest: Node) -> Assertions:
+    """The contents of its assertions by label, whatever their instance numbers."""
+    found: dict[str, list[Node]] = {}
     for assertion in map(mapping, sequence(manifest.get("assertions"))):
-        if text(assertion.get("label")).partition("__")[0] == label:
-            yield mapping(assertion.get("data"))
+        label = text(assertion.get("label")).partition("__")[0]
+        found.setdefault(label, []).append(mapping(assertion.get("data")))
+    return found
 
 
-def actions(manifest: Node) -> tuple[Action, ...]:
+def actions(stated: Assertions) -> tuple[Action, ...]:
     """Its actions in order (the SDK reports version 1 under the name of version 2)."""
     found = []
     for label in ("c2pa.actions", "c2pa.actions.v2"):
-        for content in assertions(manifest, label):
+        for content in stated.get(label, ()):
             agents = sequence(content.get("softwareAgents"))
             found += [_action(mapping(entry), agents) for entry in sequence(content.get("actions"))]
     return tuple(found)
 
 
-def all_actions_included(manifest: Node) -> bool:
+def all_actions_included(stated: Assertions) -> bool:
     """Whether an actions assertion says that it is complete (C2PA 2.2 §18.14)."""
-    return any(content.get("allActionsIncluded") is True for content in assertions(manifest, "c2pa.actions.v2"))
+    return any(content.get("allActionsIncluded") is True for content in stated.get("c2pa.actions.v2", ()))
 
 
 def ingredients(manifest: Node) -> tuple[Ingredient, ...]:
@@ -75,25 +78,25 @@ def claim_generator(manifest: Node) -> str:
     return text(manifest.get("claim_generator"))
 
 
-def claimed_time(manifest: Node) -> str:
-    """When its first action says to have happened; nobody vouches for it."""
-    return next((action.when for action in actions(manifest) if action.when), "")
+def claimed_time(actions: tuple[Action, ...]) -> str:
+    """When the first action that says so says to have happened; nobody vouches for it."""
+    return next((action.when for action in actions if action.when), "")
 
 
-def permissions(manifest: Node) -> tuple[str, ...]:
+def permissions(stated: Assertions) -> tuple[str, ...]:
     """What training-and-mining assertions allow, `use: permission` each."""
     found: dict[str, None] = {}
     for label in ("c2pa.training-mining", "cawg.training-mining"):
-        for content in assertions(manifest, label):
+        for content in stated.get(label, ()):
             for use, entry in mapping(content.get("entries")).items():
                 permission = text(mapping(entry).get("use"))
                 found[f"{use.removeprefix('c2pa.').removeprefix('cawg.')}: {permission}"] = None
     return tuple(found)
 
 
-def soft_bindings(manifest: Node) -> tuple[str, ...]:
+def soft_bindings(stated: Assertions) -> tuple[str, ...]:
     """The algorithms of its soft bindings; their values are not checked here."""
-    named = (text(content.get("alg")) for content in assertions(manifest, "c2pa.soft-binding"))
+    named = (text(content.get("alg")) for content in stated.get("c2pa.soft-binding", ()))
     return tuple(dict.fromkeys(name for name in named if name))
 
 

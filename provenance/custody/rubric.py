@@ -28,6 +28,7 @@ _NOT_EDITORIAL: Final = frozenset(
         "c2pa.redacted",
     }
 )
+_IMPERCEPTIBLE: Final = _BEGINNINGS | _NOT_EDITORIAL
 _GENERATIVE: Final = frozenset(
     {
         f"{IPTC_SOURCE_TYPE}trainedAlgorithmicMedia",
@@ -80,9 +81,7 @@ def rubric_signals(
         found.add("ambiguousActions")
     if any(action.label in _NOT_EDITORIAL for action in told):
         found.add("nonEditorial")
-    kinds = {
-        a.digital_source_type for a in told if a.label not in _BEGINNINGS | _NOT_EDITORIAL and a.digital_source_type
-    }
+    kinds = {a.digital_source_type for a in told if a.label not in _IMPERCEPTIBLE and a.digital_source_type}
     if kinds & _GENERATIVE:
         found.add("perceptibleGenAI")
     if kinds - _GENERATIVE:

@@ -57,7 +57,7 @@ class Found:
 
     def failures(self, codes: frozenset[str] | None = None) -> tuple[Status, ...]:
         """What fails now, or of that what has one of `codes`."""
-        return tuple(status for status in self.now if status.failure and (codes is None or status.code in codes))
+        return tuple([status for status in self.now if status.failure and (codes is None or status.code in codes)])
 
     def has(self, *codes: str) -> bool:
         """Whether a status with one of `codes` holds now, whatever its kind."""
@@ -152,8 +152,9 @@ def _standing(recorded: Iterable[Status], now: Iterable[Status]) -> Iterator[Sta
 
 
 def _kinds(node: object) -> Iterator[Status]:
+    kinds = _mapping(node)
     for kind in ("success", "informational", "failure"):
-        for entry in _sequence(_mapping(node).get(kind)):
+        for entry in _sequence(kinds.get(kind)):
             yield _status(entry, failure=kind == "failure")
 
 

@@ -146,20 +146,21 @@ class _Walk:
             old_record=old,
             defects=stored.defects if stored else ("it is not in the store",),
         )
-        claim = _claim(stored)
+        claim, assertions = _claim(stored), reading.assertions(manifest)
         return Draft(
             label=label,
             title=text(manifest.get("title")) or (taken_in.title if taken_in else ""),
             kind=kind,
-            actions=reading.actions(manifest),
-            all_actions_included=reading.all_actions_included(manifest),
+            assertions=assertions,
+            actions=reading.actions(assertions),
+            all_actions_included=reading.all_actions_included(assertions),
             claim=claim,
             claim_version=2 if manifest.get("claim_version") == 2 else 1,
             redacted=tuple(url for url in sequence(claim.get("redacted_assertions")) if isinstance(url, str)),
             ingredients=ingredients,
             found=found,
             judged=judged,
-            who=signer(certified.judgement).who,
+            signer=signer(certified.judgement),
             recorded=None if label == self.active else recorded_standing(found.recorded),
         )
 
@@ -173,11 +174,11 @@ class _Walk:
             title=draft.title,
             media_type=text(manifest.get("format")),
             claim_generator=reading.claim_generator(manifest),
-            signer=signer(certified.judgement),
+            signer=draft.signer,
             actions=draft.actions,
             ingredients=draft.ingredients,
             identities=identities(manifest, draft.found.now, stored, self.policy),
-            claimed_time=reading.claimed_time(manifest),
+            claimed_time=reading.claimed_time(draft.actions),
             certified_time=certified.certified_time,
             time_authority=certified.stamp.authority_name if certified.stamp else "",
             revocation=revoked.statement if revoked else "",
@@ -188,8 +189,8 @@ class _Walk:
             statuses=draft.found.now,
             breaks=gaps,
             assertions=tuple(assertion.label for assertion in stored.assertions) if stored else (),
-            soft_bindings=reading.soft_bindings(manifest),
-            permissions=reading.permissions(manifest),
+            soft_bindings=reading.soft_bindings(draft.assertions),
+            permissions=reading.permissions(draft.assertions),
             rubric=rubric_signals(
                 draft.actions, draft.ingredients, stored, draft.claim, all_actions_included=draft.all_actions_included
             ),

@@ -5,14 +5,16 @@ and is never an exception. Offsets are bytes into the buffer that was given.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from struct import Struct
+from typing import Final, NamedTuple
 
 MAX_BOXES: Final = 8_192  # of one level; the busiest store of the public test files has 41
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+_HEADER: Final = Struct(">I4s")
+
+
+class Box(NamedTuple):
     """One box: `kind` is its four-byte type, `start` and `end` bound its content, `offset` is where its header begins."""
 
     kind: bytes
@@ -21,8 +23,7 @@ class Box:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Superbox:
+class Superbox(NamedTuple):
     """A JUMBF superbox: its description (`uuid`, `label`) and the boxes in it."""
 
     uuid: bytes
@@ -38,8 +39,7 @@ def boxes(buffer: bytes, start: int, end: int) -> Iterator[Box]:
     for _ in range(MAX_BOXES):
         if at + 8 > end:
             return
-        size = int.from_bytes(buffer[at : at + 4], "big")
-        kind = buffer[at + 4 : at + 8]
+        size, kind = _HEADER.unpack_from(buffer, at)
         header = 8
         if size == 1:
             size = int.from_bytes(buffer[at + 8 : at + 16], "big")

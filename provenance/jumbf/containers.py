@@ -9,6 +9,7 @@ from base64 import b64decode
 from binascii import Error as BadBase64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import Final, Literal
 
 from assay.provenance.jumbf.boxes import boxes
@@ -18,6 +19,7 @@ BMFF_UUID: Final = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 TIFF_TAG: Final = 0xCD41
 _SVG = re.compile(rb"<([A-Za-z_][\w.-]{0,63}):manifest(?:\s[^>]{0,4096})?>([A-Za-z0-9+/=\s]*)</\1:manifest\s*>")
 _MAX_DIRECTORIES: Final = 64  # of a TIFF file
+_SEGMENT: Final = Struct(">BBH")  # of a JPEG: 0xFF, marker, length
 _JPEG_STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 
 
@@ -60,9 +62,9 @@ def jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, start, end) of the payload of each marker segment before the first scan."""
     at = 2
     while at + 4 <= len(content):
-        if content[at] != 0xFF:
+        sync, marker, size = _SEGMENT.unpack_from(content, at)
+        if sync != 0xFF:
             return
-        marker = content[at + 1]
         if marker == 0xFF:  # fill byte
             at += 1
             continue
@@ -71,7 +73,6 @@ def jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
             continue
         if marker in (0xD9, 0xDA):
             return
-        size = int.from_bytes(content[at + 2 : at + 4], "big")
         if size < 2 or at + 2 + size > len(content):
             return
         yield marker, at + 4, at + 2 + size

@@ -4,7 +4,7 @@ Rules: the policy is a value (hashable, picklable, the same in every worker); re
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -57,8 +57,9 @@ class TrustPolicy:
 
     def warnings(self) -> tuple[str, ...]:
         """What every report must say of the lists themselves: stale ones, and the absence of any."""
-        stale = tuple(_stale(x, self.now) for x in self.lists if x.stale(self.now))
-        if not self.lists_for(Purpose.CLAIM_SIGNING):
+        now = self.now or datetime.now(UTC)
+        stale = tuple(_stale(x, now) for x in self.lists if x.stale(now))
+        if not any(Purpose.CLAIM_SIGNING in x.purposes for x in self.lists):
             return (*stale, "no trust list for signers of content is in use: nobody can be trusted")
         return stale
 
@@ -94,7 +95,7 @@ def _allowed(trust_list: TrustList) -> str:
     return "".join(b64encode(digest).decode("ascii") + "\n" for digest in sorted(trust_list.allowed))
 
 
-def _stale(trust_list: TrustList, now: datetime | None) -> str:
+def _stale(trust_list: TrustList, now: datetime) -> str:
     age = trust_list.age(now)
     days = f"{age.days} days old" if age is not None else "of unknown age"
     due = f", its successor was due on {trust_list.next_update:%Y-%m-%d}" if trust_list.next_update else ""

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.provenance.custody.chain import Action, Answer, Axis, BottomLine, Ingredient, Standing, Status
+from assay.provenance.custody.chain import Action, Answer, Axis, BottomLine, Ingredient, Signer, Standing, Status
 from assay.provenance.custody.history import Draft, bottom_line, headline, link_gaps, oldest_first, store_gaps, unbroken
 from assay.provenance.custody.judging import Judged
 from assay.provenance.custody.statuses import Found, found_statuses, manifest_of, recorded_standing, recorded_statuses
@@ -141,6 +141,7 @@ def gaps(**fields: object) -> set[str]:
         "label": "a",
         "title": "",
         "kind": Kind.STANDARD,
+        "assertions": {},
         "actions": (Action(label="c2pa.created"),),
         "all_actions_included": True,
         "claim": {},
@@ -149,7 +150,7 @@ def gaps(**fields: object) -> set[str]:
         "ingredients": (),
         "found": Found(),
         "judged": Judged(intact=yes, authentic=yes, trusted=yes, timely=yes, standing=Standing.TRUSTED),
-        "who": "X",
+        "signer": Signer(organisation="X"),
         "recorded": None,
     }
     draft = Draft(**(standard | fields))  # type: ignore[arg-type]
@@ -219,6 +220,7 @@ def test_a_hostile_chain_does_not_let_the_sentence_grow() -> None:
             label=str(number),
             title="",
             kind=Kind.STANDARD,
+            assertions={},
             actions=OPENED,
             all_actions_included=True,
             claim={},
@@ -227,7 +229,7 @@ def test_a_hostile_chain_does_not_let_the_sentence_grow() -> None:
             ingredients=(*before, *unknown),
             found=Found(),
             judged=judged,
-            who="X",
+            signer=Signer(organisation="X"),
             recorded=None,
         )
         axes[draft.label] = unbroken(draft, drafts, axes, ())
