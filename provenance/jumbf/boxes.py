@@ -62,7 +62,8 @@ def superbox(buffer: bytes, box: Box) -> Superbox | None:
     described = buffer[children[0].start : min(children[0].end, children[0].start + 1024)]
     label = b""
     if described[16] & 0x02:
-        label, nul, _ = described[17:].partition(b"\0")
-        if not nul:
+        nul = described.find(b"\0", 17)
+        if nul < 0:
             return None
+        label = described[17:nul]
     return Superbox(described[:16], label.decode("utf-8", "replace"), box.offset, box.end, children[1:])

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
@@ -60,6 +61,7 @@ class CertificateTerms:
     ekus: frozenset[str] = frozenset()
     ekus_critical: bool = False
     key: PublicKeyTypes = field(repr=False)
+    short_key: bool = False  # RSA below 2048 bits, elliptic curves below 256
     unjudged: bool = False  # name constraints, or a critical extension that nobody here understands
 
 
@@ -116,10 +118,13 @@ def terms(der: bytes) -> CertificateTerms | None:
                 found["unjudged"] = True
             case x509.UnrecognizedExtension() if extension.critical:
                 found["unjudged"] = True
+    key = certificate.public_key()
     return CertificateTerms(
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
-        key=certificate.public_key(),
+        key=key,
+        short_key=(isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048)
+        or (isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < 256),
         **found,
     )
 

@@ -26,47 +26,41 @@ class Fields:
     Nothing is read before it is asked for; `end` says that nothing is left.
     """
 
-    __slots__ = ("_at", "_content")
+    __slots__ = ("_at", "_content", "_size")
 
     def __init__(self, content: bytes) -> None:
         self._content = content
+        self._size = len(content)
         self._at = 0
-
-    @property
-    def left(self) -> bool:
-        """Whether another element follows."""
-        return self._at < len(self._content)
 
     def peek(self) -> int:
         """The identifier of the next element; -1 at the end."""
-        return self._content[self._at] if self._at < len(self._content) else -1
+        return self._content[self._at] if self._at < self._size else -1
 
     def take(self, tag: int) -> bytes:
         """The content of the next element, which must have this identifier. Raises `Malformed`."""
-        start, end = self._bounds(tag)
-        self._at = end
-        return self._content[start:end]
+        start = self._enter(tag)
+        return self._content[start : self._at]
 
     def take_whole(self, tag: int) -> bytes:
         """The next element as it stands, identifier and length included. Raises `Malformed`."""
-        at, (_, end) = self._at, self._bounds(tag)
-        self._at = end
-        return self._content[at:end]
+        at = self._at
+        self._enter(tag)
+        return self._content[at : self._at]
 
     def take_if(self, tag: int) -> bytes | None:
         """The content of the next element if it has this identifier, else None. Raises `Malformed`."""
-        return self.take(tag) if self.peek() == tag else None
+        return self.take(tag) if self._at < self._size and self._content[self._at] == tag else None
 
     def end(self) -> None:
         """Nothing may follow. Raises `Malformed`."""
-        if self.left:
+        if self._at != self._size:
             raise Malformed
 
-    def _bounds(self, tag: int) -> tuple[int, int]:
+    def _enter(self, tag: int) -> int:
+        """Go to the end of the next element; returns where its content starts."""
         content, start = self._content, self._at + 2
-        if (
-            start > len(content) or content[start - 2] != tag or tag & 0x1F == 0x1F
-        ):  # that one goes on in the next octet
+        if start > self._size or content[start - 2] != tag or tag & 0x1F == 0x1F:  # that one goes on in the next octet
             raise Malformed
         size = content[start - 1]
         if size >= 0x80:
@@ -76,9 +70,10 @@ class Fields:
             # 0x80 is the indefinite form; a first octet of zero, or a size that needs fewer, is not the shortest form
             if not 1 <= octets <= 4 or size < 0x80 or size >> 8 * (octets - 1) == 0:
                 raise Malformed
-        if start + size > len(content):
+        self._at = start + size
+        if self._at > self._size:
             raise Malformed
-        return start, start + size
+        return start
 
 
 def only(content: bytes, tag: int) -> bytes:

@@ -14,7 +14,6 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from assay.provenance.trust.certificates import CertificateTerms, parse, terms
 from assay.provenance.trust.trust_list import Purpose, TrustList
@@ -150,11 +149,8 @@ def _path_refusal(certificates: tuple[bytes, ...], accepted: frozenset[str]) -> 
 
 
 def _form_refusal(certificate: CertificateTerms) -> Refusal | None:
-    match certificate.key:
-        case rsa.RSAPublicKey(key_size=bits) if bits < 2048:
-            return Refusal.WEAK_KEY
-        case ec.EllipticCurvePublicKey(key_size=bits) if bits < 256:
-            return Refusal.WEAK_KEY
+    if certificate.short_key:
+        return Refusal.WEAK_KEY
     return Refusal.UNKNOWN_CRITICAL if certificate.unjudged else None
 
 

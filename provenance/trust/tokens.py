@@ -229,7 +229,7 @@ def _signer(content: bytes) -> SignerInfo:
 def _attributes(content: bytes) -> dict[bytes, bytes]:
     """By object identifier; one that stands twice makes the whole ambiguous, and `Malformed`."""
     attributes, found = Fields(content), dict[bytes, bytes]()
-    while attributes.left:
+    while attributes.peek() >= 0:
         attribute = Fields(attributes.take(SEQUENCE))
         oid = attribute.take(OBJECT_IDENTIFIER)
         if oid in found or len(found) == MAX_ATTRIBUTES:
@@ -242,6 +242,6 @@ def _attributes(content: bytes) -> dict[bytes, bytes]:
 def _algorithm(content: bytes) -> Algorithm:
     fields = Fields(content)
     oid = fields.take(OBJECT_IDENTIFIER)
-    parameters = fields.take_whole(fields.peek()) if fields.left else b""
+    parameters = fields.take_whole(fields.peek()) if fields.peek() >= 0 else b""
     fields.end()
     return Algorithm(oid, parameters)
