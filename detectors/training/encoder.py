@@ -86,7 +86,8 @@ class _Graph:
         return name
 
     def weight(self, name: str) -> NDArray[np.float32]:
-        return numpy_helper.to_array(self._source[f"vision_model.{name}"])
+        weights: NDArray[np.float32] = numpy_helper.to_array(self._source[f"vision_model.{name}"])
+        return weights
 
     def linear(self, tokens: str, *layers: str, scale_first: float = 1.0) -> str:
         """tokens @ W + b, layers side by side; `scale_first` is folded into the first layer's scale and bias."""
