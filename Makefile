@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PY ?= $(VENV)/bin/python
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format fuzz lock audit-dependencies sbom clean
 
 demo: $(VENV)/.demo
 	$(PY) -m assay.cli demo
@@ -20,6 +20,26 @@ lint: $(VENV)/.lint
 format: $(VENV)/.lint
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+# Where seeds come from and what is searched: docs/hardening.md. SECONDS is the budget of all targets together.
+SECONDS ?= 120
+fuzz: $(VENV)/.test
+	$(PY) tests/fuzzing/run.py --seconds $(SECONDS)
+
+# The lock file has hashes and names no registry: whose packages are taken is the business of the machine.
+LOCKED = --extra test --extra lint --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+lock: $(VENV)/.supply
+	$(VENV)/bin/uv pip compile pyproject.toml $(LOCKED) --quiet --output-file requirements.lock
+
+audit-dependencies: $(VENV)/.supply
+	$(PY) -m pip_audit --require-hashes --disable-pip --requirement requirements.lock
+
+sbom: $(VENV)/.supply
+	$(VENV)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-format JSON --output-file sbom.json requirements.lock
+
+$(VENV)/.supply: | $(VENV)/bin/python
+	$(PY) -m pip install --quiet --disable-pip-version-check uv pip-audit cyclonedx-bom
+	@touch $@
 
 $(VENV)/bin/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'assay needs Python 3.11 or newer; name one: make PYTHON=python3.11 …')"

@@ -4,8 +4,10 @@ Rules: exit codes 0 done, 1 failure, 2 usage, 3 nothing to scan, 10 a `--fail-on
 are reserved. Starting up imports click and nothing heavier; a command's module is imported when it is called.
 """
 
+import signal
 import sys
 from importlib import import_module
+from types import FrameType
 
 import click
 
@@ -67,8 +69,14 @@ def assay() -> None:
     """
 
 
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends a command as Ctrl-C does, so that no temporary file is left behind."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """The console script."""
+    signal.signal(signal.SIGTERM, _interrupted)
     try:
         check_setting()
         sys.exit(assay.main(standalone_mode=False))

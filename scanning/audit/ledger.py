@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from assay.provenance.errors import AssayError
 from assay.scanning.audit.row import Content
@@ -80,10 +80,12 @@ class Ledger:
         """The sha256 and size of a file that has not changed since it was read."""
         if not fingerprint:
             return None
-        found: tuple[str, int] | None = self._base.execute(
+        for sha256, size in self._read(
             "SELECT sha256, bytes FROM seen WHERE name = ? AND fingerprint = ?", (_key(name), fingerprint)
-        ).fetchone()
-        return found
+        ):
+            if isinstance(sha256, str) and len(sha256) == 64 and isinstance(size, int):
+                return sha256, size
+        return None
 
     def note_hash(self, name: str, fingerprint: str, *, sha256: str, size: int, modified: float | None) -> None:
         """Remember a file's hash, unless it was changed so recently that its fingerprint proves nothing yet."""
@@ -96,12 +98,15 @@ class Ledger:
         Trust lists say nothing of a file without a manifest, and no model says anything of one that was never decoded.
         """
         version = self.version
-        rows = self._base.execute(
+        rows = self._read(
             "SELECT model, trust, content FROM result WHERE sha256 = ? AND engine = ?", (sha256, version.engine)
         )
         spare: Content | None = None
         for model, trust, text in rows:
-            content = Content.from_json(text)
+            try:
+                content = Content.from_json(text)
+            except (ValueError, TypeError):  # a damaged page; the file is examined again
+                continue
             if (model, trust) == (version.model, version.trust):
                 return content
             same_trust = trust == version.trust or content.custody == "no-manifest" or bool(content.error)
@@ -129,6 +134,14 @@ class Ledger:
     def names_first(self, name: str) -> bool:
         """Whether this audit meets a name for the first time; targets may overlap."""
         return self._base.execute("INSERT OR IGNORE INTO named VALUES (?)", (_key(name),)).rowcount == 1
+
+    def _read(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        """What is remembered; nothing where the ledger is damaged, for then everything can be found out again."""
+        try:
+            return self._base.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            self.warning = f"the ledger is damaged ({error}); delete it: this run examined again what it held"
+            return []
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         if self.warning:

@@ -1,0 +1,181 @@
+"""Bad days: for each fault, what the user sees and what is kept. The table is in docs/hardening.md."""
+
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import custody_assets as made
+import pytest
+from misbehaving import misbehaving, pid_of_child
+
+from assay.detectors.card import ModelRefused, read_card, shipped_models
+from assay.scanning.audit import ledger as ledger_room
+from assay.scanning.audit.ledger import Ledger, Version
+from assay.scanning.audit.row import Content
+from assay.scanning.worker import ParserCrashed, Pool, WorkerLimits
+
+VERSION = Version(engine="assay test", model="", trust="t")
+KNOWN = Content(origin="undetermined", basis="none", custody="no-manifest", width=1, height=1)
+
+
+def pictures(folder: Path, number: int = 3) -> Path:
+    folder.mkdir()
+    for count in range(number):
+        (folder / f"{count}.png").write_bytes(made.encoded(made.picture((40 + count, 30)), "PNG"))
+    return folder
+
+
+def assay(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "assay.cli", *map(str, arguments)], capture_output=True, text=True, check=False,
+        timeout=120, **options,
+    )  # fmt: skip
+
+
+def test_a_stopped_child_is_killed_replaced_and_named() -> None:
+    with Pool(misbehaving, size=1, limits=WorkerLimits(seconds=1.0)) as pool:
+        pool.submit(b"warm").result()
+        child = pool._lanes[0]._child
+        os.kill(child.pid, signal.SIGSTOP)
+        with pytest.raises(ParserCrashed, match="no answer within 1 second"):
+            pool.submit(b"one").result()
+        assert b'"height": 3' in pool.submit(b"two").result()
+        assert not child.is_alive() if child._popen else True
+
+
+def test_a_killed_child_costs_nothing() -> None:
+    with Pool(pid_of_child, size=1) as pool:
+        first = int(pool.submit(b"a").result())
+        os.kill(first, signal.SIGKILL)
+        assert int(pool.submit(b"b").result()) != first
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE to stand in for a full disk")
+@pytest.mark.parametrize("how", ["--isolate", "--no-isolate"])
+def test_a_full_disk_leaves_no_half_output(tmp_path: Path, how: str) -> None:
+    folder = pictures(tmp_path / "in", 1)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "page.html").write_text("the page before")
+
+    def full() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
+
+    done = assay("scan", "--no-pixels", how, "--format", "html", "-o", out / "page.html", folder, preexec_fn=full)
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in out.iterdir()] == ["page.html"]
+    assert (out / "page.html").read_text() == "the page before"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder where not even root may write")
+def test_an_output_that_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
+    done = assay("scan", "--no-pixels", "--format", "json", "-o", "/proc/rows.json", pictures(tmp_path / "in", 1))
+    assert done.returncode == 1
+    assert "/proc/rows.json: cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_sigterm_in_the_middle_of_a_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    program = f"""
+import sys, time
+from pathlib import Path
+from assay import cli
+import click
+from assay.provenance.replacing import replacing
+
+def slow(*_, **__):
+    with replacing(Path({str(tmp_path / "out.json")!r})) as temporary:
+        temporary.write_text("half")
+        print("writing", flush=True)
+        time.sleep(60)
+
+cli.assay.main = slow
+cli.main()
+"""
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "writing\n"
+    assert len(list(tmp_path.iterdir())) == 1
+    child.send_signal(signal.SIGTERM)
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == 1
+    assert said.strip() == "assay: interrupted"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_kill_nine_in_the_middle_of_a_write_leaves_the_old_output(tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    target.write_text("before")
+    program = (
+        "import time; from pathlib import Path; from assay.provenance.replacing import replacing\n"
+        f"with replacing(Path({str(target)!r}), overwrite=True) as t:\n"
+        "    t.write_text('half'); print('writing', flush=True); time.sleep(60)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    child.stdout.readline()
+    child.kill()
+    child.wait()
+    assert target.read_text() == "before"
+
+
+def test_a_clock_that_jumps_forgets_nothing_and_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "ledger.sqlite"
+    now = time.time()
+    with Ledger(path, VERSION) as ledger:
+        ledger.note("ab" * 32, KNOWN)
+        ledger.note_hash("old.png", "1:2", sha256="ab" * 32, size=9, modified=now - 60)
+    for jump in (-10, 10):  # years
+        monkeypatch.setattr(ledger_room.time, "time", lambda jump=jump: now + jump * 365 * 86_400)
+        with Ledger(path, VERSION) as ledger:
+            assert ledger.find("ab" * 32) == KNOWN
+            assert ledger.hash_of("old.png", "1:2") == ("ab" * 32, 9)
+    monkeypatch.setattr(ledger_room.time, "time", lambda: now - 10 * 365 * 86_400)
+    with Ledger(path, VERSION) as ledger:  # every file is "of the future" now, and may yet change unseen
+        ledger.note_hash("new.png", "3:4", sha256="cd" * 32, size=9, modified=now)
+        assert ledger.hash_of("new.png", "3:4") is None
+
+
+def test_a_damaged_ledger_page_costs_work_and_no_rows(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "in", 12)
+    path = tmp_path / "ledger.sqlite"
+    common = ("audit", "--no-pixels", "--quiet", "--workers", "1", "--ledger", path, folder)
+    assert assay(*common, "-o", tmp_path / "first.jsonl").returncode == 0
+    size = path.stat().st_size
+    assert size > 8_192
+    with path.open("r+b") as file:  # every page but the first, which says that it is a ledger
+        file.seek(4_096)
+        file.write(os.urandom(size - 4_096))
+    done = assay(*common, "-o", tmp_path / "second.jsonl")
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1
+    assert "ledger" in done.stderr
+    assert (tmp_path / "second.jsonl").read_text() == (tmp_path / "first.jsonl").read_text()
+
+
+def test_a_truncated_model_file_is_refused_by_name(tmp_path: Path) -> None:
+    name = shipped_models()[0]
+    folder = tmp_path / "model"
+    shutil.copytree(read_card(name).folder, folder)
+    card = read_card(folder)
+    cut = max((folder / file for file in card.files), key=lambda path: path.stat().st_size)
+    os.truncate(cut, cut.stat().st_size // 2)
+    with pytest.raises(ModelRefused, match=re.escape(cut.name)):
+        card.verified(str(cut.relative_to(folder)))
+
+
+def test_every_row_of_the_fault_table_names_a_test_that_exists() -> None:
+    root = Path(__file__).resolve().parents[2]
+    table = (root / "docs" / "hardening.md").read_text("utf-8").split("## When the machine fails")[1].split("\n## ")[0]
+    named = re.findall(r"`(test_\w+)…?`", table)
+    assert len(named) >= 10
+    code = "".join(path.read_text("utf-8") for path in (root / "tests").rglob("test_*.py"))
+    assert [name for name in named if f"def {name}" not in code] == []
