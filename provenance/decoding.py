@@ -8,7 +8,7 @@ import io
 import warnings
 from importlib import import_module
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile
 
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
 from assay.provenance.errors import DecodeFailed, LimitExceeded, MissingExtra, UnsupportedFormat
@@ -57,7 +57,9 @@ def open_image(asset: Asset, *, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
             image = Image.open(io.BytesIO(asset.content), formats=formats)
     except Image.DecompressionBombError as error:
         raise LimitExceeded(asset.name, "pixels", found=limits.pixels + 1, limit=limits.pixels) from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError) as error:
+    except MemoryError as error:
+        raise DecodeFailed(asset.name, "it needs more memory than there is") from error
+    except Exception as error:  # openers raise whatever they like on hostile bytes, too
         raise DecodeFailed(asset.name, _reason(error)) from error
     pixels = image.width * image.height
     if pixels > limits.pixels:

@@ -83,7 +83,7 @@ class Ledger:
         for sha256, size in self._read(
             "SELECT sha256, bytes FROM seen WHERE name = ? AND fingerprint = ?", (_key(name), fingerprint)
         ):
-            if isinstance(sha256, str) and len(sha256) == 64 and isinstance(size, int):
+            if isinstance(sha256, str) and isinstance(size, int):
                 return sha256, size
         return None
 
