@@ -57,6 +57,8 @@ def train(
     from assay.provenance.errors import AssayError, MissingExtra, OutputRefused
 
     try:
+        import onnx  # noqa: F401 - needed at the end; better missed at the start
+
         from assay.detectors.training.building import build_model, join
         from assay.detectors.training.protocol import Recipe
     except ImportError as error:

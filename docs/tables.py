@@ -1,10 +1,11 @@
-"""Writes the tables of the documentation from the code: `python docs/tables.py`.
+"""Writes the tables of the documentation from the code: `python docs/tables.py`; with `--check` it only tells which are old.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`; a test compares the files with what this would write.
 """
 
 import dataclasses
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -198,10 +199,14 @@ def written(text: str) -> str:
 
 
 def main() -> None:
-    """Rewrite the documents in place."""
+    """Rewrite the documents in place, or name those that would change."""
     for name in DOCUMENTS:
         path = DOCS / name
-        path.write_text(written(path.read_text("utf-8")), "utf-8")
+        text = path.read_text("utf-8")
+        if "--check" not in sys.argv:
+            path.write_text(written(text), "utf-8")
+        elif text != written(text):
+            sys.exit(f"docs/{name} is old; run: python docs/tables.py")
 
 
 if __name__ == "__main__":

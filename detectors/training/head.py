@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.extmath import randomized_svd
 
@@ -106,6 +104,9 @@ def fit(
 
 def write_head(head: Head, width: int, target: Path) -> None:
     """Write `head` for features of `width` columns as ONNX."""
+    import onnx  # an extra: measuring a model needs no writing of one
+    from onnx import TensorProto, helper, numpy_helper
+
     nodes, initializers = [], []
 
     def constant(name: str, value: NDArray[np.generic]) -> str:

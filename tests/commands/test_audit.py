@@ -143,7 +143,14 @@ def test_ctrl_c_leaves_whole_partial_outputs_and_a_second_run_goes_on(tmp_path: 
     many(tmp_path / "many", 400)
     outputs = ["-o", str(tmp_path / "out.jsonl"), "-o", str(tmp_path / "out.html")]
     command = [*COMMAND, str(tmp_path / "many"), *outputs, "--ledger", str(tmp_path / "ledger")]
-    run = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    run = subprocess.Popen(
+        command,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite run in the background has it ignored
+    )
     part = tmp_path / "out.jsonl.part"
     while not (part.exists() and part.stat().st_size > 5_000):
         assert run.poll() is None, run.stderr
