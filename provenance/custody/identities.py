@@ -15,7 +15,7 @@ from assay.provenance.jumbf.store import StoredManifest
 from assay.provenance.trust import Purpose, TrustJudgement, TrustPolicy, judge
 
 X509 = "cawg.x509.cose"
-_LABEL = "cawg.identity"
+IDENTITY = "cawg.identity"
 _UNCHECKED = {
     "cawg.ica.did_unavailable": "its issuer could not be asked (no network), so it was not checked",
     "cawg.ica.untrusted_issuer": "its issuer is on no list for identities",
@@ -31,9 +31,9 @@ def identities(
     found, place = [], 0
     for assertion in map(mapping, sequence(manifest.get("assertions"))):
         label, _, instance = text(assertion.get("label")).partition("__")
-        if label == _LABEL:
+        if label == IDENTITY:
             number = int(instance) if instance.isdecimal() else place
-            stored_label = f"{_LABEL}__{number}" if number else _LABEL
+            stored_label = f"{IDENTITY}__{number}" if number else IDENTITY
             own = tuple(s for s in statuses if s.url.endswith(f"/{stored_label}") and s.code.startswith("cawg."))
             judgement = _judgement(stored, stored_label, policy)
             found.append(_identity(mapping(assertion.get("data")), own, judgement))

@@ -17,7 +17,7 @@ from assay.provenance.custody import reading
 from assay.provenance.custody.certifying import Certified, certify, inherited_times, stamp_of, vouching
 from assay.provenance.custody.chain import Axes, Axis, BottomLine, Custody, Gap, Ingredient, Link
 from assay.provenance.custody.history import Draft, bottom_line, headline, link_gaps, oldest_first, store_gaps, unbroken
-from assay.provenance.custody.identities import identities
+from assay.provenance.custody.identities import IDENTITY, identities
 from assay.provenance.custody.judging import judge_link, signer
 from assay.provenance.custody.locating import Located, locate
 from assay.provenance.custody.reading import Node, mapping, sequence, text
@@ -177,7 +177,9 @@ class _Walk:
             signer=draft.signer,
             actions=draft.actions,
             ingredients=draft.ingredients,
-            identities=identities(manifest, draft.found.now, stored, self.policy),
+            identities=identities(manifest, draft.found.now, stored, self.policy)
+            if IDENTITY in draft.assertions
+            else (),
             claimed_time=reading.claimed_time(draft.actions),
             certified_time=certified.certified_time,
             time_authority=certified.stamp.authority_name if certified.stamp else "",

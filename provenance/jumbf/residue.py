@@ -49,7 +49,7 @@ def stray_stores(content: bytes, media_type: MediaType, stores: Sequence[Embedde
         places = [
             _named(media_type, kind)
             for kind, start, end in _carriers(content, media_type)
-            if _DESCRIPTION in content[start : min(start + _HEAD, end)]
+            if content.find(_DESCRIPTION, start, min(start + _HEAD, end)) >= 0
         ]
     else:
         places = [_place(content, media_type, offset) for offset in _offsets(content)]

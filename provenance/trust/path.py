@@ -93,7 +93,7 @@ def find_path(
 ) -> Path | Refusal:
     """A path from `chain[0]` to an anchor of `trust_list`, or why there is none. In-date paths are preferred."""
     leaf = chain[0]
-    if hashlib.sha256(leaf).digest() in trust_list.allowed:
+    if trust_list.allowed and hashlib.sha256(leaf).digest() in trust_list.allowed:
         return Path(trust_list, (leaf,), _dates((leaf,), at))
     refusal = Refusal.NO_PATH
     late: Path | None = None
