@@ -48,7 +48,7 @@ def derive(
     from assay.provenance.asset import Asset
     from assay.provenance.signing import open_signer
     from assay.provenance.signing.deriving import WRITABLE, Box, Derivation, derive
-    from assay.provenance.signing.ingredients import sidecar_beside
+    from assay.provenance.signing.ingredients import own_sidecar
 
     asset = Asset.open(image)
     written = {kind.suffix: kind for kind in WRITABLE.values()} | {".jpeg": WRITABLE["jpeg"], ".tiff": WRITABLE["tiff"]}
@@ -73,7 +73,7 @@ def derive(
             sidecar=sidecar,
             overwrite=overwrite,
             timestamp=time_authority(timestamp_url, without_stamp),
-            asset_sidecar=sidecar_beside(asset),
+            asset_sidecar=own_sidecar(asset),
             thumbnail=thumbnail or 0,
         )
     )

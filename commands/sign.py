@@ -100,7 +100,7 @@ def sign(
 
     from assay.provenance.asset import Asset
     from assay.provenance.signing import Recipe, open_signer, sign
-    from assay.provenance.signing.ingredients import sidecar_beside
+    from assay.provenance.signing.ingredients import own_sidecar
     from assay.provenance.signing.recipe_file import load_recipe
     from assay.provenance.trust import default_policy
     from assay.scanning.recovering import softly_bound
@@ -110,7 +110,7 @@ def sign(
         raise click.UsageError("--parent needs a --recipe that says what was done to it")
     recipe = load_recipe(recipe_path, parent=parent) if recipe_path else Recipe.published()
     if parent:
-        recipe = replace(recipe, parent_sidecar=sidecar_beside(parent))
+        recipe = replace(recipe, parent_sidecar=own_sidecar(parent))
     if thumbnail is not None:
         recipe = replace(recipe, thumbnail=thumbnail)
     signer = open_signer(signer_uri)
@@ -127,7 +127,7 @@ def sign(
             sidecar=sidecar,
             overwrite=overwrite,
             timestamp=timestamp,
-            asset_sidecar=sidecar_beside(asset),
+            asset_sidecar=own_sidecar(asset),
             policy=policy,
         )
         if remember:

@@ -19,8 +19,8 @@ def verify(
     """
     from assay.provenance.asset import Asset
     from assay.provenance.custody.examining import examine
-    from assay.provenance.custody.locating import read_sidecar
     from assay.provenance.custody.verifying import verify as verify_asset
+    from assay.provenance.sidecar import read_sidecar
     from assay.provenance.trust import default_policy
 
     policy = default_policy() if policy is None else policy

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
 from assay.provenance.custody.chain import Answer, Custody, Gap
-from assay.provenance.custody.locating import read_sidecar, sidecar_beside
 from assay.provenance.custody.verifying import verify
 from assay.provenance.errors import AssayError
 from assay.provenance.fetching import FetchLimits, fetch
+from assay.provenance.sidecar import SUFFIX, read_sidecar, sidecars_of
 from assay.provenance.trust import TrustPolicy
 
 REMOTE_LIMITS = FetchLimits(bytes=32 * 1024 * 1024, seconds=20.0)
@@ -81,10 +81,10 @@ def examine_asset(
 
 def beside_of(path: Path, sidecar: Path | None = None) -> Beside | None:
     """The sidecar that was named, or the one that lies beside a file. Raises `UnreadableFile` or `LimitExceeded`."""
-    found = sidecar or sidecar_beside(path)
+    found = sidecar or next(iter(sidecars_of(path)), None)
     if found is None:
         return None
-    others = () if found.name == path.name + ".c2pa" else path.parent.glob(f"{_literal(path.stem)}.*")
+    others = () if found.name == path.name + SUFFIX else path.parent.glob(f"{_literal(path.stem)}.*")
     return Beside(found.name, read_sidecar(found), all(other in (path, found) for other in others))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from assay.provenance.asset import Asset
 from assay.provenance.generating.provider import Output, Policy, PromptRefused, Request, Result, Upstream
 from assay.provenance.generating.receiving import declares_trained
-from assay.provenance.signing.ingredients import sidecar_beside
+from assay.provenance.signing.ingredients import own_sidecar
 from assay.provenance.signing.recipe import Component, Prompt, Recipe, Relationship, SoftwareAgent, SourceType
 from assay.provenance.signing.signer import Signer, open_signer
 from assay.provenance.signing.signing import Signed, sign
@@ -78,7 +78,7 @@ class Terms:
                 inputs=tuple(map(_reference, (*others, *request.references))),
                 **common,
             )
-            recipe = replace(edited, parent_sidecar=sidecar_beside(parent))
+            recipe = replace(edited, parent_sidecar=own_sidecar(parent))
         else:  # with a manifest of the provider's, its own actions say what it did to the inputs
             source_type = edit_type(output.source_type, request.inputs[0]) if request.inputs else output.source_type
             recipe = Recipe.created(
@@ -121,6 +121,4 @@ def edit_type(source_type: str, parent: Asset) -> str:
 
 
 def _reference(asset: Asset) -> Component:
-    return Component(
-        asset, Relationship.INPUT_TO, sidecar=sidecar_beside(asset), title=f"input{asset.media_type.suffix}"
-    )
+    return Component(asset, Relationship.INPUT_TO, sidecar=own_sidecar(asset), title=f"input{asset.media_type.suffix}")

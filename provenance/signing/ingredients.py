@@ -11,13 +11,13 @@ from typing import Any
 
 from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
+from assay.provenance.errors import AssayError
 from assay.provenance.jumbf.containers import jpeg_segments
 from assay.provenance.media_type import MediaType
+from assay.provenance.sidecar import read_sidecar, sidecars_of
 from assay.provenance.signing.definition import Part
 from assay.provenance.signing.jxl import is_bare_jxl
 from assay.provenance.signing.thumbnail import MEDIA_TYPE, thumbnail
-
-SIDECAR_SUFFIX = ".c2pa"
 
 _STORE_LABEL = re.compile(b"c2pa")  # in clear in every store; only JPEG XL may compress it. Twice as fast as `in`.
 _PLAIN_BYTES = "application/octet-stream"
@@ -64,21 +64,27 @@ def may_carry_manifest(asset: Asset) -> bool:
     return bool(_STORE_LABEL.search(content, 0, end)) or content.find(_REMOTE_REFERENCE, 0, end) >= 0
 
 
-def sidecar_beside(asset: Asset) -> bytes | None:
-    """The manifest store that stands beside an asset's file as `.c2pa`, where it is this asset's own; else None.
+def own_sidecar(asset: Asset) -> bytes | None:
+    """The manifest store that stands beside an asset's file, where it is this asset's own; else None.
 
     Two pictures of one folder may share a stem, so a store counts only if its hard binding matches.
     """
     if asset.path is None or may_carry_manifest(asset):
         return None
-    try:
-        store = asset.path.with_suffix(SIDECAR_SUFFIX).read_bytes()
-        reading = _c2pa.read(asset, _c2pa.context(), sidecar=store)
-    except (OSError, _c2pa.ManifestUnreadable):
-        return None
+    for path in sidecars_of(asset.path):
+        try:
+            store = read_sidecar(path)
+            if _binds(store, asset):
+                return store
+        except AssayError:  # unreadable, too large, or no manifest store: none of ours
+            continue
+    return None
+
+
+def _binds(store: bytes, asset: Asset) -> bool:
+    reading = _c2pa.read(asset, _c2pa.context(), sidecar=store)
     results = reading.report.get("validation_results", {}).get("activeManifest", {}) if reading else {}
-    bound = any(re.fullmatch(r"assertion\..*Hash\.match", status["code"]) for status in results.get("success", ()))
-    return store if bound else None
+    return any(re.fullmatch(r"assertion\..*Hash\.match", status["code"]) for status in results.get("success", ()))
 
 
 def ingest(part: Part, anchors: tuple[_c2pa.Anchors, ...], *, edge: int = 0) -> _c2pa.IngredientSource:

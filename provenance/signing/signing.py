@@ -18,10 +18,11 @@ from assay.provenance.asset import Asset
 from assay.provenance.errors import SigningFailed
 from assay.provenance.media_type import MediaType
 from assay.provenance.replacing import replacing
+from assay.provenance.sidecar import SUFFIX
 from assay.provenance.signing.checking import check_signed, fingerprint
 from assay.provenance.signing.definition import manifest_definition, parts
 from assay.provenance.signing.development import DEVELOPMENT_LIST, WARNING, development_anchor
-from assay.provenance.signing.ingredients import SIDECAR_SUFFIX, Upstream, ingest, may_carry_manifest, upstream_of
+from assay.provenance.signing.ingredients import Upstream, ingest, may_carry_manifest, upstream_of
 from assay.provenance.signing.jxl import is_bare_jxl, jxl_container
 from assay.provenance.signing.log import SigningLog
 from assay.provenance.signing.recipe import Recipe
@@ -122,7 +123,7 @@ def sign(
         upstream=found.upstream,
         sidecar=store if detached else None,
         path=into,
-        sidecar_path=into.with_suffix(SIDECAR_SUFFIX) if detached and into else None,
+        sidecar_path=into.with_suffix(SUFFIX) if detached and into else None,
         warnings=tuple(warnings),
     )
     _write(signed, asset, recipe, overwrite=overwrite, log=log or SigningLog(), signer=signer)

@@ -24,7 +24,7 @@ from assay.provenance.jumbf.store import parse_store
 from assay.provenance.media_type import MediaType
 from assay.provenance.signing import ASSAY, Component, Recipe, Relationship, Signer, SoftwareAgent, open_signer, sign
 from assay.provenance.signing.deriving import Derivation, derive
-from assay.provenance.signing.ingredients import Upstream, sidecar_beside
+from assay.provenance.signing.ingredients import Upstream, own_sidecar
 from assay.provenance.signing.jxl import jxl_container
 from assay.provenance.trust import TrustPolicy, default_policy
 
@@ -79,7 +79,7 @@ def test_bmp_gets_a_sidecar_unasked(signer: Signer) -> None:
 def test_a_sidecar_of_the_source_becomes_the_parent(signer: Signer, tmp_path: Path) -> None:
     first = sign(picture("BMP"), RECIPE, signer, into=tmp_path / "picture.bmp")
     source = Asset.open(tmp_path / "picture.bmp")
-    store = sidecar_beside(source)
+    store = own_sidecar(source)
     assert store == first.sidecar
     derived = derive(source, Derivation(media_type=MediaType.PNG), signer, asset_sidecar=store)
     reading = read(derived.asset)
@@ -88,10 +88,19 @@ def test_a_sidecar_of_the_source_becomes_the_parent(signer: Signer, tmp_path: Pa
     assert active(reading)["ingredients"][0]["active_manifest"] == first.manifest_label
 
 
+def test_a_sidecar_under_the_full_name_is_found_beside_a_foreign_one(signer: Signer, tmp_path: Path) -> None:
+    mine = sign(picture("BMP"), RECIPE, signer, into=tmp_path / "picture.bmp")
+    assert mine.sidecar_path is not None
+    mine.sidecar_path.rename(tmp_path / "picture.bmp.c2pa")
+    foreign = sign(picture("GIF"), RECIPE, signer, sidecar=True)
+    (tmp_path / "picture.c2pa").write_bytes(foreign.sidecar or b"")
+    assert own_sidecar(Asset.open(tmp_path / "picture.bmp")) == mine.sidecar
+
+
 def test_the_sidecar_of_another_picture_is_not_taken(signer: Signer, tmp_path: Path) -> None:
     sign(picture("BMP"), RECIPE, signer, into=tmp_path / "picture.bmp")
     (tmp_path / "picture.gif").write_bytes(picture("GIF").content)
-    assert sidecar_beside(Asset.open(tmp_path / "picture.gif")) is None
+    assert own_sidecar(Asset.open(tmp_path / "picture.gif")) is None
 
 
 def test_a_bare_codestream_is_wrapped_bit_for_bit(signer: Signer) -> None:

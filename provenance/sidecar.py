@@ -1,0 +1,28 @@
+"""Manifest stores that stand beside a file instead of in it: what they are called, and their bytes under a cap.
+
+Rules: pure look-up; whether a sidecar was made for the file beside it is for the caller to check, by its hard binding.
+"""
+
+from pathlib import Path
+
+from assay.provenance.errors import LimitExceeded, UnreadableFile
+from assay.provenance.limits import DEFAULT_LIMITS
+
+SUFFIX = ".c2pa"
+
+
+def sidecars_of(path: Path) -> tuple[Path, ...]:
+    """Of `photo.jpg.c2pa` and `photo.c2pa` beside `photo.jpg`, those that exist, in this order."""
+    customary = (path.with_name(path.name + SUFFIX), path.with_suffix(SUFFIX))
+    return tuple(candidate for candidate in customary if candidate.is_file() and candidate != path)
+
+
+def read_sidecar(path: Path) -> bytes:
+    """A sidecar's bytes. Raises `UnreadableFile` or `LimitExceeded`."""
+    try:
+        size = path.stat().st_size
+        if size > DEFAULT_LIMITS.store:
+            raise LimitExceeded(str(path), "bytes of manifest store", found=size, limit=DEFAULT_LIMITS.store)
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableFile.from_os_error(path, error) from error
