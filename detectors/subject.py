@@ -3,7 +3,6 @@
 Rules: nothing is decoded before somebody asks; a decoding failure is kept and raised again for each who asks.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -64,6 +63,3 @@ class Signal(Protocol):
     def examine(self, subject: Subject) -> Evidence:
         """Say what this signal sees; silence with a reason otherwise. Never raises on bad input."""
         ...
-
-
-SignalFactory = Callable[[], Signal]

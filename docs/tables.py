@@ -18,6 +18,7 @@ from assay.detectors.signals import REGISTRY
 from assay.detectors.signals.rule_loading import all_rules
 from assay.detectors.source_types import SOURCE_TYPES
 from assay.provenance.limits import Limits
+from assay.scanning.child import WorkerLimits
 from assay.scanning.gate import CONDITIONS
 from assay.scanning.words import (
     CHANGE,
@@ -34,7 +35,6 @@ from assay.scanning.words import (
     SURE_OF_RECOVERED,
     UNDETERMINED,
 )
-from assay.scanning.worker import WorkerLimits
 
 DOCS = Path(__file__).resolve().parent
 DOCUMENTS = ("commands.md", "evaluation.md", "hardening.md", "signals.md", "verdicts.md")

@@ -17,8 +17,6 @@ import c2pa
 from assay.provenance.asset import Asset
 from assay.provenance.errors import AssayError, SigningFailed
 
-SDK_VERSION: str = c2pa.__version__
-
 # Extended key usages accepted for claim signing; the SDK alone accepts e-mail protection only (0.91).
 ACCEPTED_EKUS = (
     "1.3.6.1.5.5.7.3.4",  # emailProtection

@@ -22,12 +22,14 @@ from assay.provenance.errors import AssayError, DecodeFailed, LimitExceeded, Unr
 from assay.provenance.replacing import replacing
 from assay.provenance.text import plain
 from assay.provenance.trust import TrustPolicy
+from assay.scanning import envelope
+from assay.scanning.child import WorkerLimits
 from assay.scanning.gate import CONDITIONS, conditions
 from assay.scanning.labels.policy import LabelPolicy
 from assay.scanning.report import custody_presenting, presenting
 from assay.scanning.report.fragments import Fragment, accepted, main_of
 from assay.scanning.scan import Failure, Report, Scanner, standard_signals
-from assay.scanning.worker import ParserCrashed, Pool, WorkerLimits
+from assay.scanning.worker import ParserCrashed, Pool
 
 _ANSWER = 32 * 1024 * 1024  # bytes: a page's pictures are part of it
 _COLOUR = re.compile(r"(\x1b\[[0-9;]{0,32}m)")
@@ -46,12 +48,12 @@ class Shown:
     def packed(self) -> bytes:
         """The answer to the parent."""
         head = {"held": sorted(self.held), "failed": self.failed, "origin": self.origin}
-        return _pack(head, self.text.encode("utf-8", "surrogatepass"))
+        return envelope.packed(head, self.text.encode("utf-8", "surrogatepass"))
 
     @classmethod
     def unpacked(cls, message: bytes) -> "Shown":
         """Read a child's answer. Raises `ValueError` on anything that `packed` does not write."""
-        head, body = _unpack(message)
+        head, body = envelope.unpacked(message)
         held, failed, origin = head.get("held"), head.get("failed"), head.get("origin")
         if not isinstance(held, list) or not {*CONDITIONS, SHORT}.issuperset(map(str, held)):
             raise ValueError("unknown conditions")
@@ -102,13 +104,9 @@ class ScanTask:
                 outcome: Report | Failure = scanner.scan(examined.asset, custody=examined.custody)
             except AssayError as error:
                 outcome = Failure(_name_in(message), error)
-            return self._shown(outcome).packed()
+            return self.shown(outcome).packed()
 
         return examine
-
-    def failure(self, failure: Failure) -> Shown:
-        """Present, in the parent, a file that no child examined."""
-        return self._shown(failure)
 
     def page(self, shown: list[Shown]) -> str:
         """The page around what children made of each file."""
@@ -116,7 +114,8 @@ class ScanTask:
 
         return page_around([_fragment(one) for one in shown])
 
-    def _shown(self, outcome: Report | Failure) -> Shown:
+    def shown(self, outcome: Report | Failure) -> Shown:
+        """One file as presented: in a child, or in the parent where no child examined it."""
         stream = _Stream(self.style)
         with presenting.writing(self.style.form, stream, self.style.depth, self.prior, self.labels) as present:
             present(outcome)
@@ -141,13 +140,9 @@ class VerifyTask:
                 outcome: Examined | Failure = _examine(message, self.policy)
             except AssayError as error:
                 outcome = Failure(_name_in(message), error)
-            return self._shown(outcome).packed()
+            return self.shown(outcome).packed()
 
         return examine
-
-    def failure(self, failure: Failure) -> Shown:
-        """Present, in the parent, a file that no child examined."""
-        return self._shown(failure)
 
     def page(self, shown: list[Shown]) -> str:
         """The page around what children made of each file."""
@@ -155,7 +150,8 @@ class VerifyTask:
 
         return page_around([_fragment(one) for one in shown])
 
-    def _shown(self, outcome: Examined | Failure) -> Shown:
+    def shown(self, outcome: Examined | Failure) -> Shown:
+        """One file as presented: in a child, or in the parent where no child examined it."""
         stream = _Stream(self.style)
         with custody_presenting.writing(self.style.form, stream, self.policy, self.style.depth) as present:
             present(outcome)
@@ -167,7 +163,7 @@ class VerifyTask:
 
 def _examine(message: bytes, policy: TrustPolicy) -> Examined:
     """In the child: open and verify what the parent read."""
-    head, content = _unpack(message)
+    head, content = envelope.unpacked(message)
     end = int(head["picture"])
 
     def beside() -> Beside | None:
@@ -180,7 +176,7 @@ def _examine(message: bytes, policy: TrustPolicy) -> Examined:
 
 
 def _name_in(message: bytes) -> str:
-    return str(_unpack(message)[0]["name"])
+    return str(envelope.unpacked(message)[0]["name"])
 
 
 Task = ScanTask | VerifyTask
@@ -232,7 +228,7 @@ def _examined(task: Task, pool: Pool, path: Path, sidecar: Path | None) -> Shown
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ParserCrashed(f"its answer is malformed: {error}"[:300]) from None
     except AssayError as error:
-        return task.failure(Failure(str(path), error))
+        return task.shown(Failure(str(path), error))
 
 
 def _asked(asset: Asset, path: Path, sidecar: Path | None) -> bytes:
@@ -247,7 +243,7 @@ def _asked(asset: Asset, path: Path, sidecar: Path | None) -> bytes:
         refused = error.message
     head |= {"picture": len(asset.content), "refused": refused, "named": sidecar is not None}
     head |= {"beside": found.name if found else "", "sole": found.sole if found else True}
-    return _pack(head, asset.content + (found.store if found else b""))
+    return envelope.packed(head, asset.content + (found.store if found else b""))
 
 
 def _checked(task: Task, shown: Shown, asset: Asset) -> Shown:
@@ -294,16 +290,3 @@ class _Stream(io.StringIO):
     def made(self) -> str:
         """What was written; of a page only what is this file's own."""
         return main_of(self.getvalue()) if self._style.form == "html" else self.getvalue()
-
-
-def _pack(head: dict[str, Any], body: bytes) -> bytes:
-    text = json.dumps(head).encode()
-    return len(text).to_bytes(4, "big") + text + body
-
-
-def _unpack(message: bytes) -> tuple[dict[str, Any], bytes]:
-    end = 4 + int.from_bytes(message[:4], "big")
-    head = json.loads(message[4:end])
-    if not isinstance(head, dict):
-        raise ValueError("no envelope")
-    return head, message[end:]

@@ -2,7 +2,7 @@
 
 Rules: a child gets bytes and gives back bounded bytes, never a pickle; whatever happens to it costs one answer and no other;
 every child computes with one thread, so that as many children as cores do not fight; children ignore Ctrl-C and end when
-their parent is gone; before the first file a child gives up network, programs and writing (`confining`); what harmed a
+their parent is gone; before the first file a child gives up network, programs and writing (`child`, `confining`); what harmed a
 child is not opened again.
 """
 
@@ -10,27 +10,21 @@ import contextlib
 import hashlib
 import os
 import queue
-import resource
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Self
 
 from assay.provenance.errors import AssayError
-from assay.scanning.confining import confine
+from assay.scanning.child import MEBIBYTE, Examine, WorkerLimits, serve
 
-Examine = Callable[[bytes], bytes]
-_MEBIBYTE = 1024 * 1024
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 _START_SECONDS = 120.0
-UNCONFINED = "ASSAY_UNCONFINED"  # set to 1 where the kernel refuses the filter and something else confines
 
 
 class ParserCrashed(AssayError):
@@ -44,21 +38,6 @@ class ParserCrashed(AssayError):
 
 class WorkersFailed(AssayError):
     """The child processes do not come up at all."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerLimits:
-    """What one child may use; each field's metadata says what it bounds."""
-
-    memory: int = field(default=4096 * _MEBIBYTE, metadata={"bounds": "bytes of address space"})
-    resident: int = field(
-        default=1536 * _MEBIBYTE, metadata={"bounds": "bytes held between files; a child above is replaced"}
-    )
-    cpu_seconds: int = field(default=60, metadata={"bounds": "seconds of processor time for one file"})
-    seconds: float = field(default=180.0, metadata={"bounds": "seconds until the answer for one file"})
-    answer: int = field(default=4 * _MEBIBYTE, metadata={"bounds": "bytes of one answer"})
-    written: int = field(default=0, metadata={"bounds": "bytes of a file it writes"})
-    descriptors: int = field(default=256, metadata={"bounds": "open files"})
 
 
 class Pool:
@@ -180,7 +159,7 @@ class _Lane(threading.Thread):
             return self._ask(content)
         except _Died as death:
             if self._closing.is_set():
-                raise ParserCrashed("the audit was ended", foreign=True) from None
+                raise ParserCrashed("the work was ended", foreign=True) from None
             if death.signal == signal.SIGXCPU:  # asking again would only cost the same again
                 raise ParserCrashed(death.reason) from None
         try:
@@ -214,16 +193,16 @@ class _Lane(threading.Thread):
             return self._pipe
         spawning = get_context("spawn")
         ours, theirs = spawning.Pipe()
-        child = spawning.Process(target=_serve, args=(self._make, theirs, self._limits), daemon=True)
+        child = spawning.Process(target=serve, args=(self._make, theirs, self._limits), daemon=True)
         with _one_thread_each():
             child.start()
         theirs.close()
         self._child, self._pipe = child, ours
         if self._closing.is_set():
             self._kill_child()
-            raise ParserCrashed("the audit was ended", foreign=True)
+            raise ParserCrashed("the work was ended", foreign=True)
         try:
-            greeting = ours.recv_bytes(_MEBIBYTE) if ours.poll(_START_SECONDS) else b"no sign of life"
+            greeting = ours.recv_bytes(MEBIBYTE) if ours.poll(_START_SECONDS) else b"no sign of life"
         except (EOFError, OSError):
             greeting = str(self._death()).encode()
         if greeting != b"ready":
@@ -288,70 +267,6 @@ def _one_thread_each() -> Any:
                     del os.environ[name]
                 else:
                     os.environ[name] = value
-
-
-def _serve(make: Callable[[], Examine], pipe: Connection, limits: WorkerLimits) -> None:
-    """A child's life: make the scanner, answer until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:  # noqa: PTH123
-        os.dup2(nowhere.fileno(), 1)  # native libraries print what hostile files make them print
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        examine = make()
-        _give_up(limits)
-    except BaseException as error:
-        pipe.send_bytes(f"{type(error).__name__}: {error}".encode()[:1000])
-        return
-    pipe.send_bytes(b"ready")
-    while True:
-        try:
-            content = pipe.recv_bytes()
-        except (EOFError, OSError):
-            return
-        _limit(resource.RLIMIT_CPU, int(time.process_time()) + limits.cpu_seconds + 1)
-        answer = examine(content)
-        del content
-        grown = _resident() > limits.resident
-        try:
-            pipe.send_bytes((b"R" if grown else b"A") + answer)
-        except OSError:
-            return
-        if grown:
-            return
-
-
-def _give_up(limits: WorkerLimits) -> None:
-    """For good: memory, files, descriptors, and where the platform can, network, programs and writing."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for what, value in (
-        (resource.RLIMIT_AS, limits.memory),
-        (resource.RLIMIT_FSIZE, limits.written),
-        (resource.RLIMIT_NOFILE, limits.descriptors),
-    ):
-        _, hard = resource.getrlimit(what)
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        with contextlib.suppress(ValueError, OSError):  # macOS refuses some
-            resource.setrlimit(what, (value, value))
-    if os.environ.get(UNCONFINED) != "1":
-        confine()
-
-
-def _limit(what: int, value: int) -> None:
-    """Lower the soft limit; the hard one stays, for the processor time is set anew for every file."""
-    _, hard = resource.getrlimit(what)
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(what, (value, hard))
-
-
-def _resident() -> int:
-    """Memory held now, in bytes; the peak where the system does not tell."""
-    try:
-        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - once per file of an audit
-            return int(file.read().split()[1]) * resource.getpagesize()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def cores() -> int:

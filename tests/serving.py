@@ -16,8 +16,8 @@ from pathlib import Path
 
 import httpx
 
+from assay.scanning.child import Examine
 from assay.scanning.service.settings import Settings
-from assay.scanning.worker import Examine
 
 STARTED = re.compile(rb"serving at (http://\S+)/")
 

@@ -19,7 +19,6 @@ class Entry:
     title: str
     target: str
     basis: str
-    needs_pixels: bool = False
 
     @property
     def section(self) -> str:
@@ -81,35 +80,30 @@ REGISTRY: tuple[Entry, ...] = (
         title="Parameters hidden in the lowest bits, NovelAI's signature",
         target="generator_stealth:StealthGenerator",
         basis="proved",
-        needs_pixels=True,
     ),
     Entry(
         name="watermark",
         title="Invisible watermark",
         target="watermark:InvisibleWatermark",
         basis="marked",
-        needs_pixels=True,
     ),
     Entry(
         name="recovered-manifest",
         title="Stripped manifest, found again by the picture's looks",
         target="recovered_manifest:RecoveredManifest",
         basis="marked",
-        needs_pixels=True,
     ),
     Entry(
         name="trace-compression",
         title="Compression history",
         target="trace_compression:CompressionTrace",
         basis="none",
-        needs_pixels=True,
     ),
     Entry(
         name="trace-camera",
         title="Camera metadata and their consistency",
         target="trace_camera:CameraTrace",
         basis="none",
-        needs_pixels=True,
     ),
     Entry(
         name="trace-delivery",
@@ -122,7 +116,6 @@ REGISTRY: tuple[Entry, ...] = (
         title="Colour filter interpolation",
         target="trace_demosaicing:DemosaicingTrace",
         basis="none",
-        needs_pixels=True,
     ),
     Entry(
         name="metadata-structure",
@@ -135,6 +128,5 @@ REGISTRY: tuple[Entry, ...] = (
         title="Pixels, by a trained classifier",
         target="pixels:PixelsSignal",
         basis="inferred",
-        needs_pixels=True,
     ),
 )

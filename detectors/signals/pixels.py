@@ -12,7 +12,6 @@ from assay.detectors.classifier import Opinion, load
 from assay.detectors.evidence import Basis, Evidence, Origin, Rate, Silence, Trace
 from assay.detectors.quality import Quality, measure
 from assay.detectors.subject import Subject
-from assay.provenance.decoding import open_image
 from assay.provenance.errors import AssayError, UnsupportedFormat
 
 _PLACES = {
@@ -35,7 +34,6 @@ class PixelsSignal:
     def examine(self, subject: Subject) -> Evidence:
         """Classify the decoded picture."""
         try:
-            open_image(subject.asset, limits=subject.limits)
             image = subject.image
         except UnsupportedFormat:
             return Evidence.silent(

@@ -10,8 +10,6 @@ from typing import Any, Final
 from assay.provenance.custody.chain import IPTC_SOURCE_TYPE, Action, Ingredient
 from assay.provenance.jumbf.store import StoredManifest
 
-RUBRIC: Final = "C2PA Asset Signals Rubric (Local) 1.0"
-
 _BEGINNINGS: Final = frozenset({"c2pa.created", "c2pa.opened"})
 _NOT_EDITORIAL: Final = frozenset(
     {

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from assay import __version__
 from assay.provenance.errors import AssayError
 from assay.provenance.trust import default_policy
+from assay.scanning.child import Examine
 from assay.scanning.labels.policy import PRESETS, read_label_policy
 from assay.scanning.service import api, examples, jobs_api, labels_api, page, resolving_api
 from assay.scanning.service.admitting import Examiner
@@ -28,7 +29,7 @@ from assay.scanning.service.refusing import problem, refused
 from assay.scanning.service.settings import Settings
 from assay.scanning.service.state import Service, service_of
 from assay.scanning.service.working import Working
-from assay.scanning.worker import Examine, Pool
+from assay.scanning.worker import Pool
 
 
 def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> FastAPI:

@@ -10,13 +10,13 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from assay.provenance.asset import Asset, Limits
 from assay.provenance.custody.examining import Examined
 from assay.provenance.custody.verifying import verify
 from assay.provenance.errors import AssayError
 from assay.provenance.trust import TrustPolicy
+from assay.scanning import envelope
 from assay.scanning.audit.examining import Scanning
 from assay.scanning.report import custody_presenting
 from assay.scanning.report.document import to_json
@@ -47,7 +47,7 @@ class Task:
     def packed(self) -> bytes:
         """The task as the child gets it."""
         head = {"do": self.do, "name": self.name, "deep": self.deep, "prior": self.prior}
-        return _pack(head | {"alg": self.alg, "most": self.most}, self.content)
+        return envelope.packed(head | {"alg": self.alg, "most": self.most}, self.content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +67,12 @@ class Answer:
         """The answer as the server gets it."""
         head = asdict(self)
         body = head.pop("body")
-        return _pack(head, body)
+        return envelope.packed(head, body)
 
     @classmethod
     def unpacked(cls, message: bytes) -> "Answer":
         """Read what a child sent; it may have been taken over, so nothing of it is trusted. Raises `ValueError`."""
-        head, body = _unpack(message)
+        head, body = envelope.unpacked(message)
         texts = {name: head.get(name) for name in ("error", "origin", "basis")}
         seconds = head.get("seconds")
         if not all(isinstance(text, str) and len(text) < 100 for text in texts.values()):
@@ -97,7 +97,7 @@ class Examining:
         )
 
         def examine(message: bytes) -> bytes:
-            head, content = _unpack(message)
+            head, content = envelope.unpacked(message)
             task = Task(**head, content=content)
             del message
             started = time.perf_counter()
@@ -181,16 +181,3 @@ def _plain_picture() -> bytes:
     buffer = io.BytesIO()
     Image.effect_mandelbrot((320, 320), (-2.0, -1.5, 1.0, 1.5), 40).convert("RGB").save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
-
-
-def _pack(head: dict[str, object], body: bytes) -> bytes:
-    text = json.dumps(head).encode()
-    return len(text).to_bytes(4, "big") + text + body
-
-
-def _unpack(message: bytes) -> tuple[dict[str, Any], bytes]:
-    end = 4 + int.from_bytes(message[:4], "big")
-    head = json.loads(message[4:end])
-    if not isinstance(head, dict):
-        raise ValueError("malformed")
-    return head, message[end:]

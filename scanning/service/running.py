@@ -17,11 +17,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from assay.detectors.card import read_card
 from assay.provenance.errors import AssayError
+from assay.scanning.child import Examine
 from assay.scanning.service.app import create
 from assay.scanning.service.base import StateRefused
 from assay.scanning.service.keys import Keys
 from assay.scanning.service.settings import LOOPBACK, Settings
-from assay.scanning.worker import Examine
 
 
 class CannotListen(AssayError):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.provenance.asset import Limits
+from assay.scanning.child import WorkerLimits
 from assay.scanning.scan import DEFAULT_MODEL
-from assay.scanning.worker import WorkerLimits, cores
+from assay.scanning.worker import cores
 
 _MEBIBYTE = 1024 * 1024
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

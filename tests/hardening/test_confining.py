@@ -6,8 +6,9 @@ import pytest
 from escaping import ATTEMPTS, escaping, noisy
 from misbehaving import CRASH, HANG, misbehaving
 
+from assay.scanning.child import WorkerLimits
 from assay.scanning.confining import can_confine
-from assay.scanning.worker import ParserCrashed, Pool, WorkerLimits
+from assay.scanning.worker import ParserCrashed, Pool
 
 linux = pytest.mark.skipif(
     not can_confine(), reason="no system call filter on this platform; docs/hardening.md says so"
@@ -51,14 +52,14 @@ def test_what_crashed_a_child_is_not_opened_again_and_the_rest_goes_on() -> None
 
 @linux
 def test_a_kernel_that_refuses_the_filter_is_a_failure_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    from assay.scanning import worker
+    from assay.scanning import child
 
     def refuse() -> bool:
         raise OSError(1, "the system call filter is refused; ASSAY_UNCONFINED=1 goes on without")
 
-    monkeypatch.setattr(worker, "confine", refuse)
-    monkeypatch.setattr(worker.resource, "setrlimit", lambda *_: None)  # this is the tests' own process
+    monkeypatch.setattr(child, "confine", refuse)
+    monkeypatch.setattr(child.resource, "setrlimit", lambda *_: None)  # this is the tests' own process
     with pytest.raises(OSError, match="ASSAY_UNCONFINED"):
-        worker._give_up(WorkerLimits())
-    monkeypatch.setenv(worker.UNCONFINED, "1")
-    worker._give_up(WorkerLimits())
+        child.give_up(WorkerLimits())
+    monkeypatch.setenv(child.UNCONFINED, "1")
+    child.give_up(WorkerLimits())

@@ -18,7 +18,8 @@ from assay.detectors.card import ModelRefused, read_card, shipped_models
 from assay.scanning.audit import ledger as ledger_room
 from assay.scanning.audit.ledger import Ledger, Version
 from assay.scanning.audit.row import Content
-from assay.scanning.worker import ParserCrashed, Pool, WorkerLimits
+from assay.scanning.child import WorkerLimits
+from assay.scanning.worker import ParserCrashed, Pool
 
 VERSION = Version(engine="assay test", model="", trust="t")
 KNOWN = Content(origin="undetermined", basis="none", custody="no-manifest", width=1, height=1)

@@ -7,7 +7,8 @@ import pytest
 from misbehaving import CRASH, EXIT, FLOOD, HANG, LINGER, SPIN, SWELL, environment, misbehaving, pid_of_child, unable
 
 from assay.scanning.audit.row import Content
-from assay.scanning.worker import ParserCrashed, Pool, WorkerLimits, WorkersFailed
+from assay.scanning.child import WorkerLimits
+from assay.scanning.worker import ParserCrashed, Pool, WorkersFailed
 
 LIMITS = WorkerLimits(seconds=2.0, cpu_seconds=60, memory=2 * 1024**3)
 

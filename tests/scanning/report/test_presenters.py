@@ -59,8 +59,13 @@ def test_the_page_lets_no_string_of_the_file_become_markup(name: str) -> None:
     assert "<img src=x" not in html
     assert "\u202e" not in html
     assert "\x1b" not in html
-    assert "49" not in re.findall(r"\{\{(.*?)\}\}", html)
     assert "<script" not in html
+
+
+def test_the_page_evaluates_no_template_in_a_string_of_the_file() -> None:
+    html = page([OUTCOMES["declared"]])
+    assert "{{7*7}}" in html
+    assert "49 [bold]" not in html
 
 
 def test_the_page_asks_nothing_of_anybody() -> None:
