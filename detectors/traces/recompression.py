@@ -120,6 +120,8 @@ def quality_before_last(found: Floats, last: Sequence[int]) -> Earlier:
     that no multiple of it rounds to. Gaps are counted against the next value that is reached, in standard deviations.
     """
     steps = tuple(int(last[vertical * 8 + horizontal]) for vertical, horizontal in _MODES)
+    if not all(steps):  # T.81 knows no step of 0; a damaged table has one, and decoders take it
+        return Earlier(0, 0.0)
     multiples = np.rint(found / np.array(steps, np.float32)[:, None])
     if (multiples != 0).any(axis=0).mean() < _TEXTURED:
         return Earlier(0, 0.0)

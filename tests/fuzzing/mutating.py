@@ -1,4 +1,4 @@
-"""Seeds that the tests make, and mutators that know lengths, chunks and checksums."""
+"""Seeds that the tests make, and mutators that know lengths, chunks, checksums and boxes within boxes."""
 
 import random
 import struct
@@ -7,6 +7,8 @@ from functools import lru_cache
 
 import custody_assets as made
 from PIL import Image, PngImagePlugin
+
+from assay.provenance.jumbf.boxes import boxes
 
 HOSTILE = (
     b"<script>alert(1)</script>", b"\x1b]0;title\x07\x1b[2J", "\u202eexe.gpj".encode(), b"=HYPERLINK(\"x\")",
@@ -40,6 +42,7 @@ def seeds() -> tuple[bytes, ...]:
     exif.get_ifd(0x8769)[0x9286] = b"ASCII\0\0\0comment"
     found += [made.encoded(picture, fmt, exif=exif, xmp=XMP) for fmt in ("JPEG", "WEBP")]
     found.append(made.SVG)
+    found.append(made.sign(found[0], made.opened(), signer, ingredients=(made.parent(found[7]),)).store)
     return tuple(found)
 
 
@@ -87,7 +90,49 @@ def _text(rng: random.Random, content: bytes) -> bytes:
     return content[:at] + hostile + content[at + rng.choice((0, len(hostile))) :]
 
 
-_MUTATORS = (_flip, _flip, _number, _number, _cut, _double, _splice, _text)
+def _boxed(rng: random.Random, content: bytes) -> bytes:
+    """Change one box of a store (or of a HEIF file) and put the lengths of all that hold it right, so that what reads the
+    changed content is reached; elsewhere the same as `_flip`. A store in a PNG file stays in its chunk."""
+    at = content.find(b"caBX")
+    if content[:4] == b"\x89PNG" and at > 4:
+        size = int.from_bytes(content[at - 4 : at], "big")
+        store = _rebuilt(rng, content[at + 4 : at + 4 + size])
+        chunk = b"caBX" + store
+        checksum = zlib.crc32(chunk).to_bytes(4, "big")
+        return content[: at - 4] + len(store).to_bytes(4, "big") + chunk + checksum + content[at + 8 + size :]
+    return _rebuilt(rng, content) if content[4:8] in (b"jumb", b"ftyp") else _flip(rng, content)
+
+
+def _rebuilt(rng: random.Random, content: bytes, depth: int = 0) -> bytes:
+    found = list(boxes(content, 0, len(content)))
+    if not found:
+        return content
+    chosen = rng.choice(found)
+    inside = content[chosen.start : chosen.end]
+    if chosen.kind in _HOLDING and depth < 12 and rng.random() < 0.85:
+        skip = 4 if chosen.kind == b"meta" else 0
+        parts = [_box(chosen.kind, inside[:skip] + _rebuilt(rng, inside[skip:], depth + 1))]
+    else:
+        other = rng.choice(found)
+        parts = rng.choice(
+            (
+                [],
+                [_box(chosen.kind, inside)] * rng.choice((2, 3, 40)),
+                [_box(chosen.kind, content[other.start : other.end])],
+                [_box(rng.choice((b"jumb", b"jumd", b"cbor", b"json", b"free", chosen.kind)), inside)],
+                [_box(b"jumb", _box(chosen.kind, inside))],
+                *[[_box(chosen.kind, rng.choice((_flip, _number, _cut, _double, _text))(rng, inside or b"\0"))]] * 4,
+            )
+        )
+    return content[: chosen.offset] + b"".join(parts) + content[chosen.end :]
+
+
+def _box(kind: bytes, inside: bytes) -> bytes:
+    return (8 + len(inside)).to_bytes(4, "big") + kind + inside
+
+
+_HOLDING = (b"jumb", b"meta", b"iprp", b"ipco", b"iref", b"iinf", b"moov", b"trak", b"mdia", b"minf", b"stbl")
+_MUTATORS = (_flip, _flip, _number, _number, _cut, _double, _splice, _text, _boxed, _boxed, _boxed)
 
 
 def _checksummed(content: bytes) -> bytes:
