@@ -1,17 +1,20 @@
 """`assay serve`: the upload-scanning service and its page."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 import click
 
 if TYPE_CHECKING:
     from assay.scanning.service.keys import Keys
 
+P = ParamSpec("P")
+PACKAGES = ("fastapi", "uvicorn", "starlette", "python_multipart", "prometheus_client", "sqlalchemy")
 SCOPES = ("scan", "jobs", "review", "metrics")  # a copy of keys.SCOPES, which a test holds equal
 FOLDER = click.Path(file_okay=False, path_type=Path)
+DATABASE_VARIABLE = "ASSAY_DATABASE"  # keeps a password off the list of processes
 
 
 @click.group(invoke_without_command=True)
@@ -27,6 +30,12 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--max-seconds", default=60.0, show_default=True, type=click.FloatRange(1, 600), help="For one file.")
 @click.option(
     "--state", type=FOLDER, help="Folder of keys and jobs. Without it nothing is kept, and no jobs are taken."
+)
+@click.option(
+    "--database",
+    metavar="URL",
+    envvar=DATABASE_VARIABLE,
+    help="PostgreSQL in place of a folder, for several servers that share keys and jobs: postgresql://…",
 )
 @click.option(
     "--retention", default=24.0, show_default=True, type=click.FloatRange(min=0), help="Hours until finished jobs go."
@@ -54,6 +63,7 @@ def serve(
     max_megapixels: int,
     max_seconds: float,
     state: Path | None,
+    database: str | None,
     retention: float,
     webhook_hosts: tuple[str, ...],
     policies: tuple[str, ...],
@@ -70,22 +80,12 @@ def serve(
     """
     if context.invoked_subcommand is not None:
         return
-    from assay.provenance.errors import MissingExtra
-
-    try:
+    if state is not None and database is not None:
+        raise click.UsageError("name one of --state and --database")
+    with _extra():
         import python_multipart  # noqa: F401 - the framework would miss it only when the first form comes
 
         from assay.scanning.service.running import serve as run
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in (
-            "fastapi",
-            "uvicorn",
-            "starlette",
-            "python_multipart",
-            "prometheus_client",
-        ):
-            raise MissingExtra("the service", "service") from error
-        raise
     from assay.scanning.service.settings import Settings
 
     settings = Settings(
@@ -99,6 +99,7 @@ def serve(
         pixels=max_megapixels * 1_000_000,
         seconds=max_seconds,
         state=state,
+        database=database or "",
         retention=retention * 3600,
         webhook_hosts=webhook_hosts,
         policies=policies,
@@ -108,7 +109,14 @@ def serve(
     run(settings, stop_after=stop_after, say=click.echo)
 
 
-STATE = click.option("--state", type=FOLDER, required=True, help="The server's state folder.")
+def of_a_server(command: Callable[P, None]) -> Callable[P, None]:
+    """The two ways of naming a server's state."""
+    database = click.option(
+        "--database", metavar="URL", envvar=DATABASE_VARIABLE, help="The servers' PostgreSQL database."
+    )
+    return click.option("--state", type=FOLDER, help="The server's state folder.")(database(command))
+
+
 OVERLAP = click.option(
     "--overlap", default=24.0, show_default=True, type=click.FloatRange(min=0), help="Hours that the old one counts on."
 )
@@ -124,23 +132,23 @@ def keys() -> None:
 
 @keys.command("add")
 @click.argument("name")
-@STATE
+@of_a_server
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="Repeatable.  [default: all]")
 @click.option(
     "--rate", default=0, show_default=True, type=click.IntRange(0), help="Requests a minute; 0: as the server."
 )
-def add_key(name: str, state: Path, scopes: tuple[str, ...], rate: int) -> None:
+def add_key(name: str, state: Path | None, database: str | None, scopes: tuple[str, ...], rate: int) -> None:
     """Make a key and show it, this once
 
     Example: assay serve keys add newsroom --state /var/lib/assay --scope scan
     """
-    with _keys(state) as known:
+    with _keys(state, database) as known:
         click.echo(known.add(name, scopes or SCOPES, rate=rate))
 
 
 @keys.command("list")
-@STATE
-def list_keys(state: Path) -> None:
+@of_a_server
+def list_keys(state: Path | None, database: str | None) -> None:
     """List the keys that count
 
     Example: assay serve keys list --state /var/lib/assay
@@ -149,7 +157,7 @@ def list_keys(state: Path) -> None:
 
     from assay.provenance.text import plain
 
-    with _keys(state) as known:
+    with _keys(state, database) as known:
         for key in known.all():
             ends = f", until {datetime.fromtimestamp(key.expires, UTC):%Y-%m-%d %H:%M} UTC" if key.expires else ""
             rate = f", {key.rate} a minute" if key.rate else ""
@@ -159,48 +167,60 @@ def list_keys(state: Path) -> None:
 
 @keys.command("rotate")
 @click.argument("name")
-@STATE
+@of_a_server
 @OVERLAP
-def rotate_key(name: str, state: Path, overlap: float) -> None:
+def rotate_key(name: str, state: Path | None, database: str | None, overlap: float) -> None:
     """Make a new key for a name and show it; the old one counts for a while
 
     Example: assay serve keys rotate newsroom --state /var/lib/assay --overlap 1
     """
-    with _keys(state) as known:
+    with _keys(state, database) as known:
         click.echo(known.rotate(name, overlap=overlap * 3600))
 
 
 @keys.command("revoke")
 @click.argument("name")
-@STATE
-def revoke_key(name: str, state: Path) -> None:
+@of_a_server
+def revoke_key(name: str, state: Path | None, database: str | None) -> None:
     """End every key of a name at once
 
     Example: assay serve keys revoke newsroom --state /var/lib/assay
     """
-    with _keys(state) as known:
+    with _keys(state, database) as known:
         known.revoke(name)
 
 
 @keys.command("webhook-secret")
-@STATE
+@of_a_server
 @click.option("--rotate", is_flag=True, help="Make a new one; webhooks are signed with both for a while.")
 @OVERLAP
-def webhook_secret(state: Path, rotate: bool, overlap: float) -> None:
+def webhook_secret(state: Path | None, database: str | None, rotate: bool, overlap: float) -> None:
     """Show the secret that webhooks are signed with
 
     Example: assay serve keys webhook-secret --state /var/lib/assay
     """
-    with _keys(state) as known:
+    with _keys(state, database) as known:
         click.echo(known.rotate_webhook_secret(overlap=overlap * 3600) if rotate else known.webhook_secrets()[0])
 
 
 @contextmanager
-def _keys(state: Path) -> Iterator["Keys"]:
-    from assay.scanning.service.keys import Keys
-
-    known = Keys(state)
-    try:
+def _keys(state: Path | None, database: str | None) -> Iterator["Keys"]:
+    if (state is None) == (database is None):
+        raise click.UsageError("name one of --state and --database")
+    with _extra():
+        from assay.scanning.service.keys import opened
+    with opened(database or state) as known:  # type: ignore[arg-type]
         yield known
-    finally:
-        known.close()
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Imports that need the extra. Raises `MissingExtra`."""
+    from assay.provenance.errors import MissingExtra
+
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in PACKAGES:
+            raise MissingExtra("the service", "service") from error
+        raise

@@ -18,10 +18,9 @@ from assay.scanning.child import Examine
 from assay.scanning.labels.policy import PRESETS, read_label_policy
 from assay.scanning.service import api, examples, jobs_api, labels_api, page, resolving_api
 from assay.scanning.service.admitting import Examiner
-from assay.scanning.service.decisions import Decisions
+from assay.scanning.service.base import connect
 from assay.scanning.service.examining import Examining
 from assay.scanning.service.guarding import Guard
-from assay.scanning.service.jobs import Jobs
 from assay.scanning.service.keys import Keys
 from assay.scanning.service.metrics import CONTENT_TYPE, Metrics
 from assay.scanning.service.receiving import Malformed
@@ -45,16 +44,10 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
         metrics=metrics,
         policies={policy.name: policy for policy in policies},
     )
-    if settings.state is not None:
-        service.keys = Keys(settings.state)
-        service.working = Working(
-            Jobs(settings.state),
-            Decisions(settings.state),
-            service.keys,
-            examiner=examiner,
-            metrics=metrics,
-            settings=settings,
-        )
+    base = connect(settings.place) if settings.place is not None else None
+    if base is not None:
+        service.keys = Keys(base)
+        service.working = Working(base, service.keys, examiner=examiner, metrics=metrics, settings=settings)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -69,8 +62,8 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
             warming.cancel()
             if service.working is not None:
                 await service.working.stop()
-            if service.keys is not None:
-                service.keys.close()
+            if base is not None:
+                base.close()
             await asyncio.get_running_loop().run_in_executor(None, pool.close)
 
     app = FastAPI(
@@ -110,9 +103,10 @@ def _add_watching(app: FastAPI) -> None:
 
     @app.get("/readyz", tags=["watching"], summary="Whether every worker is warm", response_class=Response)
     async def readyz(request: Request) -> Response:
-        """200 when images are examined at once; 503 while models load, or while the server ends."""
+        """200 when images are examined at once; 503 while models load, while the server ends, and where keys cannot be read."""
         service = service_of(request)
-        ready = service.examiner.warm and not service.draining
+        keys = service.keys is None or service.keys.fresh
+        ready = service.examiner.warm and keys and not service.draining
         said = '{"status":"ready"}' if ready else '{"status":"not ready"}'
         return Response(said, status_code=200 if ready else 503, media_type="application/json")
 

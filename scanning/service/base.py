@@ -1,69 +1,149 @@
-"""The one SQLite database of a server's state: keys, jobs, uploads in work, decisions.
+"""The database of a server's state: SQLite in a folder for one server, PostgreSQL for several that share their work.
 
-Rules: what was answered with "accepted" is on disk before the answer goes out; every change is one transaction; the folder is
-private; a database of another version is refused and left alone.
+Rules: what was answered with "accepted" is on disk before the answer goes out; every change is one transaction; every time is
+told by the database's clock, for servers' clocks differ; a database of another version is refused and left alone; one that is
+away is `StateUnavailable`, never a lost change. Tables: `tables`; why this library: docs/adr/0010.
 """
 
-import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from assay.provenance.errors import AssayError
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from assay.provenance.errors import AssayError, MissingExtra
+from assay.scanning.service import tables
 
 FILE = "service.sqlite"
-_VERSION = 1
-_TABLES = """
-CREATE TABLE IF NOT EXISTS key (
-  id TEXT PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL, rate INTEGER NOT NULL,
-  made REAL NOT NULL, expires REAL
-);
-CREATE TABLE IF NOT EXISTS secret (value TEXT PRIMARY KEY, made REAL NOT NULL, expires REAL);
-CREATE TABLE IF NOT EXISTS job (
-  id TEXT PRIMARY KEY, owner TEXT NOT NULL, idempotency TEXT, fingerprint TEXT NOT NULL, options TEXT NOT NULL,
-  state TEXT NOT NULL, made REAL NOT NULL, finished REAL, UNIQUE (owner, idempotency)
-);
-CREATE TABLE IF NOT EXISTS item (
-  job TEXT NOT NULL REFERENCES job ON DELETE CASCADE, number INTEGER NOT NULL, name TEXT NOT NULL, sha256 TEXT NOT NULL,
-  state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, origin TEXT NOT NULL DEFAULT '', basis TEXT NOT NULL DEFAULT '',
-  document BLOB, PRIMARY KEY (job, number)
-);
-CREATE INDEX IF NOT EXISTS item_waiting ON item (state) WHERE state = 'waiting';
-CREATE INDEX IF NOT EXISTS item_content ON item (sha256);
-CREATE TABLE IF NOT EXISTS content (sha256 TEXT PRIMARY KEY, bytes BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS delivery (
-  job TEXT PRIMARY KEY REFERENCES job ON DELETE CASCADE, url TEXT NOT NULL, state TEXT NOT NULL,
-  attempts INTEGER NOT NULL DEFAULT 0, due REAL, said TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE IF NOT EXISTS decision (
-  id TEXT PRIMARY KEY, owner TEXT NOT NULL, sha256 TEXT NOT NULL, name TEXT NOT NULL, made REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS trail (
-  decision TEXT NOT NULL REFERENCES decision ON DELETE CASCADE, number INTEGER NOT NULL, entry TEXT NOT NULL,
-  digest TEXT NOT NULL, PRIMARY KEY (decision, number)
-);
-"""
+SCHEMA = "assay"  # of the tables in PostgreSQL
+_CONNECT_SECONDS = 5
+_STATEMENT_SECONDS = 10
+_SETTING_UP = 7_270_001  # the advisory lock of servers that start at once
 
 
 class StateRefused(AssayError):
-    """The state folder or its database cannot be used."""
+    """The state folder or the database cannot be used."""
 
 
-def connect(folder: Path) -> sqlite3.Connection:
-    """Open or make the database in `folder`; usable from one thread at a time. Raises `StateRefused`."""
+class StateUnavailable(AssayError):
+    """The database does not answer now; it may soon."""
+
+
+class Base:
+    """One database. `shared`: whether other servers may be at work on it."""
+
+    def __init__(self, engine: Engine, *, shared: bool) -> None:
+        self._engine, self.shared = engine, shared
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction: all of it or nothing. Raises `StateUnavailable`."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError, InternalError, PoolTimeout) as error:
+            raise StateUnavailable(
+                f"the state cannot be read or written now: {_cause(error)}",
+                "try again; a request with the same Idempotency-Key is never taken twice",
+            ) from error
+
+
+def connect(place: Path | str) -> Base:
+    """Open or make the state: in a folder (SQLite), or at a URL (`postgresql://…`). Raises `StateRefused`."""
+    if isinstance(place, Path):
+        return _opened(_in_folder(place), place / FILE, shared=False, other="name another folder with --state")
+    engine = _at(place)
+    return _opened(engine, engine.url.render_as_string(), shared=True, other="name another with --database")
+
+
+def _opened(engine: Engine, name: object, *, shared: bool, other: str) -> Base:
+    base = Base(engine, shared=shared)
+    try:
+        with engine.begin() as connection:
+            found = _version(connection)
+            if found == tables.VERSION:
+                return base
+            if found is None:
+                tables.ALL.create_all(connection)
+                connection.execute(insert(tables.version).values(version=tables.VERSION))
+                return base
+    except (OSError, SQLAlchemyError) as error:
+        raise StateRefused(f"{name}: no usable state: {_cause(error)}", other) from error
+    raise StateRefused(f"{name}: a state of another version", other)
+
+
+def _version(connection: Connection) -> int | None:
+    """The version of what is there; None where nothing is. 0 where it does not say."""
+    schema = None
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:one)"), {"one": _SETTING_UP})
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        schema = SCHEMA
+    there = inspect(connection).get_table_names(schema)
+    if tables.version.name in there:
+        return int(connection.execute(select(tables.version.c.version)).scalar_one())
+    return 0 if there else None
+
+
+def _in_folder(folder: Path) -> Engine:
     path = folder / FILE
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        base = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
-        path.chmod(0o600)
-        base.row_factory = sqlite3.Row
-        base.execute("PRAGMA journal_mode = WAL")
-        base.execute("PRAGMA synchronous = FULL")  # accepted means accepted, though the power fails
-        base.execute("PRAGMA foreign_keys = ON")
-        base.execute("PRAGMA secure_delete = ON")  # what is deleted is gone from the file too
-        found = base.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, _VERSION):
-            raise StateRefused(f"{path}: a state of another version ({found})", "name another folder with --state")
-        base.executescript(_TABLES)
-        base.execute(f"PRAGMA user_version = {_VERSION}")
-    except (OSError, sqlite3.Error) as error:
+        path.touch(mode=0o600)
+    except OSError as error:
         raise StateRefused(f"{path}: no usable state: {error}", "name another folder with --state") from error
-    return base
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _STATEMENT_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # accepted means accepted, though the power fails
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is gone from the file too
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _at(address: str) -> Engine:
+    try:
+        url = make_url(address)
+    except ArgumentError:
+        raise StateRefused(
+            "--database is no URL", "write postgresql://user@host/name; a password also comes from PGPASSWORD"
+        ) from None
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise StateRefused(f"{url.get_backend_name()}: no database that assay shares", "name a postgresql:// URL")
+    try:
+        import psycopg  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtra("PostgreSQL", "postgres") from error
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,  # a server that was restarted costs no request
+        pool_timeout=_STATEMENT_SECONDS,
+        connect_args={
+            "connect_timeout": _CONNECT_SECONDS,
+            "tcp_user_timeout": _STATEMENT_SECONDS * 1000,
+            "application_name": "assay",
+            "options": f"-c statement_timeout={_STATEMENT_SECONDS * 1000}",
+        },
+        execution_options={"schema_translate_map": {None: SCHEMA}},
+    )
+
+
+def _cause(error: BaseException) -> str:
+    """The driver's words without the statement and its parameters, which may hold what callers sent."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return " ".join(str(original).split())[:300] or type(original).__name__

@@ -1,26 +1,31 @@
 """Jobs: many uploads accepted at once, examined when there is time, remembered until they are fetched or old.
 
-Rules: a job is accepted when it is on disk, whole; an item in work when the server dies is examined again; an item that
-kills servers is given up after a few attempts; an upload's bytes are deleted when its last item is done. Synchronous: the
-server calls it from one thread of its own.
+Rules: a job is accepted when it is on disk, whole; an item is claimed for a while and the claim renewed, so that another server
+takes it over from one that died; what is found counts once, under the claim that holds; an item that kills servers is given up
+after a few attempts; an upload's bytes are deleted when its item is done. Synchronous: called from threads.
 """
 
 import hashlib
 import json
 import secrets
-import sqlite3
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from assay.provenance.errors import AssayError
-from assay.scanning.service.base import connect
-from assay.scanning.service.receiving import Upload
+from sqlalchemy import Connection, Row, case, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
+from assay.provenance.errors import AssayError
+from assay.scanning.service.base import Base
+from assay.scanning.service.receiving import Upload
+from assay.scanning.service.tables import delivery, item, now
+from assay.scanning.service.tables import job as jobs
+from assay.scanning.service.tables import upload as contents
+
+CLAIM_SECONDS = 15.0  # until a claim ends that nobody renews: its server is dead or out of reach
+DELIVERY_SECONDS = 60.0  # the same of one attempt to deliver
 _ATTEMPTS = 3  # of one item, should the server or its worker die over it
+_OPEN = ("waiting", "running")
 
 
 class Mismatched(AssayError):
@@ -38,12 +43,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One file to examine now."""
+    """One file to examine now. `holder`: the token of this claim."""
 
     job: str
     number: int
     name: str
     sha256: str
+    holder: str
     options: Options
     content: bytes
 
@@ -58,15 +64,13 @@ class Delivery:
 
 
 class Jobs:
-    """The jobs of one state folder. One server at a time."""
+    """The jobs of one state."""
 
-    def __init__(self, folder: Path) -> None:
-        self._base = connect(folder)
-        self._base.execute("UPDATE item SET state = 'waiting' WHERE state = 'running'")
-
-    def close(self) -> None:
-        """Let the database go."""
-        self._base.close()
+    def __init__(self, base: Base) -> None:
+        self._base = base
+        if not base.shared:  # nobody else can be at work on what is claimed
+            with base.transaction() as change:
+                change.execute(update(item).where(item.c.state == "running").values(state="waiting", holder=None))
 
     def accept(
         self, owner: str, uploads: Sequence[Upload], options: Options, *, idempotency: str = ""
@@ -76,193 +80,234 @@ class Jobs:
         told = json.dumps({"deep": options.deep, "prior": options.prior, "webhook": options.webhook})
         names = json.dumps([[upload.name, sha256] for upload, sha256 in zip(uploads, hashes, strict=True)])
         fingerprint = hashlib.sha256(f"{told}{names}".encode()).hexdigest()
-        with self._transaction():
-            if idempotency and (known := self._known(owner, idempotency, fingerprint)):
-                return known, False
-            job = "job_" + secrets.token_urlsafe(18)
-            self._base.execute(
-                "INSERT INTO job VALUES (?, ?, ?, ?, ?, 'waiting', ?, NULL)",
-                (job, owner, idempotency or None, fingerprint, told, time.time()),
-            )
-            for number, (upload, sha256) in enumerate(zip(uploads, hashes, strict=True)):
-                self._base.execute("INSERT OR IGNORE INTO content VALUES (?, ?)", (sha256, upload.content))
-                self._base.execute(
-                    "INSERT INTO item (job, number, name, sha256, state) VALUES (?, ?, ?, ?, 'waiting')",
-                    (job, number, upload.name, sha256),
+        identity = "job_" + secrets.token_urlsafe(18)
+        try:
+            with self._base.transaction() as change:
+                if idempotency and (known := _known(change, owner, idempotency, fingerprint)):
+                    return known, False
+                change.execute(
+                    insert(jobs).values(
+                        id=identity,
+                        owner=owner,
+                        idempotency=idempotency or None,
+                        fingerprint=fingerprint,
+                        options=told,
+                        state="waiting",
+                        made=now(),
+                    )
                 )
-            if options.webhook:
-                self._base.execute(
-                    "INSERT INTO delivery (job, url, state) VALUES (?, ?, 'waiting')", (job, options.webhook)
-                )
-        return job, True
-
-    def _known(self, owner: str, idempotency: str, fingerprint: str) -> str:
-        row = self._base.execute(
-            "SELECT id, fingerprint FROM job WHERE owner = ? AND idempotency = ?", (owner, idempotency)
-        ).fetchone()
-        if row is None:
-            return ""
-        if row["fingerprint"] != fingerprint:
-            raise Mismatched("this idempotency key was used for another request", "use a new key for a new request")
-        return str(row["id"])
+                for number, (upload, sha256) in enumerate(zip(uploads, hashes, strict=True)):
+                    name = json.dumps(upload.name)
+                    row = {"job": identity, "number": number}
+                    change.execute(insert(item).values(**row, name=name, sha256=sha256, state="waiting"))
+                    change.execute(insert(contents).values(**row, content=upload.content))
+                if options.webhook:
+                    change.execute(insert(delivery).values(job=identity, url=options.webhook, state="waiting"))
+        except IntegrityError:  # the same request reached another server at the same moment
+            with self._base.transaction() as change:
+                if known := _known(change, owner, idempotency, fingerprint):
+                    return known, False
+            raise
+        return identity, True
 
     def claim(self) -> Item | None:
-        """The oldest waiting item, now in work. Items that were tried too often are given up on the way."""
+        """The oldest item that nobody has in work, now claimed. Items that were tried too often are given up on the way."""
         while True:
-            with self._transaction():
-                row = self._base.execute(
-                    "SELECT item.rowid AS place, item.*, job.options, content.bytes FROM item JOIN job ON job.id = item.job "
-                    "LEFT JOIN content ON content.sha256 = item.sha256 "
-                    "WHERE item.state = 'waiting' ORDER BY item.rowid LIMIT 1"
-                ).fetchone()
+            with self._base.transaction() as change:
+                lost = (item.c.state == "running") & (item.c.until < now())
+                row = change.execute(
+                    select(item, jobs.c.options, contents.c.content)
+                    .join(jobs, jobs.c.id == item.c.job)
+                    .outerjoin(contents, (contents.c.job == item.c.job) & (contents.c.number == item.c.number))
+                    .where(or_(item.c.state == "waiting", lost))
+                    .order_by(item.c.place)
+                    .limit(1)
+                    .with_for_update(of=item, skip_locked=True)
+                ).one_or_none()
                 if row is None:
                     return None
-                if row["attempts"] < _ATTEMPTS and row["bytes"] is not None:
-                    self._base.execute(
-                        "UPDATE item SET state = 'running', attempts = attempts + 1 WHERE rowid = ?", (row["place"],)
-                    )
-                    return Item(
-                        job=row["job"],
-                        number=row["number"],
-                        name=row["name"],
-                        sha256=row["sha256"],
-                        options=Options(**json.loads(row["options"])),
-                        content=row["bytes"],
-                    )
-                why = "its upload was deleted" if row["bytes"] is None else f"given up after {_ATTEMPTS} attempts"
-            self.fail(row["job"], row["number"], "GivenUp", why)
+                holder = secrets.token_hex(12)
+                change.execute(
+                    update(item)
+                    .where(item.c.place == row.place)
+                    .values(state="running", attempts=row.attempts + 1, holder=holder, until=now() + CLAIM_SECONDS)
+                )
+            claimed = Item(
+                job=row.job,
+                number=row.number,
+                name=json.loads(row.name),
+                sha256=row.sha256,
+                holder=holder,
+                options=Options(**json.loads(row.options)),
+                content=row.content or b"",
+            )
+            if row.content is None:
+                self.fail(claimed, "GivenUp", "its upload was deleted")
+            elif row.attempts >= _ATTEMPTS:
+                self.fail(claimed, "GivenUp", f"given up after {_ATTEMPTS} attempts")
+            else:
+                return claimed
 
-    def release(self, item: Item, *, blameless: bool) -> None:
+    def renew(self, holders: Collection[str]) -> None:
+        """Keep claims alive."""
+        with self._base.transaction() as change:
+            change.execute(update(item).where(item.c.holder.in_(holders)).values(until=now() + CLAIM_SECONDS))
+
+    def release(self, claimed: Item, *, blameless: bool) -> None:
         """Put an item back; where it is not to blame, the attempt does not count."""
-        self._base.execute(
-            "UPDATE item SET state = 'waiting', attempts = attempts - ? WHERE job = ? AND number = ? AND state = 'running'",
-            (blameless, item.job, item.number),
-        )
+        with self._base.transaction() as change:
+            change.execute(
+                update(item)
+                .where(item.c.holder == claimed.holder)
+                .values(state="waiting", attempts=item.c.attempts - int(blameless), holder=None)
+            )
 
-    def finish(self, item: Item, document: bytes, *, origin: str = "", basis: str = "") -> None:
-        """Keep what was found, unless it was told to be forgotten meanwhile."""
-        self._settle(item.job, item.number, "done", document, origin, basis)
+    def finish(self, claimed: Item, document: bytes, *, origin: str = "", basis: str = "") -> None:
+        """Keep what was found, unless it was told to be forgotten, or taken over by another server, meanwhile."""
+        self._settle(claimed, "done", document, origin, basis)
 
-    def fail(self, job: str, number: int, kind: str, message: str) -> None:
+    def fail(self, claimed: Item, kind: str, message: str) -> None:
         """Keep that an item cannot be examined, and why."""
         document = json.dumps({"error": {"kind": kind, "message": message, "hint": ""}}).encode() + b"\n"
-        self._settle(job, number, "failed", document, "", "")
+        self._settle(claimed, "failed", document, "", "")
 
-    def _settle(self, job: str, number: int, state: str, document: bytes, origin: str, basis: str) -> None:
-        now = time.time()
-        with self._transaction():
-            self._base.execute(
-                "UPDATE item SET state = ?, document = ?, origin = ?, basis = ? WHERE job = ? AND number = ? "
-                "AND (state = 'running' OR ? = 'failed' AND state = 'waiting')",
-                (state, document, origin, basis, job, number, state),
+    def _settle(self, claimed: Item, state: str, document: bytes, origin: str, basis: str) -> None:
+        with self._base.transaction() as change:
+            # the last two items of a job may end at once: whoever comes second must see the first
+            change.execute(select(jobs.c.id).where(jobs.c.id == claimed.job).with_for_update())
+            kept = change.execute(
+                update(item)
+                .where(item.c.holder == claimed.holder)
+                .values(state=state, document=document, origin=origin, basis=basis, holder=None, until=None)
             )
-            self._base.execute(
-                "DELETE FROM content WHERE sha256 = (SELECT sha256 FROM item WHERE job = ? AND number = ?) AND NOT EXISTS "
-                "(SELECT 1 FROM item WHERE item.sha256 = content.sha256 AND state IN ('waiting', 'running'))",
-                (job, number),
-            )
-            left = self._base.execute(
-                "SELECT count(*) FROM item WHERE job = ? AND state IN ('waiting', 'running')", (job,)
-            ).fetchone()[0]
-            if not left:
-                self._base.execute("UPDATE job SET state = 'finished', finished = ? WHERE id = ?", (now, job))
-                self._base.execute("UPDATE delivery SET state = 'due', due = ? WHERE job = ?", (now, job))
+            if not kept.rowcount:
+                return
+            change.execute(delete(contents).where(contents.c.job == claimed.job, contents.c.number == claimed.number))
+            left = select(func.count()).where(item.c.job == claimed.job, item.c.state.in_(_OPEN))
+            if not change.execute(left).scalar_one():
+                change.execute(update(jobs).where(jobs.c.id == claimed.job).values(state="finished", finished=now()))
+                change.execute(update(delivery).where(delivery.c.job == claimed.job).values(state="due", due=now()))
 
     def describe(self, job: str, owner: str, *, documents: bool = True) -> dict[str, Any] | None:
         """A job as a document, with what was found of each file; None where the caller has none such."""
-        row = self._base.execute("SELECT * FROM job WHERE id = ? AND owner = ?", (job, owner)).fetchone()
-        if row is None:
-            return None
-        told = self._base.execute("SELECT * FROM delivery WHERE job = ?", (job,)).fetchone()
-        items = self._base.execute("SELECT * FROM item WHERE job = ? ORDER BY number", (job,)).fetchall()
+        with self._base.transaction() as reading:
+            row = reading.execute(select(jobs).where(jobs.c.id == job, jobs.c.owner == owner)).one_or_none()
+            if row is None:
+                return None
+            told = reading.execute(select(delivery).where(delivery.c.job == job)).one_or_none()
+            found = reading.execute(select(item).where(item.c.job == job).order_by(item.c.number)).all()
         return {
             "schema": "assay.job/1",
             "id": job,
-            "state": row["state"],
-            "made": row["made"],
-            "finished": row["finished"],
-            "files": [_described(item, documents) for item in items],
+            "state": row.state,
+            "made": row.made,
+            "finished": row.finished,
+            "files": [_described(each, documents) for each in found],
             "webhook": None
             if told is None
-            else {"url": told["url"], "state": told["state"], "attempts": told["attempts"], "said": told["said"]},
+            else {"url": told.url, "state": told.state, "attempts": told.attempts, "said": told.said},
         }
 
-    def owner(self, job: str) -> str:
-        """Whose job it is."""
-        return str(self._base.execute("SELECT owner FROM job WHERE id = ?", (job,)).fetchone()["owner"])
+    def owner(self, job: str) -> str | None:
+        """Whose job it is; None where it was forgotten."""
+        with self._base.transaction() as reading:
+            return reading.execute(select(jobs.c.owner).where(jobs.c.id == job)).scalar_one_or_none()
 
     def document(self, job: str, number: int, owner: str) -> bytes | None:
         """One file's document, byte for byte."""
-        row = self._base.execute(
-            "SELECT document FROM item JOIN job ON job.id = item.job WHERE job = ? AND number = ? AND owner = ?",
-            (job, number, owner),
-        ).fetchone()
-        return None if row is None else row["document"]
+        with self._base.transaction() as reading:
+            return reading.execute(
+                select(item.c.document)
+                .join(jobs, jobs.c.id == item.c.job)
+                .where(item.c.job == job, item.c.number == number, jobs.c.owner == owner)
+            ).scalar_one_or_none()
 
     def delete(self, job: str, owner: str) -> bool:
-        """Forget a job; uploads that nobody else waits for go with it."""
-        with self._transaction():
-            gone = self._base.execute("DELETE FROM job WHERE id = ? AND owner = ?", (job, owner)).rowcount
-            self._sweep()
-        return bool(gone)
+        """Forget a job and its uploads."""
+        with self._base.transaction() as change:
+            return bool(change.execute(delete(jobs).where(jobs.c.id == job, jobs.c.owner == owner)).rowcount)
 
     def forget(self, sha256: str, owner: str) -> int:
         """Delete an upload's bytes and every document on it; returns in how many places it was."""
-        with self._transaction():
-            found = self._base.execute(
-                "UPDATE item SET document = NULL, origin = '', basis = '', "
-                "state = CASE WHEN state IN ('waiting', 'running') THEN 'waiting' ELSE 'forgotten' END "
-                "WHERE sha256 = ? AND job IN (SELECT id FROM job WHERE owner = ?)",
-                (sha256, owner),
-            ).rowcount
-            if found:
-                self._base.execute("DELETE FROM content WHERE sha256 = ?", (sha256,))
-        return found
+        with self._base.transaction() as change:
+            mine = select(jobs.c.id).where(
+                jobs.c.owner == owner, jobs.c.id.in_(select(item.c.job).where(item.c.sha256 == sha256))
+            )
+            held = change.execute(mine.order_by(jobs.c.id).with_for_update()).scalars().all()
+            where = (item.c.sha256 == sha256) & item.c.job.in_(held)
+            change.execute(
+                delete(contents).where(
+                    select(item.c.place)
+                    .where(where, item.c.job == contents.c.job, item.c.number == contents.c.number)
+                    .exists()
+                )
+            )
+            state = case((item.c.state.in_(_OPEN), "waiting"), else_="forgotten")
+            gone = {"document": None, "origin": "", "basis": "", "holder": None, "state": state}
+            return change.execute(update(item).where(where).values(**gone)).rowcount
 
     def expire(self, retention: float) -> int:
         """Forget finished jobs older than `retention` seconds; returns how many."""
-        with self._transaction():
-            gone = self._base.execute("DELETE FROM job WHERE finished < ?", (time.time() - retention,)).rowcount
-            self._sweep()
-        return gone
+        with self._base.transaction() as change:
+            return change.execute(delete(jobs).where(jobs.c.finished < now() - retention)).rowcount
 
     def due(self) -> Delivery | None:
-        """The delivery that is due longest."""
-        row = self._base.execute(
-            "SELECT * FROM delivery WHERE state = 'due' AND due <= ? ORDER BY due LIMIT 1", (time.time(),)
-        ).fetchone()
-        return None if row is None else Delivery(job=row["job"], url=row["url"], attempts=row["attempts"])
+        """The delivery that is due longest; nobody else gets it for a while."""
+        with self._base.transaction() as change:
+            row = change.execute(
+                select(delivery)
+                .where(delivery.c.state == "due", delivery.c.due <= now())
+                .order_by(delivery.c.due)
+                .limit(1)
+                .with_for_update(skip_locked=True)
+            ).one_or_none()
+            if row is None:
+                return None
+            change.execute(update(delivery).where(delivery.c.job == row.job).values(due=now() + DELIVERY_SECONDS))
+        return Delivery(job=row.job, url=row.url, attempts=row.attempts)
 
-    def delivered(self, delivery: Delivery, said: str, *, again: float | None) -> None:
+    def delivered(self, told: Delivery, said: str, *, again: float | None) -> None:
         """Note an attempt: `again` seconds until the next, None where it arrived, infinite where it is given up."""
         state = "delivered" if again is None else "due" if again != float("inf") else "given up"
-        self._base.execute(
-            "UPDATE delivery SET state = ?, attempts = attempts + 1, due = ?, said = ? WHERE job = ?",
-            (state, time.time() + again if state == "due" and again else None, said[:300], delivery.job),
-        )
+        with self._base.transaction() as change:
+            change.execute(
+                update(delivery)
+                .where(delivery.c.job == told.job, delivery.c.attempts == told.attempts)
+                .values(
+                    state=state,
+                    attempts=told.attempts + 1,
+                    due=now() + again if state == "due" and again is not None else None,
+                    said=said[:300],
+                )
+            )
 
     def counts(self) -> dict[str, int]:
         """Jobs by state."""
-        return dict(self._base.execute("SELECT state, count(*) FROM job GROUP BY state").fetchall())
-
-    def _sweep(self) -> None:
-        self._base.execute(
-            "DELETE FROM content WHERE NOT EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)"
-        )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._base.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._base.execute("ROLLBACK")
-            raise
-        self._base.execute("COMMIT")
+        with self._base.transaction() as reading:
+            found = reading.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
+        return {"waiting": 0, "finished": 0} | {row[0]: row[1] for row in found}
 
 
-def _described(item: sqlite3.Row, documents: bool) -> dict[str, Any]:
-    said = {name: item[name] for name in ("number", "name", "sha256", "state", "origin", "basis")}
+def _known(change: Connection, owner: str, idempotency: str, fingerprint: str) -> str:
+    row = change.execute(
+        select(jobs.c.id, jobs.c.fingerprint).where(jobs.c.owner == owner, jobs.c.idempotency == idempotency)
+    ).one_or_none()
+    if row is None:
+        return ""
+    if row.fingerprint != fingerprint:
+        raise Mismatched("this idempotency key was used for another request", "use a new key for a new request")
+    return str(row.id)
+
+
+def _described(row: Row[Any], documents: bool) -> dict[str, Any]:
+    said = {
+        "number": row.number,
+        "name": json.loads(row.name),
+        "sha256": row.sha256,
+        "state": row.state,
+        "origin": row.origin,
+        "basis": row.basis,
+    }
     if documents:
-        said["document"] = json.loads(item["document"]) if item["document"] else None
+        said["document"] = json.loads(row.document) if row.document else None
     return said

@@ -6,7 +6,7 @@ Rules: 202 means that the job is on disk; the same idempotency key gives the sam
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
 from assay.scanning.service import examples
@@ -27,6 +27,10 @@ Idempotency = Annotated[
 Webhook = Annotated[
     str, Query(max_length=2000, description="Called when the job is finished, signed as Standard Webhooks describes.")
 ]
+
+Job = Annotated[str, Path(pattern=r"^[\w-]{1,80}$")]
+Number = Annotated[int, Path(ge=0, lt=_FILES)]
+Sha256 = Annotated[str, Path(pattern=r"^[0-9a-fA-F]{64}$")]
 
 
 @router.post(
@@ -67,7 +71,7 @@ async def hand_in(
     response_class=Response,
     responses=examples.problems(401, 404),
 )
-async def look_up(request: Request, job: str) -> Response:
+async def look_up(request: Request, job: Job) -> Response:
     """The job (`assay.job/1`) with the report of each file that is done."""
     service, owner = service_of(request), service_of(request).caller(request, "jobs")
     working = _working(service)
@@ -83,7 +87,7 @@ async def look_up(request: Request, job: str) -> Response:
     response_class=Response,
     responses=examples.problems(401, 404),
 )
-async def fetch(request: Request, job: str, number: int) -> Response:
+async def fetch(request: Request, job: Job, number: Number) -> Response:
     """Byte for byte what `assay scan --format json` prints."""
     service, owner = service_of(request), service_of(request).caller(request, "jobs")
     working = _working(service)
@@ -100,7 +104,7 @@ async def fetch(request: Request, job: str, number: int) -> Response:
     response_class=Response,
     responses=examples.problems(401, 404),
 )
-async def delete(request: Request, job: str) -> Response:
+async def delete(request: Request, job: Job) -> Response:
     """Its uploads and reports are deleted at once."""
     service, owner = service_of(request), service_of(request).caller(request, "jobs")
     working = _working(service)
@@ -116,7 +120,7 @@ async def delete(request: Request, job: str) -> Response:
     response_class=Response,
     responses=examples.problems(401, 404),
 )
-async def forget(request: Request, sha256: str) -> Response:
+async def forget(request: Request, sha256: Sha256) -> Response:
     """The bytes with this SHA-256, and every report on them in jobs of yours."""
     service, owner = service_of(request), service_of(request).caller(request, "jobs")
     working = _working(service)
@@ -127,7 +131,9 @@ async def forget(request: Request, sha256: str) -> Response:
 
 def _working(service: Service) -> Working:
     if service.working is None:
-        raise Unknown("this server keeps nothing, so it takes no jobs", "start it with --state FOLDER")
+        raise Unknown(
+            "this server keeps nothing, so it takes no jobs", "start it with --state FOLDER or --database URL"
+        )
     return service.working
 
 

@@ -7,7 +7,7 @@ decision, and says where in `Location`; a decision is never changed, only answer
 import json
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
@@ -26,6 +26,8 @@ router = APIRouter(prefix="/v1", tags=["labels"])
 Policy = Annotated[
     str, Query(description=f"Name of a policy: {', '.join(PRESETS)}, or one that the server was started with.")
 ]
+
+Identity = Annotated[str, Path(pattern=r"^[\w-]{1,80}$")]
 
 
 class Appeal(BaseModel):
@@ -83,7 +85,7 @@ async def label(request: Request, policy: Policy = PRESETS[0], name: Name = "ima
     response_class=Response,
     responses=examples.problems(401, 404),
 )
-async def trail(request: Request, identity: str) -> Response:
+async def trail(request: Request, identity: Identity) -> Response:
     """The trail (`assay.label-trail/1`); each entry carries the digest of all before it."""
     service = service_of(request)
     owner = service.caller(request, "scan")
@@ -99,7 +101,7 @@ async def trail(request: Request, identity: str) -> Response:
     response_class=Response,
     responses=examples.problems(401, 404),
 )
-async def appeal(request: Request, identity: str) -> Response:
+async def appeal(request: Request, identity: Identity) -> Response:
     """The label stays until a person has decided."""
     service = service_of(request)
     owner = service.caller(request, "scan")
@@ -117,7 +119,7 @@ async def appeal(request: Request, identity: str) -> Response:
     response_class=Response,
     responses=examples.problems(401, 404),
 )
-async def review(request: Request, identity: str) -> Response:
+async def review(request: Request, identity: Identity) -> Response:
     """The newest review is the label that holds. Needs the scope `review`, and may decide on anybody's."""
     service = service_of(request)
     service.caller(request, "review")
@@ -140,7 +142,7 @@ async def _said(request: Request, kind: type[S]) -> S:
 
 def _working(service: Service) -> Working:
     if service.working is None:
-        raise Unknown("this server keeps no decisions", "start it with --state FOLDER")
+        raise Unknown("this server keeps no decisions", "start it with --state FOLDER or --database URL")
     return service.working
 
 

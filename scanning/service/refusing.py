@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from assay.provenance.errors import AssayError, LimitExceeded
 from assay.scanning.service.admitting import Abandoned, Busy
+from assay.scanning.service.base import StateUnavailable
 from assay.scanning.service.receiving import Malformed, TooSlow
 from assay.scanning.worker import ParserCrashed, WorkersFailed
 
@@ -49,7 +50,7 @@ def status_of(error: AssayError) -> HTTPStatus:
             return HTTPStatus.FORBIDDEN
         case Unknown():
             return HTTPStatus.NOT_FOUND
-        case WorkersFailed() | ParserCrashed(foreign=True):
+        case WorkersFailed() | ParserCrashed(foreign=True) | StateUnavailable():
             return HTTPStatus.SERVICE_UNAVAILABLE
         case ParserCrashed():
             return HTTPStatus.INTERNAL_SERVER_ERROR
@@ -66,7 +67,7 @@ def headers_of(error: AssayError) -> dict[str, str]:
             return {"Retry-After": str(error.retry_after)}
         case Unauthorised():
             return {"WWW-Authenticate": 'Basic realm="assay", charset="UTF-8"'}
-        case WorkersFailed() | ParserCrashed(foreign=True):
+        case WorkersFailed() | ParserCrashed(foreign=True) | StateUnavailable():
             return {"Retry-After": "5"}
         case TooSlow() | LimitExceeded():
             return {"Connection": "close"}

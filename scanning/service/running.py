@@ -20,7 +20,7 @@ from assay.provenance.errors import AssayError
 from assay.scanning.child import Examine
 from assay.scanning.service.app import create
 from assay.scanning.service.base import StateRefused
-from assay.scanning.service.keys import Keys
+from assay.scanning.service.keys import opened
 from assay.scanning.service.settings import LOOPBACK, Settings
 
 
@@ -43,7 +43,7 @@ def serve(
     if settings.host not in LOOPBACK and not settings.unprotected and not _protected(settings):
         raise CannotListen(
             f"{settings.host}: others could reach this server, and it asks nobody for a key",
-            "make a key with `assay serve keys add NAME --state FOLDER` and name that folder here with --state, "
+            "make a key with `assay serve keys add NAME --state FOLDER` (or --database URL) and name the same here, "
             "or say --unprotected behind a gateway of your own",
         )
     if make is None and settings.model is not None:
@@ -53,13 +53,10 @@ def serve(
 
 
 def _protected(settings: Settings) -> bool:
-    if settings.state is None:
+    if settings.place is None:
         return False
-    keys = Keys(settings.state)
-    try:
+    with opened(settings.place) as keys:
         return keys.any()
-    finally:
-        keys.close()
 
 
 @contextlib.contextmanager

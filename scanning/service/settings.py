@@ -1,6 +1,6 @@
 """What one server is told: where it listens, what it may spend on a request, what it keeps.
 
-Rules: every limit has a default that a laptop survives; nothing is kept unless a state folder is named.
+Rules: every limit has a default that a laptop survives; nothing is kept unless a place for it is named.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Settings:
     `queue`: examinations that may wait beside those in work; `held`: upload bytes in memory at once; `seconds`: for one
     file; `receive`: for one body to arrive; `head`: for one request line and headers; `names`: host names under which the
     server answers beside its own address; `rate`: requests a minute for one caller, 0 for no limit; `state`: the folder of
-    keys, jobs and decisions, None to keep nothing; `policies`: files of label policies beside the presets.
+    keys, jobs and decisions, None to keep nothing; `database`: the URL of a PostgreSQL database in its place; `policies`: files of label policies beside the presets.
     """
 
     host: str = "127.0.0.1"
@@ -40,6 +40,7 @@ class Settings:
     drain: float = 60.0
     rate: int = 0
     state: Path | None = None
+    database: str = ""
     retention: float = 24 * 3600.0
     webhook_hosts: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
@@ -49,6 +50,11 @@ class Settings:
     def size(self) -> int:
         """How many files are examined at once."""
         return self.workers or cores()
+
+    @property
+    def place(self) -> Path | str | None:
+        """Where keys, jobs and decisions are, if anywhere."""
+        return self.database or self.state
 
     @property
     def limits(self) -> Limits:

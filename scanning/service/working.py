@@ -1,28 +1,30 @@
 """The loops behind jobs: examining what waits, telling who wants to hear, forgetting what is old.
 
-Rules: each worker has at most one item of jobs in its queue, so that who waits for an answer is not kept; a webhook is signed (Standard
+Rules: a database that is away costs time and nothing else: what was found waits for it, and the loops go on; each worker has at most one item of jobs in its queue, so that who waits for an answer is not kept; a webhook is signed (Standard
 Webhooks 1.0), goes only to hosts that were named, follows no redirect, and is tried again for a day.
 """
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.client
 import json
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from assay.provenance.errors import AssayError
 from assay.scanning.service.admitting import Examiner
+from assay.scanning.service.base import Base, StateUnavailable
 from assay.scanning.service.decisions import Decisions
 from assay.scanning.service.examining import SCAN, Task
-from assay.scanning.service.jobs import Delivery, Item, Jobs
-from assay.scanning.service.keys import Keys
+from assay.scanning.service.jobs import CLAIM_SECONDS, Delivery, Item, Jobs
+from assay.scanning.service.keys import REFRESH_SECONDS, Keys
 from assay.scanning.service.metrics import Metrics
 from assay.scanning.service.settings import Settings
 from assay.scanning.worker import ParserCrashed, WorkersFailed
@@ -31,34 +33,33 @@ AGAIN = (5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600, 12 * 3600)  # seconds betwee
 _SWEEP_SECONDS = 60.0
 _POLL_SECONDS = 0.5
 _WEBHOOK_SECONDS = 15.0
+_CALL_SECONDS = 20.0  # for one answer of the database, before whoever waits is told that it is away
+_POSTS = 4  # webhooks at once, so that one that hangs keeps no other
 T = TypeVar("T")
 
 
 class Working:
-    """The background of one server with a state folder."""
+    """The background of one server that keeps a state."""
 
-    def __init__(
-        self,
-        jobs: Jobs,
-        decisions: Decisions,
-        keys: Keys,
-        *,
-        examiner: Examiner,
-        metrics: Metrics,
-        settings: Settings,
-    ) -> None:
-        self.decisions = decisions
-        self.jobs, self._keys, self._examiner, self._metrics, self._settings = jobs, keys, examiner, metrics, settings
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="assay-jobs")  # the only one that touches the jobs
-        self._posting = ThreadPoolExecutor(4, thread_name_prefix="assay-webhooks")
+    def __init__(self, base: Base, keys: Keys, *, examiner: Examiner, metrics: Metrics, settings: Settings) -> None:
+        self.jobs, self.decisions = Jobs(base), Decisions(base)
+        self._keys, self._examiner, self._metrics, self._settings = keys, examiner, metrics, settings
+        self._threads = ThreadPoolExecutor(4 if base.shared else 1, thread_name_prefix="assay-state")
+        self._posting = ThreadPoolExecutor(_POSTS, thread_name_prefix="assay-webhooks")
         self._new = asyncio.Event()
         self._ending = False
-        self._loops: list[asyncio.Task[None]] = []
+        self._held: set[str] = set()  # the claims of items in work here
+        self._loops: list[asyncio.Task[None]] = []  # end when they are told to
+        self._beats: list[asyncio.Task[None]] = []  # end with the server
 
     async def call(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
-        """Run one of the jobs' functions in their thread."""
+        """Ask the database, in a thread. Raises `StateUnavailable`, and what the function raises."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: function(*arguments, **named))
+        asked = loop.run_in_executor(self._threads, lambda: function(*arguments, **named))
+        try:
+            return await asyncio.wait_for(asked, _CALL_SECONDS)
+        except TimeoutError:
+            raise StateUnavailable("the state did not answer in time", "try again") from None
 
     def wake(self) -> None:
         """There is something new to do."""
@@ -66,21 +67,50 @@ class Working:
 
     def start(self, lanes: int) -> None:
         """Begin the loops."""
-        work = [self._examine_all() for _ in range(lanes)]
-        self._loops = [asyncio.ensure_future(each) for each in (*work, self._deliver_all(), self._sweep_all())]
+        beats = (
+            self._repeat(self._renew, CLAIM_SECONDS / 4),
+            self._repeat(self._refresh, REFRESH_SECONDS),
+            self._repeat(self._sweep, _SWEEP_SECONDS),
+        )
+        posts = (self._go_on(self._deliver_one) for _ in range(_POSTS))
+        work = (self._go_on(self._examine_one) for _ in range(lanes))
+        self._loops = [asyncio.ensure_future(each) for each in (*work, *posts)]
+        self._beats = [asyncio.ensure_future(each) for each in beats]
 
     async def stop(self) -> None:
-        """Finish the items in work and leave the rest to the next start."""
+        """Finish the items in work and leave the rest to the next start, or to another server."""
         self._ending = True
         self._new.set()
         _, late = await asyncio.wait(self._loops, timeout=self._settings.drain)
-        for loop in late:
+        for loop in (*late, *self._beats):
             loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
-        await self.call(self.jobs.close)
-        await self.call(self.decisions.close)
-        self._thread.shutdown()
-        self._posting.shutdown(cancel_futures=True)
+        await asyncio.gather(*self._loops, *self._beats, return_exceptions=True)
+        self._threads.shutdown(cancel_futures=True)
+        self._posting.shutdown(wait=False, cancel_futures=True)
+
+    async def _go_on(self, one: Callable[[], Awaitable[bool]]) -> None:
+        """Do one thing after the other; wait where there is none, or where the database is away."""
+        while not self._ending:
+            try:
+                done = await one()
+            except StateUnavailable:
+                done = False
+            if not done:
+                await self._pause(_POLL_SECONDS)
+
+    async def _repeat(self, one: Callable[[], Awaitable[None]], seconds: float) -> None:
+        while True:
+            with contextlib.suppress(StateUnavailable):
+                await one()
+            await asyncio.sleep(seconds)
+
+    async def _surely(self, function: Callable[..., None], *arguments: object, **named: object) -> None:
+        """Note what was found, as soon as the database is there; another server may have taken over meanwhile."""
+        while True:
+            try:
+                return await self.call(function, *arguments, **named)
+            except StateUnavailable:
+                await asyncio.sleep(_POLL_SECONDS)
 
     async def _pause(self, seconds: float) -> None:
         """Wait for something new, or a while."""
@@ -92,13 +122,16 @@ class Working:
         except TimeoutError:
             return
 
-    async def _examine_all(self) -> None:
-        while not self._ending:
-            item = await self.call(self.jobs.claim)
-            if item is None:
-                await self._pause(_POLL_SECONDS)
-                continue
+    async def _examine_one(self) -> bool:
+        item = await self.call(self.jobs.claim)
+        if item is None:
+            return False
+        self._held.add(item.holder)
+        try:
             await self._examine(item)
+        finally:
+            self._held.discard(item.holder)
+        return True
 
     async def _examine(self, item: Item) -> None:
         options = item.options
@@ -109,53 +142,53 @@ class Working:
             await self.call(self.jobs.release, item, blameless=True)
             raise
         except WorkersFailed:
-            await self.call(self.jobs.release, item, blameless=True)
+            await self._surely(self.jobs.release, item, blameless=True)
             await asyncio.sleep(_POLL_SECONDS * 10)
             return
         except ParserCrashed as error:
             self._metrics.crashes.inc()
             if error.foreign:
-                await self.call(self.jobs.release, item, blameless=False)
+                await self._surely(self.jobs.release, item, blameless=False)
             else:
-                await self.call(self.jobs.fail, item.job, item.number, type(error).__name__, error.message)
+                await self._surely(self.jobs.fail, item, type(error).__name__, error.message)
             return
         if answer.basis:
             self._metrics.verdicts.labels(answer.origin, answer.basis).inc()
-        await self.call(self.jobs.finish, item, answer.body, origin=answer.origin, basis=answer.basis)
+        await self._surely(self.jobs.finish, item, answer.body, origin=answer.origin, basis=answer.basis)
         self._new.set()
 
-    async def _deliver_all(self) -> None:
-        while not self._ending:
-            delivery = await self.call(self.jobs.due)
-            if delivery is None:
-                await self._pause(_POLL_SECONDS)
-                continue
+    async def _renew(self) -> None:
+        if self._held:
+            await self.call(self.jobs.renew, tuple(self._held))
+
+    async def _refresh(self) -> None:
+        await self.call(self._keys.refresh)
+
+    async def _deliver_one(self) -> bool:
+        delivery = await self.call(self.jobs.due)
+        if delivery is not None:
             await self._deliver(delivery)
+        return delivery is not None
 
     async def _deliver(self, delivery: Delivery) -> None:
         owner = await self.call(self.jobs.owner, delivery.job)
+        if owner is None:
+            return
         job = await self.call(self.jobs.describe, delivery.job, owner, documents=False)
         body = json.dumps({"type": "job.finished", "timestamp": _now(), "data": job}).encode()
         identity = "msg_" + delivery.job.removeprefix("job_")
-        headers = signed(body, identity, int(time.time()), self._keys.webhook_secrets())
+        headers = signed(body, identity, int(time.time()), await self.call(self._keys.webhook_secrets))
         loop = asyncio.get_running_loop()
         said = await loop.run_in_executor(self._posting, _post, delivery.url, body, headers)
         again: float | None = None
         if said != "delivered":
             again = AGAIN[delivery.attempts] if delivery.attempts < len(AGAIN) else float("inf")
-        await self.call(self.jobs.delivered, delivery, said, again=again)
+        await self._surely(self.jobs.delivered, delivery, said, again=again)
 
-    async def _sweep_all(self) -> None:
-        while not self._ending:
-            await self.call(self.jobs.expire, self._settings.retention)
-            for state, count in (await self.call(self.jobs.counts)).items():
-                self._metrics.jobs.labels(state).set(count)
-            await self._pause_long()
-
-    async def _pause_long(self) -> None:
-        until = time.monotonic() + _SWEEP_SECONDS
-        while not self._ending and time.monotonic() < until:
-            await self._pause(_POLL_SECONDS * 10)
+    async def _sweep(self) -> None:
+        await self.call(self.jobs.expire, self._settings.retention)
+        for state, count in (await self.call(self.jobs.counts)).items():
+            self._metrics.jobs.labels(state).set(count)
 
 
 class WebhookRefused(AssayError):
@@ -169,7 +202,8 @@ def check_webhook(url: str, allowed: tuple[str, ...]) -> None:
         place = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or ""
     except ValueError:
         place = ""
-    if parts.scheme not in ("http", "https") or not place or parts.username is not None:
+    plain = url.isascii() and url.isprintable() and " " not in url
+    if not plain or parts.scheme not in ("http", "https") or not place or parts.username is not None:
         raise WebhookRefused("a webhook is a plain http or https URL", "give one without user name")
     if place not in allowed and parts.hostname not in allowed:
         raise WebhookRefused(f"this server calls no webhook at {place}", "start it with --webhook-host to allow it")

@@ -1,5 +1,6 @@
 """One real server for the tests that only ask it, with no pixel model so that it starts in a moment."""
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the service extra is not installed")
 pytest.importorskip("uvicorn", reason="the service extra is not installed")
 
+from postgresql import Cluster, cluster
 from serving import Server, served
 
 
@@ -14,3 +16,15 @@ from serving import Server, served
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with served("--state", str(tmp_path_factory.mktemp("state"))) as server:
         yield server
+
+
+@pytest.fixture(scope="package")
+def postgresql() -> Iterator[Cluster]:
+    with cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def database(postgresql: Cluster) -> str:
+    """The URL of an empty database."""
+    return postgresql.fresh(f"assay_{secrets.token_hex(6)}")
