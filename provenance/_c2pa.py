@@ -61,7 +61,7 @@ class IngredientSource:
     resources: Mapping[str, bytes] = field(default_factory=dict)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def context(
     anchors: tuple[Anchors, ...] = (),
     *,

@@ -11,10 +11,13 @@ from functools import lru_cache
 from time import monotonic
 
 from assay.provenance.custody.statuses import ALTERED, FORGED, Found
-from assay.provenance.jumbf.store import StoredManifest
+from assay.provenance.jumbf.store import ManifestStore, StoredManifest
 from assay.provenance.trust import Purpose, TrustJudgement, TrustPolicy, judge
 from assay.provenance.trust.revocation import Revocation, revocation
 from assay.provenance.trust.time_stamps import CertifiedTime, best_time
+
+_CERTIFICATES_ELSEWHERE = ("cawg.identity", "c2pa.time-stamp", "c2pa.certificate-status")
+_MAX_PRESENTED = 64  # certificates; with more, sorting them out costs more than it saves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,24 @@ def stamp_of(stored: StoredManifest | None, policy: TrustPolicy) -> CertifiedTim
         return None
     signature = stored.signature
     return best_time(((s.der, signature.stamped(s, stored.claim)) for s in signature.stamps), policy)
+
+
+def presented(store: ManifestStore, stamps: Mapping[str, CertifiedTime | None]) -> frozenset[bytes] | None:
+    """Every certificate (DER) that a validator meets in a store; None where some may lie elsewhere than in claim signatures
+    and their one time stamp, or could not be read."""
+    found = set[bytes]()
+    if len(stamps) < len(store.manifests):  # two manifests of one name
+        return None
+    for manifest in store.manifests:
+        signature, stamp = manifest.signature, stamps.get(manifest.label)
+        if manifest.defects or signature is None or signature.ocsp_responses or len(signature.stamps) > 1:
+            return None
+        if any(assertion.label.startswith(_CERTIFICATES_ELSEWHERE) for assertion in manifest.assertions):
+            return None
+        if signature.stamps and not (stamp and stamp.certificates):
+            return None
+        found.update(signature.chain, stamp.certificates if stamp else ())
+    return frozenset(found) if len(found) <= _MAX_PRESENTED else None
 
 
 def inherited_times(

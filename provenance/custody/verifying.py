@@ -14,7 +14,7 @@ import cbor2
 from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
 from assay.provenance.custody import reading
-from assay.provenance.custody.certifying import Certified, certify, inherited_times, stamp_of, vouching
+from assay.provenance.custody.certifying import Certified, certify, inherited_times, presented, stamp_of, vouching
 from assay.provenance.custody.chain import Axes, Axis, BottomLine, Custody, Gap, Ingredient, Link
 from assay.provenance.custody.history import Draft, bottom_line, headline, link_gaps, oldest_first, store_gaps, unbroken
 from assay.provenance.custody.identities import IDENTITY, identities
@@ -26,7 +26,7 @@ from assay.provenance.custody.statuses import Found, found_statuses, recorded_st
 from assay.provenance.errors import AssayError
 from assay.provenance.jumbf.containers import Embedded
 from assay.provenance.jumbf.store import Kind, ManifestStore, StoredManifest, parse_store
-from assay.provenance.trust import TrustPolicy, default_policy
+from assay.provenance.trust import CertifiedTime, TrustPolicy, default_policy
 
 _NO_MANIFEST = "No manifest: the file carries no signed statement of its origin, which is no evidence of anything."
 
@@ -46,8 +46,11 @@ def verify(
     # 2. Take it apart under limits before anything else reads it.
     try:
         store = parse_store(located.stores[-1].store, name=asset.name)
-        # 3. The SDK checks hashes, signatures and the specification's rules (§15.5 to §15.12).
-        read = _c2pa.read(asset, _c2pa.context(policy.anchors()), sidecar=sidecar)
+        # 3. The SDK checks hashes, signatures and the specification's rules (§15.5 to §15.12). It need not parse anchors that
+        #    no certificate in the store names.
+        stamps = {manifest.label: stamp_of(manifest, policy) for manifest in store.manifests}
+        named = presented(store, stamps) if len(located.stores) == 1 else None
+        read = _c2pa.read(asset, _c2pa.context(policy.anchors(named)), sidecar=sidecar)
     except AssayError as error:
         return _unreadable(asset, located, error.message)
     if read is None:
@@ -56,7 +59,7 @@ def verify(
     active = text(read.report.get("active_manifest"))
     if active not in manifests:
         return _unreadable(asset, located, "it names no active manifest")
-    return _Walk(asset, policy, located, store, read, manifests, active).custody()
+    return _Walk(asset, policy, located, store, stamps, read, manifests, active).custody()
 
 
 @dataclass(slots=True)
@@ -67,6 +70,7 @@ class _Walk:
     policy: TrustPolicy
     located: Located
     store: ManifestStore
+    stamps: Mapping[str, CertifiedTime | None]
     read: _c2pa.Reading
     manifests: dict[str, Node]
     active: str
@@ -84,8 +88,7 @@ class _Walk:
         )
         # 5. Certify times first: a later link's time stamp may save an earlier one (§10.3.2.5, §15.8).
         stored = {label: self.store.find(label) for label in order}
-        stamps = {label: stamp_of(stored[label], self.policy) for label in order}
-        inherited = inherited_times(order, sources, vouching(stamps, statuses))
+        inherited = inherited_times(order, sources, vouching(self.stamps, statuses))
         taken_in = {i.manifest: i for label in order for i in ingredients[label] if i.manifest}
         drafts: dict[str, Draft] = {}
         axes: dict[str, Axis] = {}
@@ -97,7 +100,7 @@ class _Walk:
                 stored[label],
                 text(info.get("cert_serial_number")),
                 self.policy,
-                stamp=stamps[label],
+                stamp=self.stamps.get(label),
                 inherited=inherited.get(label),
             )
             found = statuses.get(label, Found())

@@ -6,7 +6,7 @@ extension nobody here understands refuses the path; dates are judged at the give
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -162,6 +162,21 @@ def _dates(certificates: tuple[bytes, ...], at: datetime) -> Refusal | None:
         if at < certificate.not_before:
             return Refusal.NOT_YET_VALID
     return None
+
+
+def named_anchors(certificates: Iterable[bytes], trust_list: TrustList) -> tuple[bytes, ...]:
+    """The anchors that any path from these certificates (DER) can touch, in the list's order: those among the certificates, those
+    that bear the name of an issuer, and so on upwards. Names alone decide: this narrows a search and proves nothing."""
+    by_subject, found = _anchors_by_subject(trust_list), set[bytes]()
+    waiting = list(certificates)
+    while waiting:
+        der = waiting.pop()
+        certificate = parse(der)
+        named = by_subject.get(certificate.issuer, ()) if certificate else ()
+        new = {anchor for anchor in (*named, der) if anchor in trust_list.anchors} - found
+        found |= new
+        waiting += new - {der}
+    return tuple(anchor for anchor in trust_list.anchors if anchor in found)
 
 
 @lru_cache(maxsize=1024)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from assay.provenance.trust.certificates import pem
+from assay.provenance.trust.path import named_anchors
 from assay.provenance.trust.products import Product
 from assay.provenance.trust.trust_list import ListKind, Purpose, TrustList
 
@@ -51,9 +52,13 @@ class TrustPolicy:
         """The same policy without some lists."""
         return replace(self, lists=tuple(x for x in self.lists if x.id not in list_ids))
 
-    def anchors(self) -> "tuple[Anchors, ...]":
-        """The lists as the SDK's context takes them; the SDK does not keep purposes apart, `judge` does."""
-        return _anchors(self.lists)
+    def anchors(self, presented: frozenset[bytes] | None = None) -> "tuple[Anchors, ...]":
+        """The lists as the SDK's context takes them; the SDK does not keep purposes apart, `judge` does.
+
+        `presented` are all certificates (DER) of a manifest store: then anchors that none of them names are left out, for the
+        SDK parses every anchor again for every file.
+        """
+        return _anchors(self.lists, presented)
 
     def warnings(self) -> tuple[str, ...]:
         """What every report must say of the lists themselves: stale ones, and the absence of any."""
@@ -76,16 +81,18 @@ def default_policy(
     return TrustPolicy(lists=lists, now=now, online_revocation=online_revocation, products=load_products())
 
 
-@lru_cache(maxsize=16)
-def _anchors(lists: tuple[TrustList, ...]) -> "tuple[Anchors, ...]":
+@lru_cache(maxsize=256)
+def _anchors(lists: tuple[TrustList, ...], presented: frozenset[bytes] | None) -> "tuple[Anchors, ...]":
     from assay.provenance._c2pa import Anchors
 
-    return tuple(
-        Anchors(_SDK_KINDS[purpose], x.id, pem(x.anchors), _allowed(x) if purpose is Purpose.CLAIM_SIGNING else "")
-        for x in lists
-        for purpose in x.purposes
-        if x.anchors or x.allowed
-    )
+    found = []
+    for x in lists:
+        named = pem(x.anchors if presented is None else named_anchors(presented, x))
+        for purpose in x.purposes:
+            allowed = _allowed(x) if purpose is Purpose.CLAIM_SIGNING else ""
+            if named or allowed:
+                found.append(Anchors(_SDK_KINDS[purpose], x.id, named, allowed))
+    return tuple(found)
 
 
 def _allowed(trust_list: TrustList) -> str:

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -59,6 +59,7 @@ class CertifiedTime:
     time: datetime | None = None
     intact: bool = False  # signature and imprint hold
     authority: TrustJudgement | None = None
+    certificates: tuple[bytes, ...] = field(default=(), repr=False)  # DER, as many as the token carries; none: unread
     codes: tuple[str, ...] = ()
     statement: str = ""
 
@@ -86,7 +87,8 @@ def certified_time(token: bytes, message: bytes, policy: TrustPolicy) -> Certifi
     if len(token) > MAX_TOKEN_BYTES:
         return _malformed("it is larger than any time stamp")
     try:
-        return _judged(read_token(token), message, policy)
+        read = read_token(token)
+        return replace(_judged(read, message, policy), certificates=read.certificates)
     except Exception:
         return _malformed("it is no RFC 3161 time stamp")
 
