@@ -4,7 +4,7 @@ Rules: nothing is decoded before somebody asks; a decoding failure is kept and r
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from assay.detectors.evidence import Evidence
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
@@ -12,9 +12,13 @@ from assay.provenance.custody.chain import Custody
 from assay.provenance.errors import AssayError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PIL.Image import Image
 
     from assay.provenance.disclosure.metadata import Metadata
+
+LARGEST: Final = 2048 * 2048  # pixels decoded without being asked to look deep
 
 
 @dataclass(slots=True)
@@ -28,7 +32,9 @@ class Subject:
     custody: Custody | AssayError
     limits: Limits = DEFAULT_LIMITS
     deep: bool = False
+    _opened: "Image | AssayError | None" = field(default=None, repr=False)
     _decoded: "Image | AssayError | None" = field(default=None, repr=False)
+    _sketched: "Image | AssayError | None" = field(default=None, repr=False)
     _metadata: "Metadata | None" = field(default=None, repr=False)
 
     @property
@@ -41,18 +47,55 @@ class Subject:
         return self._metadata
 
     @property
+    def header(self) -> "Image":
+        """The first frame as opened: size, mode, `info`. Raises what `open_image` raises."""
+        if self._opened is None:
+            from assay.provenance.decoding import open_image
+
+            self._opened = _kept(lambda: open_image(self.asset, limits=self.limits))
+        return _answered(self._opened)
+
+    @property
     def image(self) -> "Image":
         """The first frame, as stored. Raises what `decode` raises."""
         if self._decoded is None:
-            from assay.provenance.decoding import decode
+            from assay.provenance.decoding import load
 
-            try:
-                self._decoded = decode(self.asset, limits=self.limits)
-            except AssayError as error:
-                self._decoded = error
-        if isinstance(self._decoded, AssayError):
-            raise self._decoded
-        return self._decoded
+            self._decoded = _kept(lambda: load(self.header, self.asset))
+        return _answered(self._decoded)
+
+    @property
+    def sketch(self) -> "Image":
+        """The first frame in grey and small, cheaply, without a full decode. Raises what `decode` raises."""
+        if self._sketched is None:
+            from assay.provenance.decoding import sketch
+
+            self._sketched = _kept(lambda: sketch(self.asset, limits=self.limits))
+        return _answered(self._sketched)
+
+    @property
+    def large(self) -> bool:
+        """Whether the picture is so large that its pixels are decoded in a deep examination only. Raises as `header`."""
+        return not self.deep and self.header.width * self.header.height > LARGEST
+
+    def measured(self) -> tuple[int, int]:
+        """Width and height in pixels of a picture that can be decoded to its end. Raises what `decode` raises."""
+        cheaper = self._decoded is None and self.header.format in ("JPEG", "MPO")
+        _ = self.sketch if cheaper else self.image
+        return self.header.size
+
+
+def _kept(attempt: "Callable[[], Image]") -> "Image | AssayError":
+    try:
+        return attempt()
+    except AssayError as error:
+        return error
+
+
+def _answered(kept: "Image | AssayError") -> "Image":
+    if isinstance(kept, AssayError):
+        raise kept
+    return kept
 
 
 class Signal(Protocol):

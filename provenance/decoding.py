@@ -69,7 +69,21 @@ def open_image(asset: Asset, *, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
 
 def decode(asset: Asset, *, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
     """Decode the first frame completely, as the file stores it (no rotation by EXIF, no colour conversion)."""
+    return load(open_image(asset, limits=limits), asset)
+
+
+def sketch(asset: Asset, *, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
+    """The first frame in grey, its sides 256 pixels or a little more. A JPEG is decoded at up to an eighth of its size, which
+    reads all of its bytes in a third of the time."""
     image = open_image(asset, limits=limits)
+    image.draft("L", (256, 256))  # does nothing for other formats
+    image = load(image, asset)
+    factor = max(image.size) // 256
+    return image.convert("L").reduce(factor) if factor > 1 else image.convert("L")
+
+
+def load(image: Image.Image, asset: Asset) -> Image.Image:
+    """Decode the pixels of an opened image of this asset, and return it. Raises `DecodeFailed`."""
     try:
         if ImageFile.LOAD_TRUNCATED_IMAGES:
             raise DecodeFailed(asset.name, "another library told Pillow to accept truncated images")

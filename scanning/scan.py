@@ -94,7 +94,7 @@ class Scanner:
         evidence = tuple(self._ask(signal, subject) for signal in self.signals)
         verdict = weigh(evidence)
         try:
-            width, height = subject.image.size
+            width, height = subject.measured()
         except AssayError as error:
             return Report(
                 asset=asset,

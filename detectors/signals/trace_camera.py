@@ -8,7 +8,6 @@ from assay.detectors.evidence import Evidence, Finding, Severity, Silence, Trace
 from assay.detectors.subject import Subject
 from assay.detectors.traces import consistency, profile
 from assay.detectors.traces.jpeg import identify, tables_in
-from assay.provenance.decoding import open_image
 from assay.provenance.disclosure.block import Carrier
 from assay.provenance.disclosure.exif import Exif
 from assay.provenance.errors import AssayError
@@ -97,8 +96,7 @@ def _findings(subject: Subject, exif: Exif) -> tuple[Finding, ...]:
     tool = next((field.value for field in subject.metadata.named(Carrier.XMP, "xmp:CreatorTool") if field.primary), "")
     found = [*consistency.dates(exif), *consistency.software(exif, tool), *consistency.writing(exif, encoder)]
     try:
-        header = open_image(subject.asset, limits=subject.limits)
-        found += consistency.dimensions(exif, header.width, header.height)
+        found += consistency.dimensions(exif, *subject.header.size)
         found += _thumbnail(subject, exif)
     except AssayError:
         pass  # other signals tell that the picture cannot be decoded

@@ -16,7 +16,6 @@ from assay.provenance.media_type import MediaType
 if TYPE_CHECKING:
     from assay.detectors.traces.recompression import Grid
 
-LARGEST = 2048 * 2048  # pixels decoded without being asked to look deep
 _LOSSLESS = (MediaType.PNG, MediaType.BMP, MediaType.TIFF)
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 
@@ -94,10 +93,8 @@ def _tell_encoder(picture: Picture, encoder: Encoder | None, notes: _Notes) -> N
 
 def _tell_history(subject: Subject, tables: tuple[tuple[int, ...], ...], notes: _Notes) -> None:
     from assay.detectors.traces import recompression
-    from assay.provenance.decoding import open_image
 
-    header = open_image(subject.asset, limits=subject.limits)
-    if header.width * header.height > LARGEST and not subject.deep:
+    if subject.large:
         notes.sentences.append("The picture is large: a deep examination looks for earlier compressions.")
         return
     pixels = recompression.luminance(subject.image)

@@ -6,7 +6,7 @@ decoded only in a deep examination.
 
 from assay.detectors.evidence import Evidence, Finding, Severity, Silence, Trace
 from assay.detectors.subject import Subject
-from assay.provenance.decoding import can_decode, open_image
+from assay.provenance.decoding import can_decode
 from assay.provenance.errors import AssayError, UnsupportedFormat
 
 
@@ -24,7 +24,7 @@ class DemosaicingTrace:
                 self.name, Silence.INAPPLICABLE, "Interpolation is looked for in a deep examination."
             )
         try:
-            header = open_image(subject.asset, limits=subject.limits) if can_decode(subject.asset.media_type) else None
+            header = subject.header if can_decode(subject.asset.media_type) else None
             if header is None or header.mode in ("1", "L", "LA", "P"):
                 return Evidence.silent(self.name, Silence.INAPPLICABLE, "The picture has no colour pixels to examine.")
             period = chessboard(subject.image)

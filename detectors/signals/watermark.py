@@ -4,21 +4,13 @@ Rules: a picture larger than any marked generator makes is looked at only in a d
 whoever runs its embedder, so it is MARKED, never PROVED; that none was found says nothing.
 """
 
-from typing import TYPE_CHECKING
-
 from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Severity, Silence, Trace
 from assay.detectors.subject import Subject
 from assay.detectors.watermarks.dwtdct import DwtDct, can_carry
 from assay.detectors.watermarks.protocol import Decoded, Watermark
 from assay.detectors.watermarks.spread import SpreadMark
 from assay.detectors.watermarks.trustmark import TrustMark
-from assay.provenance.decoding import open_image
 from assay.provenance.errors import AssayError, UnsupportedFormat
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-LARGEST = 2048 * 2048  # pixels; no generator that writes one of these marks makes larger pictures
 
 
 class InvisibleWatermark:
@@ -40,8 +32,7 @@ class InvisibleWatermark:
     def examine(self, subject: Subject) -> Evidence:
         """Decode the picture's pixels and look for known marks in them."""
         try:
-            header = open_image(subject.asset, limits=subject.limits)
-            if not subject.deep and (reason := _unsuitable(header)):
+            if reason := "" if subject.deep else _unsuitable(subject):
                 return Evidence.silent(self.name, Silence.INAPPLICABLE, reason)
             picture = subject.image
         except UnsupportedFormat:
@@ -84,10 +75,10 @@ def _trace(decoded: Decoded) -> Trace:
     return Trace(f"pixels {decoded.scheme}", f"{decoded.payload.hex()} ({agreed}; {decoded.place})")
 
 
-def _unsuitable(header: "Image") -> str:
-    if not can_carry(header):
+def _unsuitable(subject: Subject) -> str:
+    if not can_carry(subject.header):
         return "The picture is too small, or has no colour, for the watermarks known here."
-    if header.width * header.height > LARGEST:
+    if subject.large:  # no generator that writes one of these marks makes such pictures
         return (
             "The picture is larger than any that the generators with known watermarks make; a deep examination looks."
         )

@@ -57,15 +57,8 @@ def compare(subject: "Subject", thumbnail: bytes) -> Comparison | None:
 
 def _reduced(subject: "Subject") -> Image.Image:
     """The picture in grey, small: from JPEG at an eighth of its size where nobody has decoded it yet."""
-    from assay.provenance.decoding import open_image
-
-    header = open_image(subject.asset, limits=subject.limits)
-    if header.width * header.height > 2048 * 2048 and not subject.deep and header.format in ("JPEG", "MPO"):
-        header.draft("L", (256, 256))
-        try:
-            return header.convert("L")
-        except (OSError, SyntaxError, ValueError):
-            pass  # let the full decoder tell what is wrong
+    if subject.large:
+        return subject.sketch
     picture = subject.image
     factor = max(picture.size) // 256
     return picture.convert("L").reduce(factor) if factor > 1 else picture.convert("L")

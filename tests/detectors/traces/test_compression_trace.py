@@ -74,7 +74,7 @@ def test_small_pictures_are_described_without_a_history() -> None:
 
 
 def test_a_large_picture_is_decoded_only_in_a_deep_examination(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.detectors.signals.trace_compression.LARGEST", 400 * 400)
+    monkeypatch.setattr("assay.detectors.subject.LARGEST", 400 * 400)
     content = written(recompressed(written(photograph(480, 480), quality=60)), quality=90)
     assert not examined(content).findings
     assert codes(examined(content, deep=True)) == ["compressed-before"]

@@ -44,7 +44,7 @@ def test_silence_has_its_reason(content: bytes, silence: Silence) -> None:
 
 
 def test_a_large_picture_is_decoded_only_in_a_deep_examination(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.detectors.signals.watermark.LARGEST", 500 * 500)
+    monkeypatch.setattr("assay.detectors.subject.LARGEST", 500 * 500)
     content = encoded(marked(photograph(), PAYLOADS[0].bits))
     shallow = subject(content)
     assert InvisibleWatermark().examine(shallow).silence is Silence.INAPPLICABLE
