@@ -10,6 +10,7 @@ threshold holds for the maximum over everything that was tried (docs/watermarks.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 
+_TO_U = tuple(np.float32(weight * 0.492 / 2) for weight in (-0.299, -0.587, 1 - 0.114))  # of red, green, blue; halved
 _STEP = 36.0
 _ONE = (
     20.5,
@@ -131,43 +133,61 @@ def can_carry(image: "Image") -> bool:
 
 def _low_band(image: "Image") -> Floats:
     """Channel U (OpenCV's scale, around 128) after one Haar level: sums of 2×2 pixels, halved. Shape (height/2, width/2)."""
-    return _low_band_of(np.asarray(image.convert("RGB")))
+    return _low_band_of(_rgb(image))
+
+
+def _rgb(image: "Image") -> NDArray[np.uint8]:
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _low_band_of(rgb: NDArray[np.uint8]) -> Floats:
     height, width = rgb.shape[0] // 2 * 2, rgb.shape[1] // 2 * 2
-    rows = rgb[0:height:2, :width].astype(np.uint16) + rgb[1:height:2, :width]
-    sums = (rows[:, 0::2] + rows[:, 1::2]).astype(np.float32)
-    luminance = sums @ np.array([0.299, 0.587, 0.114], np.float32)
-    return np.asarray(256 + (sums[..., 2] - luminance) * np.float32(0.492 / 2), dtype=np.float32)
+    rows = np.add(rgb[0:height:2, :width], rgb[1:height:2, :width], dtype=np.uint16)
+    low = np.full((height // 2, width // 2), 256, np.float32)
+    for channel, weight in enumerate(_TO_U):
+        low += (rows[:, 0::2, channel] + rows[:, 1::2, channel]) * weight
+    return low
 
 
 def _votes(low: Floats) -> Floats:
     """+1 for a one, −1 for a zero, 0 for a block without a voice. Shape (block rows, block columns)."""
-    return _written(low)[1]
+    return _voiced(low)[1]
 
 
 def _written(low: Floats) -> tuple[float, Floats]:
     """The share of voices whose remainder lies where a writer puts it, and the votes."""
-    rows, columns = low.shape[0] // 4, low.shape[1] // 4
-    blocks = (
-        low[: rows * 4, : columns * 4].reshape(rows, 4, columns, 4).transpose(0, 2, 1, 3).reshape(rows, columns, 16)
-    )
-    remainder = blocks[..., 1:].max(axis=2) % np.float32(_STEP)  # the band is never negative
-    votes = np.where(remainder < _ONE[0], np.float32(-1), np.where(remainder < _ONE[1], np.float32(1), np.float32(0)))
-    votes = np.where(np.ptp(blocks, axis=2) < _FLAT, np.float32(0), votes)
+    remainder, votes = _voiced(low)
     aimed = (np.abs(remainder - 9) < 1.5) | (np.abs(remainder - 27) < 1.5)
     return float((aimed & (votes != 0)).sum() / max(votes.size, 1)), votes
 
 
-def _matched(votes: Floats, bits: NDArray[Any], numbers: NDArray[Any], *, least_voices: int = 4) -> int:
+def _voiced(low: Floats) -> tuple[Floats, Floats]:
+    """The remainder of each block's largest coefficient, and its vote."""
+    rows, columns = low.shape[0] // 4, low.shape[1] // 4
+    blocks = low[: rows * 4, : columns * 4].reshape(rows, 4, columns, 4)
+    places = blocks.transpose(1, 3, 0, 2).reshape(16, rows, columns)  # one plane for each place in a block
+    largest = places[1:].max(axis=0)
+    remainder = largest % np.float32(_STEP)  # the band is never negative
+    votes = np.where(remainder < _ONE[0], np.float32(-1), np.where(remainder < _ONE[1], np.float32(1), np.float32(0)))
+    votes[np.maximum(largest, places[0]) - places.min(axis=0) < _FLAT] = 0
+    return remainder, votes
+
+
+@cache
+def _pattern(bits: tuple[int, ...]) -> NDArray[np.intp]:
+    return np.array(bits)
+
+
+def _matched(votes: Floats, payload: Payload, numbers: NDArray[Any], *, least_voices: int = 4) -> int:
     """How many bits of a payload the blocks agree on; `numbers` is each block's number in the writer's count. 0 where some
     bit has fewer than `least_voices`, or three blocks in four are silent."""
+    bits = _pattern(payload.bits)
     length = len(bits)
-    voices = np.bincount(numbers % length, weights=(votes != 0).ravel(), minlength=length)
+    places = numbers % length
+    voices = np.bincount(places, weights=(votes != 0).ravel(), minlength=length)
     if voices.min() < least_voices or voices.sum() < votes.size / 4:
         return 0
-    means = np.bincount(numbers % length, weights=votes.ravel(), minlength=length) / voices
+    means = np.bincount(places, weights=votes.ravel(), minlength=length) / voices
     if np.ptp(means) < 0.2:
         return 0
     return int(((means > means.mean()) == (bits > 0)).sum())
@@ -177,7 +197,7 @@ def _compared(votes: Floats, *, place: str, extra: int = 0) -> Iterator[Match]:
     """Every payload, blocks counted from the picture's own corner; `extra` bits are needed where much was tried."""
     numbers = np.arange(votes.size)
     for payload in PAYLOADS:
-        matched = _matched(votes, np.array(payload.bits), numbers)
+        matched = _matched(votes, payload, numbers)
         yield Match(payload, matched, min(payload.least + extra, len(payload.bits)), place)
 
 
@@ -206,13 +226,10 @@ def _first_look(image: "Image") -> bool:
         return True
     starts = np.array([rows * part // 6 - _BAND // 2 for part in (1, 3, 5)])
     tops = [int(start) * 8 for start in starts]
-    bands = [np.asarray(image.crop((0, top, columns * 8, top + _BAND * 8)).convert("RGB")) for top in tops]
+    bands = [_rgb(image.crop((0, top, columns * 8, top + _BAND * 8))) for top in tops]
     votes = _votes(_low_band_of(np.concatenate(bands)))
     numbers = (starts[:, None] * columns + np.arange(_BAND * columns)[None, :]).ravel()
-    return any(
-        _matched(votes, np.array(one.bits), numbers, least_voices=1) >= len(one.bits) * _WORTH_A_LOOK
-        for one in PAYLOADS
-    )
+    return any(_matched(votes, one, numbers, least_voices=1) >= len(one.bits) * _WORTH_A_LOOK for one in PAYLOADS)
 
 
 def rescaled(image: "Image") -> Iterator[Match]:
@@ -241,7 +258,7 @@ def cropped(image: "Image") -> Iterator[Match]:
 
 def _offsets(image: "Image") -> Iterator[tuple[float, tuple[int, int], Floats]]:
     """For each of the 64 places (across, down) where the writer's grid may begin: how much it looks like one, and the votes."""
-    rgb = np.asarray(image.convert("RGB"))
+    rgb = _rgb(image)
     for down in (0, 1):
         for across in (0, 1):
             low = _low_band_of(rgb[down:, across:])
@@ -257,7 +274,7 @@ def _matched_cropped(votes: Floats, payload: Payload) -> int:
     Rows are correlated with the payload at every shift at once (FFT over columns folded modulo L); a row length of C blocks
     then shifts row r by r·C.
     """
-    bits = np.array(payload.bits)
+    bits = _pattern(payload.bits)
     length, (rows, columns) = len(bits), votes.shape
     silent = votes == 0
     centred = np.where(silent, 0, votes - votes.sum() / max((~silent).sum(), 1))
@@ -274,4 +291,4 @@ def _matched_cropped(votes: Floats, payload: Payload) -> int:
         totals[wide] = agreement[row[:, None], (shifts[None, :] + (row * wide)[:, None]) % length].sum(axis=0)
     best_wide, best_first = divmod(int(totals.argmax()), length)
     numbers = (row[:, None] * best_wide + np.arange(columns)[None, :] + best_first).ravel()
-    return _matched(votes, bits, numbers)
+    return _matched(votes, payload, numbers)
