@@ -5,18 +5,19 @@ the earliest certified moment of what was made from it, for it must have existed
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from time import monotonic
 
 from assay.provenance.custody.statuses import ALTERED, FORGED, Found
+from assay.provenance.custody.supplementing import CERTIFICATE_STATUS, TIME_STAMP, Supplements
 from assay.provenance.jumbf.store import ManifestStore, StoredManifest
 from assay.provenance.trust import Purpose, TrustJudgement, TrustPolicy, judge
 from assay.provenance.trust.revocation import Revocation, revocation
 from assay.provenance.trust.time_stamps import CertifiedTime, best_time
 
-_CERTIFICATES_ELSEWHERE = ("cawg.identity", "c2pa.time-stamp", "c2pa.certificate-status")
+_CERTIFICATES_ELSEWHERE = ("cawg.identity", TIME_STAMP, CERTIFICATE_STATUS)
 _MAX_PRESENTED = 64  # certificates; with more, sorting them out costs more than it saves
 
 
@@ -36,12 +37,21 @@ class Certified:
         return self.stamp.time if self.stamp and self.stamp.certified else None
 
 
-def stamp_of(stored: StoredManifest | None, policy: TrustPolicy) -> CertifiedTime | None:
-    """The best of a link's own time stamps, judged; None where it has none."""
-    if stored is None or stored.signature is None or not stored.signature.stamps:
+def stamp_of(
+    stored: StoredManifest | None, policy: TrustPolicy, *, brought: tuple[bytes, ...] = ()
+) -> CertifiedTime | None:
+    """The best of a link's own time stamps, judged; else the best of those that later manifests brought for it (C2PA 2.2
+    §15.8.1.2), marked as such; None where there is none."""
+    if stored is None or stored.signature is None or not (stored.signature.stamps or brought):
         return None
     signature = stored.signature
-    return best_time(((s.der, signature.stamped(s, stored.claim)) for s in signature.stamps), policy)
+    own = best_time(((s.der, signature.stamped(s, stored.claim)) for s in signature.stamps), policy)
+    if not brought or (own is not None and own.certified):
+        return own
+    later = best_time(((token, message) for token in brought for message in signature.stamped_later), policy)
+    if later is None or (own is not None and not later.certified):
+        return own
+    return replace(later, later=True, statement=f"{later.statement} (a time stamp that a later manifest brought)")
 
 
 def presented(store: ManifestStore, stamps: Mapping[str, CertifiedTime | None]) -> frozenset[bytes] | None:
@@ -96,10 +106,12 @@ def certify(
     *,
     stamp: CertifiedTime | None,
     inherited: datetime | None,
+    brought: Supplements,
 ) -> Certified:
     """Judge a link's certificate chain for claim signing (C2PA 2.2 §14.4, §14.5).
 
     `serial` (decimal) is that of the certificate on which the SDK checked the signature: another one judges nothing.
+    `brought` are revocation answers in any manifest of the store, which count like stapled ones (§15.9).
     """
     if stored is None or stored.signature is None or not stored.signature.chain:
         return Certified(stamp=stamp)
@@ -110,10 +122,11 @@ def certify(
     holder = judgement.holder
     if not (serial.isdecimal() and holder.serial and int(serial) == int(holder.serial, 16)):
         return Certified(stamp=stamp)
+    answers = (*stored.signature.ocsp_responses, *brought.answers.get(int(serial), ()))
     return Certified(
         judgement=judgement,
         stamp=stamp,
-        revocation=revocation(judgement, chain, policy, stapled=stored.signature.ocsp_responses, at=at),
+        revocation=revocation(judgement, chain, policy, stapled=answers, at=at),
         at=at,
         inherited=own is None and inherited is not None,
     )

@@ -23,6 +23,7 @@ from assay.provenance.custody.locating import Located, locate
 from assay.provenance.custody.reading import Node, mapping, sequence, text
 from assay.provenance.custody.rubric import rubric_signals
 from assay.provenance.custody.statuses import Found, found_statuses, recorded_standing
+from assay.provenance.custody.supplementing import Supplements, supplements
 from assay.provenance.errors import AssayError
 from assay.provenance.jumbf.containers import Embedded
 from assay.provenance.jumbf.store import Kind, ManifestStore, StoredManifest, parse_store
@@ -48,7 +49,10 @@ def verify(
         store = parse_store(located.stores[-1].store, name=asset.name)
         # 3. The SDK checks hashes, signatures and the specification's rules (§15.5 to §15.12). It need not parse anchors that
         #    no certificate in the store names.
-        stamps = {manifest.label: stamp_of(manifest, policy) for manifest in store.manifests}
+        brought = supplements(store)
+        stamps = {
+            one.label: stamp_of(one, policy, brought=brought.tokens.get(one.label, ())) for one in store.manifests
+        }
         named = presented(store, stamps) if len(located.stores) == 1 else None
         read = _c2pa.read(asset, _c2pa.context(policy.anchors(named)), sidecar=sidecar)
     except AssayError as error:
@@ -59,7 +63,7 @@ def verify(
     active = text(read.report.get("active_manifest"))
     if active not in manifests:
         return _unreadable(asset, located, "it names no active manifest")
-    return _Walk(asset, policy, located, store, stamps, read, manifests, active).custody()
+    return _Walk(asset, policy, located, store, brought, stamps, read, manifests, active).custody()
 
 
 @dataclass(slots=True)
@@ -70,6 +74,7 @@ class _Walk:
     policy: TrustPolicy
     located: Located
     store: ManifestStore
+    brought: Supplements
     stamps: Mapping[str, CertifiedTime | None]
     read: _c2pa.Reading
     manifests: dict[str, Node]
@@ -102,6 +107,7 @@ class _Walk:
                 self.policy,
                 stamp=self.stamps.get(label),
                 inherited=inherited.get(label),
+                brought=self.brought,
             )
             found = statuses.get(label, Found())
             draft = self._draft(label, stored[label], ingredients[label], found, certified, taken_in.get(label))

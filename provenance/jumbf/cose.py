@@ -51,6 +51,13 @@ class ClaimSignature:
         return cbor2.dumps(["CounterSignature", self.protected, b"", cbor2.dumps(self.signature)])
 
     @property
+    def stamped_later(self) -> tuple[bytes, ...]:
+        """The bytes over which a stamp brought by a later manifest may be: the signature bare, as the C2PA library writes it, or
+        as the payload of a counter-signature (C2PA 2.2 §18.17.3)."""
+        wrapped = (self.signature, cbor2.dumps(self.signature))
+        return self.signature, *(cbor2.dumps(["CounterSignature", self.protected, b"", one]) for one in wrapped)
+
+    @property
     def signer_fingerprint(self) -> str:
         """SHA-256 of the leaf certificate, hexadecimal; empty without one."""
         return hashlib.sha256(self.chain[0]).hexdigest() if self.chain else ""

@@ -60,6 +60,7 @@ class CertifiedTime:
     intact: bool = False  # signature and imprint hold
     authority: TrustJudgement | None = None
     certificates: tuple[bytes, ...] = field(default=(), repr=False)  # DER, as many as the token carries; none: unread
+    later: bool = False  # brought by a later manifest than the one that it stamps
     codes: tuple[str, ...] = ()
     statement: str = ""
 
@@ -72,7 +73,8 @@ class CertifiedTime:
     def authority_name(self) -> str:
         """Who stamped, as the certificate says."""
         holder = self.authority.holder if self.authority else None
-        return (holder.common_name or holder.organisation) if holder else ""
+        name = (holder.common_name or holder.organisation) if holder else ""
+        return f"{name}, stamped later" if name and self.later else name
 
 
 def best_time(stamps: Iterable[tuple[bytes, bytes]], policy: TrustPolicy) -> CertifiedTime | None:
