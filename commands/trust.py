@@ -29,6 +29,7 @@ def list_(form: str) -> None:
 
     Example: assay trust list
     """
+    from assay.provenance.trust.policy import NO_IDENTITY_LIST
     from assay.provenance.trust.store import editions
 
     rows = [_row(edition) for edition in editions()]
@@ -50,6 +51,8 @@ def list_(form: str) -> None:
     widths = [max(len(line[column]) for line in [head, *cells]) for column in range(len(head))]
     for line in [head, *cells]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    if not any("identity" in row["purposes"] for row in rows if row["state"] != "switched off"):
+        click.echo(f"\nNote: {NO_IDENTITY_LIST}.")
 
 
 @trust.command()

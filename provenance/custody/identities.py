@@ -36,12 +36,15 @@ def identities(
             stored_label = f"{IDENTITY}__{number}" if number else IDENTITY
             own = tuple(s for s in statuses if s.url.endswith(f"/{stored_label}") and s.code.startswith("cawg."))
             judgement = _judgement(stored, stored_label, policy)
-            found.append(_identity(mapping(assertion.get("data")), own, judgement))
+            listed = bool(policy.lists_for(Purpose.IDENTITY))
+            found.append(_identity(mapping(assertion.get("data")), own, judgement, listed=listed))
             place += 1
     return tuple(found)
 
 
-def _identity(content: Node, statuses: tuple[Status, ...], judgement: TrustJudgement | None) -> Identity:
+def _identity(
+    content: Node, statuses: tuple[Status, ...], judgement: TrustJudgement | None, *, listed: bool
+) -> Identity:
     signed = mapping(content.get("signer_payload")) or mapping(content.get("c2paAsset"))
     verified = [mapping(entry) for entry in sequence(content.get("verifiedIdentities"))]
     names = [_verified(entry) for entry in verified]
@@ -52,7 +55,7 @@ def _identity(content: Node, statuses: tuple[Status, ...], judgement: TrustJudge
         issuer = judgement.holder.issuer
     elif text(info.get("common_name")):
         names.append(text(info.get("common_name")))
-    answer, statement = _answer(statuses, judgement, text(signed.get("sig_type")))
+    answer, statement = _answer(statuses, judgement, text(signed.get("sig_type")), listed=listed)
     return Identity(
         names=tuple(name for name in names if name),
         kind=text(signed.get("sig_type")),
@@ -63,7 +66,9 @@ def _identity(content: Node, statuses: tuple[Status, ...], judgement: TrustJudge
     )
 
 
-def _answer(statuses: tuple[Status, ...], judgement: TrustJudgement | None, kind: str) -> tuple[Answer, str]:
+def _answer(
+    statuses: tuple[Status, ...], judgement: TrustJudgement | None, kind: str, *, listed: bool
+) -> tuple[Answer, str]:
     failures = [status.code for status in statuses if status.failure]
     wrong = [code for code in failures if code not in _UNCHECKED]
     if wrong:
@@ -73,7 +78,8 @@ def _answer(statuses: tuple[Status, ...], judgement: TrustJudgement | None, kind
     if kind == X509 and judgement is not None and not any("signature" in code for code in failures):
         if judgement.trusted:
             return Answer.YES, f"its signature holds; {judgement.statement}"
-        return Answer.UNKNOWN, f"its signature holds, but {judgement.statement}"
+        said = judgement.statement if listed else "nobody vouches for its name: no trust list for identities is in use"
+        return Answer.UNKNOWN, f"its signature holds, but {said}"
     if failures:
         return Answer.UNKNOWN, _UNCHECKED[failures[0]]
     return Answer.YES, "its credential holds, by the C2PA library's check"

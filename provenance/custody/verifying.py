@@ -27,7 +27,7 @@ from assay.provenance.custody.supplementing import Supplements, supplements
 from assay.provenance.errors import AssayError
 from assay.provenance.jumbf.containers import Embedded
 from assay.provenance.jumbf.store import Kind, ManifestStore, StoredManifest, parse_store
-from assay.provenance.trust import CertifiedTime, TrustPolicy, default_policy
+from assay.provenance.trust import NO_IDENTITY_LIST, CertifiedTime, Purpose, TrustPolicy, default_policy
 
 _NO_MANIFEST = "No manifest: the file carries no signed statement of its origin, which is no evidence of anything."
 
@@ -221,6 +221,8 @@ def _warnings(policy: TrustPolicy, links: list[Link]) -> tuple[str, ...]:
     warnings = list(policy.warnings())
     if any(link.signer.development for link in links):
         warnings.append("signed with this machine's own development authority: it proves nothing to anybody else")
+    if any(link.identities for link in links) and not policy.lists_for(Purpose.IDENTITY):
+        warnings.append(NO_IDENTITY_LIST)
     return tuple(warnings)
 
 

@@ -3,7 +3,7 @@
 from assay.provenance.trust.certificates import CertificateNames, names
 from assay.provenance.trust.judging import TrustJudgement, judge
 from assay.provenance.trust.path import Refusal
-from assay.provenance.trust.policy import TrustPolicy, default_policy
+from assay.provenance.trust.policy import NO_IDENTITY_LIST, TrustPolicy, default_policy
 from assay.provenance.trust.products import Product
 from assay.provenance.trust.reading import TrustListRefused
 from assay.provenance.trust.revocation import Revocation, RevocationState, revocation
@@ -11,6 +11,7 @@ from assay.provenance.trust.time_stamps import CertifiedTime, best_time, certifi
 from assay.provenance.trust.trust_list import ListKind, Purpose, TrustList
 
 __all__ = [
+    "NO_IDENTITY_LIST",
     "CertificateNames",
     "CertifiedTime",
     "ListKind",

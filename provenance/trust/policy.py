@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 _SDK_KINDS = {Purpose.CLAIM_SIGNING: "manifest", Purpose.TIME_STAMPING: "tsa", Purpose.IDENTITY: "cawg"}
 _ORDER = list(ListKind)
+NO_IDENTITY_LIST = (
+    "no trust list for identities (CAWG) is in use, and none ships with assay: nobody vouches for the names in identity "
+    "assertions; add one with `assay trust add LIST FILE --purpose identity`"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

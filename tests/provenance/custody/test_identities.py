@@ -3,13 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import pytest
 
 from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import Answer, BottomLine, Status
 from assay.provenance.custody.identities import identities
 from assay.provenance.custody.verifying import verify
-from assay.provenance.trust import TrustPolicy, default_policy
+from assay.provenance.jumbf.cose import claim_signature
+from assay.provenance.trust import NO_IDENTITY_LIST, Purpose, TrustPolicy, default_policy
+from assay.provenance.trust.certificates import pem
+from assay.provenance.trust.editing import add_list
 
 URL = "self#jumbf=/c2pa/m/c2pa.assertions/cawg.identity"
 
@@ -77,3 +81,33 @@ def test_an_unreachable_identity_does_not_make_the_file_invalid(shared: Path) ->
     assert custody.sdk_state == "Invalid"
     assert custody.bottom_line is BottomLine.INCOMPLETE_HISTORY
     assert custody.links[-1].identities[0].answer is Answer.UNKNOWN
+
+
+def test_without_a_list_for_identities_every_report_says_so(shared: Path) -> None:
+    custody = verify(
+        Asset.open(shared / "c2pa" / "c2pa-rs" / "C_with_CAWG_data.jpg"), default_policy(development=False)
+    )
+    (found,) = custody.links[-1].identities
+    assert "no trust list for identities is in use" in found.statement
+    assert NO_IDENTITY_LIST in custody.warnings
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["the certificate itself, as publishers are listed", "its issuer"])
+def test_a_list_for_identities_that_the_user_added_vouches(
+    place: int, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
+    asset = Asset.open(shared / "c2pa" / "c2pa-rs" / "C_with_CAWG_data.jpg")
+    store = verify(asset, default_policy(development=False)).store
+    assert store is not None
+    assertion = store.manifests[-1].find("cawg.identity")
+    assert assertion is not None
+    chain = claim_signature(cbor2.loads(assertion.content)["signature"]).chain
+    (tmp_path / "list.pem").write_text(pem((chain[place],)))
+    add_list("publishers", tmp_path / "list.pem", (Purpose.IDENTITY,))
+    custody = verify(asset, default_policy(development=False))
+    (found,) = custody.links[-1].identities
+    assert found.answer is Answer.YES, found.statement
+    assert "publishers" in found.statement
+    assert NO_IDENTITY_LIST not in custody.warnings
+    assert custody.bottom_line is BottomLine.VALID  # an identity never makes the signer of the claim a trusted one
