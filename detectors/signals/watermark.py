@@ -57,12 +57,13 @@ class InvisibleWatermark:
         )
 
     def _speak(self, decoded: Decoded) -> Evidence:
-        agreed = f"{decoded.matched} of {decoded.bits} bits"
+        said = f"{decoded.matched} of {decoded.bits} bits"
+        if decoded.unmarked:
+            chance = f"{100 * decoded.chance:.2f} %"
+            said += f"; read in none of {decoded.unmarked:,} unmarked pictures, so by chance in fewer than {chance}"
         return Evidence(
             signal=self.name,
-            statement=(
-                f"The pixels carry the invisible watermark that {decoded.generator} writes into its pictures ({agreed})."
-            ),
+            statement=f"The pixels carry the invisible watermark that {decoded.generator} writes into its pictures ({said}).",
             origin=Origin.SYNTHETIC,
             basis=Basis.MARKED,
             generator=decoded.generator,

@@ -34,6 +34,9 @@ _SMALLEST = 256 * 256  # pixels; the library refuses smaller ones
 _LONG_SIDES = (512, 576, 640, 704, 768, 832, 896, 1024, 1152, 1216, 1280, 1344, 1360, 1536)  # pixels generators make
 _WORTH_A_LOOK = 0.7  # share of bits that must match in the sample
 _OFFSETS_TRIED = 6
+_AS_IT_IS = "as it is"
+_UNMARKED = 1_098  # real pictures looked at as they are, without a false positive (docs/watermarks.md)
+_UNMARKED_DEEP = 327  # and rescaled and cropped
 _BAND = 8  # rows of blocks in each of the three bands that the first look reads
 
 
@@ -210,12 +213,13 @@ def _decoded(match: Match) -> Decoded:
         matched=match.matched,
         bits=len(text),
         place=match.place,
+        unmarked=_UNMARKED if match.place == _AS_IT_IS else _UNMARKED_DEEP,
     )
 
 
 def as_it_is(image: "Image") -> Iterator[Match]:
     """The picture as the generator may have written it."""
-    return _compared(_votes(_low_band(image)), place="as it is")
+    return _compared(_votes(_low_band(image)), place=_AS_IT_IS)
 
 
 def _first_look(image: "Image") -> bool:

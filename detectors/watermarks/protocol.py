@@ -17,6 +17,7 @@ class Decoded:
 
     `generator` is the family of generators known to write this payload, empty where the payload names none. `matched` of
     `bits` agreed with the payload. `place` says how the picture had to be looked at ("as it is", "cropped by 3, 5 pixels").
+    `unmarked` is in how many pictures without a mark it was looked for in this way and never read; 0 where nobody counted.
     """
 
     scheme: str
@@ -25,6 +26,12 @@ class Decoded:
     matched: int
     bits: int
     place: str
+    unmarked: int = 0
+
+    @property
+    def chance(self) -> float:
+        """The 95 % upper bound on the share of unmarked pictures in which it is read by chance; 1 where nobody counted."""
+        return 1 - 0.05 ** (1 / self.unmarked) if self.unmarked else 1.0
 
 
 class Watermark(Protocol):

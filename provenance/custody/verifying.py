@@ -17,7 +17,7 @@ from assay.provenance.custody import reading
 from assay.provenance.custody.certifying import Certified, certify, inherited_times, presented, stamp_of, vouching
 from assay.provenance.custody.chain import Axes, Axis, BottomLine, Custody, Gap, Ingredient, Link
 from assay.provenance.custody.history import Draft, bottom_line, headline, link_gaps, oldest_first, store_gaps, unbroken
-from assay.provenance.custody.identities import IDENTITY, identities
+from assay.provenance.custody.identities import IDENTITY, X509, identities
 from assay.provenance.custody.judging import judge_link, signer
 from assay.provenance.custody.locating import Located, locate
 from assay.provenance.custody.reading import Node, mapping, sequence, text
@@ -221,7 +221,8 @@ def _warnings(policy: TrustPolicy, links: list[Link]) -> tuple[str, ...]:
     warnings = list(policy.warnings())
     if any(link.signer.development for link in links):
         warnings.append("signed with this machine's own development authority: it proves nothing to anybody else")
-    if any(link.identities for link in links) and not policy.lists_for(Purpose.IDENTITY):
+    signed = any(identity.kind == X509 for link in links for identity in link.identities)
+    if signed and not policy.lists_for(Purpose.IDENTITY):
         warnings.append(NO_IDENTITY_LIST)
     return tuple(warnings)
 

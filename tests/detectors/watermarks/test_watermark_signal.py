@@ -22,6 +22,13 @@ def test_a_mark_speaks_on_the_basis_marked_and_names_the_generator() -> None:
     assert evidence.generator == "Stable Diffusion XL"
     assert evidence.traces[0].field == "pixels dwtDct"
     assert "b3ec907bb19e" in evidence.traces[0].value
+    assert "none of 1,098 unmarked pictures, so by chance in fewer than 0.27 %" in evidence.statement
+
+
+def test_a_mark_found_in_a_crop_has_the_bound_of_that_search() -> None:
+    cropped = marked(photograph(768, 768), PAYLOADS[0].bits).crop((3, 5, 763, 765))
+    evidence = InvisibleWatermark().examine(subject(encoded(cropped), deep=True))
+    assert "none of 327 unmarked pictures, so by chance in fewer than 0.91 %" in evidence.statement
 
 
 def test_no_mark_says_nothing() -> None:
