@@ -2,10 +2,10 @@
 
     python benchmarks/marks.py FOLDER [--photos 300] [--unmarked N] [--words N]
 
-FOLDER holds `pack.csv` (file, label, source …) and `images/`. Marked are JPEG pictures labelled "real" with sides of at least 400
+FOLDER holds `pack.csv` (file, label, source …) and `images/`, or only pictures (then they count as of any label). Marked are JPEG pictures labelled "real" with sides of at least 400
 pixels, in the order of their hashes; a payload counts only bit for bit. `--unmarked`: pictures of all labels searched for a
-mark that is not there. `--words`: soft words taken at random positions of unmarked pictures and given to the decoder
-without asking for the fixed pattern first, to count how often a checksum holds by chance.
+mark that is not there. `--words`: soft words taken at random positions and scales of unmarked pictures and given to the
+decoder without asking for the fixed pattern first, to count how often a checksum holds by chance.
 """
 
 import argparse
@@ -24,13 +24,22 @@ from PIL import Image
 from assay.detectors.watermarks import spread
 from assay.detectors.watermarks.convolution import decoded_bits
 
+SCALES = (1.0, *(1 - step / 200 for step in range(1, 46)))  # those at which a mark is looked for
+WORDS_EACH = 500  # at each of two scales of a picture
+
 Attack = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
 def names(folder: Path, *, real: bool) -> list[str]:
+    if not (folder / "pack.csv").is_file():
+        return sorted(path.name for path in folder.iterdir() if path.is_file())
     with (folder / "pack.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if not real or row["label"] == "real"]
     return sorted((row["file"] for row in rows), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+
+
+def path_of(folder: Path, name: str) -> Path:
+    return folder / "images" / name if (folder / "images").is_dir() else folder / name
 
 
 def jpeg(quality: int) -> Attack:
@@ -83,7 +92,7 @@ def robustness(folder: Path, photos: int) -> None:
     wrong = number = 0
     decibels = []
     for name in names(folder, real=True):
-        stored = Image.open(folder / "images" / name)
+        stored = Image.open(path_of(folder, name))
         if stored.format != "JPEG" or min(stored.size) < 400:
             continue
         image, payload = stored.convert("RGB"), random.bytes(spread.PAYLOAD)
@@ -116,7 +125,7 @@ def unmarked(folder: Path, limit: int) -> None:
     searched = found = 0
     start = time.process_time()
     for name in names(folder, real=False)[:limit]:
-        image = Image.open(folder / "images" / name)
+        image = Image.open(path_of(folder, name))
         if min(image.size) >= spread.SMALLEST:
             searched += 1
             found += spread.detect(image) is not None
@@ -125,19 +134,30 @@ def unmarked(folder: Path, limit: int) -> None:
 
 
 def words(folder: Path, limit: int) -> None:
+    """Count checksums that hold by chance; also their first bits, which must hold half as often with each bit more."""
     random = np.random.default_rng(2)
-    tried = held = 0
+    tried = pictures = 0
+    held = np.zeros(33, np.int64)  # how many words agree in at least so many first bits
     for name in names(folder, real=False):
-        image = Image.open(folder / "images" / name)
-        if min(image.size) < spread.SMALLEST:
+        try:
+            image = Image.open(path_of(folder, name))
+            image.draft("L", (512, 512))
+            grey = image.convert("RGB").convert("L")
+        except (OSError, ValueError, Image.DecompressionBombError):
             continue
-        places = random.uniform(0, 128, (4000, 2))
-        bits = decoded_bits(spread.words_at(image.convert("RGB").convert("L"), places))
-        held += sum(spread.checked(row) is not None for row in bits)
-        tried += len(bits)
+        if min(grey.size) < spread.SMALLEST:
+            continue
+        for scale in random.choice(SCALES, 2, replace=False):
+            soft = spread.words_at(grey, random.uniform(0, 128, (WORDS_EACH, 2)), scale=scale)
+            for row in decoded_bits(soft):
+                held[: 33 - spread.compared(row)[1].bit_length()] += 1
+            tried += WORDS_EACH
+        pictures += 1
+        if pictures % 200 == 0 or tried >= limit:
+            print(f"{tried:,} words of {pictures:,} unmarked pictures, {held[32]} checksums held", flush=True)
         if tried >= limit:
             break
-    print(f"{tried:,} words of unmarked pictures decoded without a pattern, {held} checksums held")
+    print("first bits that held: " + ", ".join(f"{bits}: {count:,}" for bits, count in enumerate(held) if count))
 
 
 def main() -> None:

@@ -1,36 +1,50 @@
 """How well stripped manifests are found again: recall under twelve launderings, false matches, milliseconds at a million.
 
-    python benchmarks/recovery.py FOLDER --pictures 1000 --distractors 100000 --minutes 120 --out recovery.json
+    python benchmarks/recovery.py FOLDER --index CSV --work DIR --pictures 1000 --strangers 500 --distractors 100000
 
-FOLDER holds pictures of any kind. They are shuffled with a fixed seed: the first 50 are for choosing the threshold
-(`--choose` looks at nothing else), the next `--pictures` are remembered and laundered, the next `--strangers` are searched for
-without being remembered, the rest are remembered as distractors. Further distractors are made of them: two pictures, cut,
-turned and blended. What the time did not suffice for is not counted; the answer says how much was done.
+FOLDER holds pictures of any kind, each reduced to at most 1,024 pixels before anything else, as a platform would have them.
+They are shuffled with a fixed seed: the first 1,200 are for choosing the threshold (`--choose` looks at nothing else), of the
+rest `--pictures` are remembered and laundered in all twelve ways, `--strangers` are searched for in one of them without being
+remembered, and all others are remembered as distractors: whole, and as eight places of half their sides each.
+
+Collections repost: another version of a picture that is found is no false match. Which pictures are versions of one is
+decided without the search that is measured: by the difference hash (64 bits) that the index files hold beside each SHA-256
+(the file's name), and said apart. DIR keeps what was done; a second run goes on there.
 """
 
 import argparse
+import csv
 import io
 import json
-import math
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
+from multiprocessing import Pool
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFile, ImageOps
 
-from assay.detectors.fingerprints.grounds import TURNS, ground
+from assay.detectors.fingerprints.grounds import REGIONS, cut, ground
 from assay.detectors.fingerprints.index import HammingIndex
-from assay.detectors.fingerprints.searching import Searcher, fingerprints, operating_point
+from assay.detectors.fingerprints.pdq import LEAST_QUALITY, PDQ, pdq
+from assay.detectors.fingerprints.searching import Searcher, operating_point
 from assay.provenance.custody.chain import BottomLine
-from assay.provenance.repository import Keepsake, Repository
+from assay.provenance.repository import Fingerprint, Keepsake, Repository
 
-CHOOSING = 50
+CHOOSING = 1200
 SEED = 11
+EDGE = 1024  # pixels of the long side of every picture here
+VERSION = 8  # bits of 64 in which the difference hashes of two versions of one picture may differ
+SHARES = (0, 0.5, 1, 2, 5, 10, 50, 90, 95, 98, 99, 99.5, 100)
+PLACES = [(x / 4, y / 4) for x, y in ((0, 0), (2, 0), (0, 2), (2, 2), (1, 1), (0, 1), (2, 1), (1, 0))]
+Image.MAX_IMAGE_PIXELS = 250_000_000
+ImageFile.LOAD_TRUNCATED_IMAGES = True
 
 
 def jpeg(image: Image.Image, quality: int) -> Image.Image:
@@ -111,13 +125,17 @@ LAUNDERINGS: dict[str, Laundering] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--index", type=Path, nargs="*", default=[], help="CSV files with sha256, group and dhash")
+    parser.add_argument("--work", type=Path, default=Path("recovery-benchmark"))
     parser.add_argument("--pictures", type=int, default=1000)
     parser.add_argument("--strangers", type=int, default=500)
     parser.add_argument("--distractors", type=int, default=100_000)
-    parser.add_argument("--minutes", type=float, default=120, help="of searching")
-    parser.add_argument("--choose", action="store_true", help="the least agreement of copies, the most of strangers")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument(
+        "--choose", action="store_true", help="score what the threshold is chosen on, without a threshold"
+    )
     parser.add_argument("--million", action="store_true", help="only measure the index")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -126,135 +144,218 @@ def main() -> None:
         return
     paths = sorted(path for path in options.folder.iterdir() if path.is_file())
     random.Random(SEED).shuffle(paths)
-    if options.choose:
-        paths = paths[:CHOOSING]
-        options.pictures, options.strangers, options.distractors = CHOOSING // 2, CHOOSING // 4, 500
-    else:
-        paths = paths[CHOOSING:]
-        random.Random(SEED + 2).shuffle(paths)
-    with tempfile.TemporaryDirectory() as folder, Repository(Path(folder) / "repository.sqlite") as repository:
-        result = measure(paths, repository, options)
+    paths = paths[:CHOOSING] if options.choose else paths[CHOOSING:]
+    work = options.work / ("choosing" if options.choose else "reported")
+    work.mkdir(parents=True, exist_ok=True)
+    members = paths[: options.pictures]
+    strangers = paths[options.pictures : options.pictures + options.strangers]
+    others = paths[options.pictures + options.strangers :]
+    known = remember(work / "repository.sqlite", members, others, options)
+    rows = search(work, members, strangers, options)
+    result = known | summary(rows, Versions(options.index), {path.name for path in (*members, *others)}, options)
     print(json.dumps(result, indent=1, ensure_ascii=False))
     if options.out:
         options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def measure(paths: list[Path], repository: Repository, options: argparse.Namespace) -> dict[str, object]:
-    repository._base.execute("PRAGMA synchronous = OFF")  # of a repository that is thrown away
-    members = paths[: options.pictures]
-    strangers = paths[options.pictures : options.pictures + options.strangers]
-    rest = paths[options.pictures + options.strangers :]
-    unfit = [path.name for path in members if not keep(repository, path.name, opened(path))]
-    for path in rest[: options.distractors]:
-        keep(repository, path.name, opened(path))
-    real = len(repository) - len(members)
-    made = make_distractors(repository, rest or paths, max(0, options.distractors - real))
-    print(f"{len(repository):,} records", file=sys.stderr)
-    point = operating_point()
-    searcher = Searcher(repository, point=replace(point, agreement=-1.0 if options.choose else point.agreement))
-    chance = random.Random(SEED)
-    counts = {name: [0, 0, 0] for name in LAUNDERINGS}  # searches, found first, another one found
-    agreements: dict[str, list[float]] = {"copies": [], "strangers": []}
-    lost: list[str] = []
-    alone = [0, 0]
-    times: list[float] = []
-    names: list[str] = []
-    until = time.monotonic() + options.minutes * 60
-    tasks: list[tuple[Path, str]] = []
-    turns = math.ceil(max(len(members), len(strangers)))
-    for at in range(turns):
-        if at < len(strangers):
-            tasks.append((strangers[at], ""))
-        if at < len(members):
-            tasks += [(members[at], name) for name in LAUNDERINGS]
-    for path, name in tasks:
-        if time.monotonic() > until:
-            break
-        image = opened(path)
-        laundering = LAUNDERINGS[name or chance.choice(list(LAUNDERINGS))]
-        copy = laundering(image, chance)
-        start = time.perf_counter()
-        found = searcher.search(copy)
-        times.append(time.perf_counter() - start)
-        others = [match for match in found if match.record.name != path.name]
-        if not name:
-            alone[0] += 1
-            alone[1] += bool(found)
-            names += [f"{path.name} as {match.record.name} ({match.agreement:.2f})" for match in found[:1]]
-            agreements["strangers"] += [max((match.agreement for match in others), default=0.0)]
-            continue
-        agreements["copies"] += [match.agreement for match in found if match.record.name == path.name]
-        agreements["strangers"] += [max((match.agreement for match in others), default=0.0)]
-        counts[name][0] += 1
-        counts[name][1] += bool(found) and found[0].record.name == path.name
-        counts[name][2] += bool(others)
-        if not found:
-            lost.append(f"{path.name} ({name})")
-    result: dict[str, object] = {
-        "records": len(repository),
-        "remembered pictures": len(members),
-        "of these with too little in them to match": len(unfit),
-        "real distractors": real,
-        "made distractors": made,
-        "launderings": {name: {"searches": a, "found": b, "another found": c} for name, (a, b, c) in counts.items()},
-        "strangers": {"searches": alone[0], "found": alone[1], "which": names},
-        "milliseconds": {"median": 1e3 * float(np.median(times)), "p95": 1e3 * float(np.percentile(times, 95))},
-        "lost": lost[:60],
-    }
-    if options.choose:
-        result["agreement"] = {
-            name: [round(float(value), 3) for value in np.percentile(values, [0, 1, 5, 50, 95, 99, 100])]
-            for name, values in agreements.items()
-        }
-    return result
-
-
 def opened(path: Path) -> Image.Image:
-    with Image.open(path) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
+    with Image.open(path) as stored:
+        stored.draft("RGB", (EDGE, EDGE))
+        image = ImageOps.exif_transpose(stored).convert("RGB")
+    image.thumbnail((EDGE, EDGE), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return image
 
 
-def keep(repository: Repository, name: str, image: Image.Image, *, edge: int = 256) -> bool:
-    """Remember a picture as `assay repository add` does, but for the manifest. Whether it can be matched."""
+def remember(database: Path, members: list[Path], others: list[Path], options: argparse.Namespace) -> dict[str, object]:
+    """Fill the repository, or go on filling it. Says how many records it holds of what."""
+    with Repository(database) as repository, Pool(options.processes) as pool:
+        repository._base.execute("PRAGMA synchronous = OFF")  # of a repository that is thrown away
+        there = {record.name for record in repository.records()}
+        whole = [path for path in (*members, *others) if path.name not in there]
+        for number, keepsakes in enumerate(pool.imap(kept, [(path, path in set(members)) for path in whole], 4)):
+            if len(repository) >= options.distractors + len(members):
+                pool.terminate()
+                break
+            for one in keepsakes:
+                repository.keep(one)
+            if number % 500 == 0:
+                print(f"{time.strftime('%H:%M:%S')} {len(repository):,} records", file=sys.stderr, flush=True)
+        names = [record.name for record in repository.records()]
+        found = {name for (name,) in repository._base.execute(
+            "SELECT name FROM record WHERE id IN (SELECT record FROM fingerprint)")}  # fmt: skip
+    own = {path.name for path in members}
+    return {
+        "records": len(names),
+        "remembered pictures": len(own),
+        "of these with too little in them to match": len(own - found),
+        "whole distractors": sum("#" not in name for name in names) - len(own),
+        "distractors that are places of these": sum("#" in name for name in names),
+    }
+
+
+def kept(task: tuple[Path, bool]) -> list[Keepsake]:
+    """What is remembered of one picture, and unless it is a member of eight places of it. None of what cannot be opened."""
+    path, member = task
+    try:
+        image = opened(path)
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return []
+    found = [keepsake(path.name, image)]
+    if not member:
+        for number, (x, y) in enumerate(PLACES):
+            box = (x * image.width, y * image.height, (x + 0.5) * image.width, (y + 0.5) * image.height)
+            found.append(keepsake(f"{path.name}#{number}", image.crop(tuple(map(round, box)))))
+    return found
+
+
+def keepsake(name: str, image: Image.Image) -> Keepsake:
+    """What `assay repository add` keeps of a picture, but for the manifest and the ISCC, by which no copy is searched."""
     small = image.copy()
-    small.thumbnail((edge, edge), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    small.thumbnail((256, 256), Image.Resampling.LANCZOS, reducing_gap=2.0)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=70)
-    prints = fingerprints(image)
-    repository.keep(
-        Keepsake(
-            sha256=name,
-            name=name,
-            media_type="image/jpeg",
-            width=image.width,
-            height=image.height,
-            manifest=name,
-            signer="",
-            bottom_line=BottomLine.VALID,
-            store=b"",
-            thumbnail=buffer.getvalue(),
-            fingerprints=prints,
-        )
+    picture = ground(image)
+    hashed = {region: pdq(cut(picture, box)) for region, box in REGIONS.items()}
+    return Keepsake(
+        sha256=name,
+        name=name,
+        media_type="image/jpeg",
+        width=image.width,
+        height=image.height,
+        manifest=name,
+        signer="",
+        bottom_line=BottomLine.VALID,
+        store=b"",
+        thumbnail=buffer.getvalue(),
+        fingerprints=tuple(
+            Fingerprint(PDQ, region, value) for region, (value, quality) in hashed.items() if quality >= LEAST_QUALITY
+        ),
     )
-    return bool(prints)
 
 
-def make_distractors(repository: Repository, paths: list[Path], count: int) -> int:
-    """Pictures made of two real ones: each cut to 50 to 90 %, turned, and blended half and half at 128 pixels."""
-    chance = random.Random(SEED + 1)
-    stock = [ground(opened(path)).resize((192, 192)) for path in chance.sample(paths, min(len(paths), 400))]
-    for number in range(count):
-        one, other = (_piece(picture, chance) for picture in chance.sample(stock, 2))
-        keep(repository, f"made-{number}", Image.blend(one, other, chance.uniform(0.35, 0.65)).convert("RGB"), edge=96)
-    return count
+def search(work: Path, members: list[Path], strangers: list[Path], options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Search for every copy that was not searched for before; all rows."""
+    log = work / "searches.jsonl"
+    rows = [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
+    done = {row["picture"] for row in rows}
+    mixed = [(path, path in set(members)) for path in (*members, *strangers) if path.name not in done]
+    random.Random(SEED + 2).shuffle(mixed)
+    tasks = [(work / "repository.sqlite", path, member, options.choose) for path, member in mixed]
+    with log.open("a", encoding="utf-8") as file, Pool(options.processes) as pool:
+        for number, fresh in enumerate(pool.imap_unordered(searched, tasks)):
+            file.write("".join(json.dumps(row) + "\n" for row in fresh))
+            file.flush()
+            rows += fresh
+            if number % 50 == 0:
+                print(f"{time.strftime('%H:%M:%S')} {number} of {len(tasks)} pictures", file=sys.stderr, flush=True)
+    return rows
 
 
-def _piece(picture: Image.Image, chance: random.Random) -> Image.Image:
-    side = picture.width * chance.uniform(0.5, 0.9)
-    left, top = chance.random() * (picture.width - side), chance.random() * (picture.height - side)
-    piece = picture.resize((128, 128), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
-    turn = chance.choice(TURNS)
-    return piece if turn is None else piece.transpose(turn)
+@cache
+def searcher(database: Path, choose: bool) -> Searcher:
+    point = operating_point()
+    return Searcher(Repository(database, reading=True), point=replace(point, agreement=-1.0) if choose else point)
+
+
+def searched(task: tuple[Path, Path, bool, bool]) -> list[dict[str, Any]]:
+    """One picture after all launderings, or a stranger after one of them: what was found, and in how many milliseconds."""
+    database, path, member, choose = task
+    chance = random.Random(f"{SEED} {path.name}")
+    try:
+        image = opened(path)
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return []
+    rows = []
+    for name in LAUNDERINGS if member else [chance.choice(list(LAUNDERINGS))]:
+        copy = LAUNDERINGS[name](image, chance)
+        start = time.process_time()
+        found = searcher(database, choose).search(copy)
+        spent = time.process_time() - start
+        matches = [(match.record.name, match.distance, round(match.agreement, 4)) for match in found]
+        rows.append({"picture": path.name, "member": member, "laundering": name, "found": matches, "ms": 1e3 * spent})
+    return rows
+
+
+class Versions:
+    """Which pictures are versions of one, by the difference hashes of the index files."""
+
+    def __init__(self, indexes: list[Path]) -> None:
+        self.hashes: dict[str, int] = {}
+        self.groups: dict[str, str] = {}
+        for path in indexes:
+            with path.open(encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    self.hashes[row["sha256"]] = int(row["dhash"], 16)
+                    self.groups[row["sha256"]] = row["group"]
+
+    def alike(self, one: str, other: str) -> bool:
+        first, second = self.hashes.get(_stem(one)), self.hashes.get(_stem(other))
+        return first is not None and second is not None and (first ^ second).bit_count() <= VERSION
+
+    def among(self, one: str, others: set[str]) -> bool:
+        """Whether some version of a picture is among the others."""
+        return any(self.alike(one, other) for other in others if _stem(other) != _stem(one))
+
+    def one_group(self, one: str, other: str) -> bool:
+        return self.groups.get(_stem(one), one) == self.groups.get(_stem(other), other)
+
+
+def _stem(name: str) -> str:
+    return name.partition("#")[0].partition(".")[0]
+
+
+def summary(
+    rows: list[dict[str, Any]], versions: Versions, remembered: set[str], options: argparse.Namespace
+) -> dict[str, object]:
+    """Counts and names. A find is the picture itself, a version of it, or false."""
+    table = {name: {"searches": 0, "found first": 0, "found": 0, "false": 0} for name in LAUNDERINGS}
+    alone = {"searches": 0, "found": 0, "with a version remembered": 0, "of these found": 0}
+    false, scores = [], {"copies": [], "false": []}  # type: ignore[var-annotated]
+    lost = []
+    for row in rows:
+        picture, found = row["picture"], row["found"]
+        own = [agreement for name, _, agreement in found if _stem(name) == _stem(picture)]
+        wrong = [
+            (name, distance, agreement)
+            for name, distance, agreement in found
+            if _stem(name) != _stem(picture) and not versions.alike(name, picture)
+        ]
+        scores["false"].append(max((agreement for *_, agreement in wrong), default=-1.0))
+        false += [
+            {"picture": picture, "as": name, "laundering": row["laundering"], "distance": distance,
+             "agreement": agreement, "one group": versions.one_group(picture, name), "member": row["member"]}
+            for name, distance, agreement in wrong
+        ]  # fmt: skip
+        if row["member"]:
+            counts = table[row["laundering"]]
+            counts["searches"] += 1
+            counts["found"] += bool(own)
+            counts["found first"] += bool(own) and (found[0][0] == picture or versions.alike(found[0][0], picture))
+            counts["false"] += bool(wrong)
+            scores["copies"].append(max(own, default=-1.0))
+            if not own:
+                lost.append(f"{picture} ({row['laundering']})")
+        elif versions.among(picture, remembered):
+            alone["with a version remembered"] += 1
+            alone["of these found"] += bool(found)
+        else:
+            alone["searches"] += 1
+            alone["found"] += bool(wrong)
+    times = [row["ms"] for row in rows]
+    result: dict[str, object] = {
+        "launderings": table,
+        "strangers": alone,
+        "false pairs": len({(one["picture"], one["as"]) for one in false}),
+        "milliseconds of processor time": {"median": float(np.median(times)), "p95": float(np.percentile(times, 95))},
+    }
+    if options.choose:
+        for name, values in scores.items():
+            result[f"agreement of {name}"] = {
+                str(share): round(float(value), 3)
+                for share, value in zip(SHARES, np.percentile(values, SHARES), strict=True)
+            }
+        false = [one for one in false if one["agreement"] > 0.4]
+    return result | {"false matches": sorted(false, key=lambda one: -one["agreement"])[:200], "lost": lost[:100]}
 
 
 class _Million:

@@ -19,23 +19,28 @@ _ROUNDS = 4  # at each step width
 _DRIFT = (
     0.1  # share of the original by which an edge may leave the guess: further off, single edges begin to fit anything
 )
+_HOPELESS = (0.1, 0.2)  # at the guess itself, and at the first step width: below, nothing that counts as a match comes of it
 _FLAT = 2.0  # deviation in grey levels below which there is nothing to compare
 
 
 def agreement(copy: Image.Image, view: View, original: Image.Image) -> float:
     """The best correlation between what `view` shows of the copy and a place near its region in the original.
 
-    Both are grey working pictures. From -1 to 1.
+    Both are grey working pictures. From -1 to 1; where there is no hope of a match, what was reached when it was given up.
     """
     seen = _texture(cut(copy, view.box, view.turn, side=_SIDE))
     start = box = REGIONS[view.region]
     best = _correlation(seen, original, box)
+    if best < _HOPELESS[0]:
+        return best
     for step in _STEPS:
         for _ in range(_ROUNDS):
             moved = max((_correlation(seen, original, other), other) for other in _neighbours(box, step, start))
             if moved[0] <= best + 1e-4:
                 break
             best, box = moved
+        if best < _HOPELESS[1]:
+            break
     return best
 
 

@@ -6,6 +6,7 @@ Odenwalder 1970 for rate 1/3.
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,32 +29,30 @@ def encoded_bits(bits: Sequence[int]) -> list[int]:
 
 def decoded_bits(soft: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """The likeliest bits for soft values (positive for a one), without the six last. Shape (n, 3 · steps) to (n, steps − 6)."""
-    outputs, origins = _trellis()
-    steps = np.asarray(soft, dtype=np.float32).reshape(len(soft), -1, 3)
-    best = np.full((len(soft), _STATES), -np.inf, np.float32)
-    best[:, 0] = 0
-    choices = np.empty((steps.shape[1], len(soft), _STATES), np.uint8)
-    for i in range(steps.shape[1]):
-        candidates = best[:, origins] + np.tensordot(
-            steps[:, i], outputs, axes=1
-        )  # [word, which of its two origins, state]
-        choices[i] = candidates[:, 1] > candidates[:, 0]
-        best = candidates.max(axis=1)
-    bits = np.empty((len(soft), steps.shape[1]), np.uint8)
+    steps = np.ascontiguousarray(np.asarray(soft, dtype=np.float32).T).reshape(-1, 3, len(soft))
+    # State h and state h + 32 both come from 2h and 2h + 1: [entering bit, the origin's last bit, h, word].
+    signs = _signs()
+    best = np.full((_STATES, len(soft)), -np.inf, np.float32)
+    best[0] = 0
+    choices = np.empty((len(steps), 2, _STATES // 2, len(soft)), bool)
+    for i, values in enumerate(steps):
+        candidates = np.tensordot(signs, values, axes=1)
+        candidates += best.reshape(_STATES // 2, 2, -1).swapaxes(0, 1)
+        np.greater(candidates[:, 1], candidates[:, 0], out=choices[i])
+        best = candidates.max(axis=1).reshape(_STATES, -1)
+    bits = np.empty((len(steps), len(soft)), np.uint8)
     state, word = np.zeros(len(soft), np.intp), np.arange(len(soft))
-    for i in reversed(range(steps.shape[1])):
-        bits[:, i] = state >> (_MEMORY - 1)
-        state = origins[choices[i, word, state], state]
-    return bits[:, :-_MEMORY]
+    for i in reversed(range(len(steps))):
+        bits[i] = state >> (_MEMORY - 1)
+        state = (state << 1 | choices[i].reshape(_STATES, -1)[state, word]) & (_STATES - 1)
+    return np.ascontiguousarray(bits[:-_MEMORY].T)
 
 
 @cache
-def _trellis() -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """For each state and each of its two origins: the three outputs as ±1 (3, 2, states), and the origin (2, states)."""
-    outputs, origins = np.empty((3, 2, _STATES), np.float32), np.empty((2, _STATES), np.intp)
-    for state in range(_STATES):
-        for last in (0, 1):
-            register = state << 1 | last  # the bit that entered is the state's highest
-            origins[last, state] = register & (_STATES - 1)
-            outputs[:, last, state] = [((register & generator).bit_count() & 1) * 2 - 1 for generator in _GENERATORS]
-    return outputs, origins
+def _signs() -> NDArray[np.float32]:
+    """The three outputs as ±1 for each entering bit, origin's last bit and half state. Shape (2, 2, 32, 3)."""
+    signs = np.empty((2, 2, _STATES // 2, 3), np.float32)
+    for bit, last, half in product((0, 1), (0, 1), range(_STATES // 2)):
+        register = bit << _MEMORY | half << 1 | last
+        signs[bit, last, half] = [(register & generator).bit_count() % 2 * 2 - 1 for generator in _GENERATORS]
+    return signs

@@ -187,10 +187,10 @@ def _looks(grey: Image.Image, scale: float) -> Iterator[Floats]:
         surface[max(down - 2, 0) : down + 3, max(across - 2, 0) : across + 3] = 0
 
 
-def words_at(grey: Image.Image, places: NDArray[np.float64]) -> Floats:
+def words_at(grey: Image.Image, places: NDArray[np.float64], *, scale: float = 1.0) -> Floats:
     """Soft words at any positions (n, 2) (down, across; canonical pixels) of a picture, whether a mark is there or not: for
     counting chance. Shape (n, coded bits)."""
-    return _demodulated(_even(_folded(_canonical(grey, 1.0))), places)
+    return _demodulated(_even(_folded(_canonical(grey, scale))), places)
 
 
 def _even(values: NDArray[np.complex128]) -> NDArray[np.complex128]:
@@ -202,19 +202,23 @@ def _even(values: NDArray[np.complex128]) -> NDArray[np.complex128]:
 
 def _demodulated(values: NDArray[np.complex128], places: NDArray[np.float64]) -> Floats:
     """The soft coded bits at each position (down, across). Shape (n, coded bits)."""
-    layout = _layout()
-    row, column = np.divmod(layout.places, _TILE // 2 + 1)
+    layout, (order, starts) = _layout(), _despreading()
+    row, column = np.divmod(layout.places[order], _TILE // 2 + 1)
     row = np.where(row >= _TILE // 2, row - _TILE, row)
-    turns = (np.outer(places[:, 0], row) + np.outer(places[:, 1], column)) * (2j * np.pi / _TILE)
-    turned = (values * layout.phases.conj() * np.exp(turns)).real[:, ~layout.sync]
-    return np.asarray(turned @ _despreading(), dtype=np.float32)
+    wheel = np.arange(-_TILE // 2, _TILE // 2) * (2j * np.pi / _TILE)
+    down, across = (np.exp(np.outer(places[:, axis], wheel)).astype(np.complex64) for axis in (0, 1))
+    turns = down[:, row + _TILE // 2] * across[:, column + _TILE // 2]
+    turned = (turns * (values * layout.phases.conj())[order].astype(np.complex64)).real
+    return np.add.reduceat(turned, starts, axis=1)
 
 
 @cache
-def _despreading() -> Floats:
-    """Which frequency carries which coded bit. Shape (frequencies of the payload, coded bits)."""
-    owners = _layout().owner[~_layout().sync]
-    return np.asarray(owners[:, None] == np.arange(_CODED), dtype=np.float32)
+def _despreading() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The frequencies of the payload, sorted by the coded bit that they carry, and where each bit's begin."""
+    layout = _layout()
+    carrying = np.flatnonzero(~layout.sync)
+    order = carrying[np.argsort(layout.owner[carrying], kind="stable")]
+    return order, np.searchsorted(layout.owner[order], np.arange(_CODED))
 
 
 @cache
@@ -267,6 +271,12 @@ def _read(soft: Floats) -> tuple[bytes, int] | None:
 
 def checked(bits: NDArray[np.uint8]) -> bytes | None:
     """The payload in 80 decoded bits, if its checksum holds."""
+    payload, difference = compared(bits)
+    return payload if difference == 0 else None
+
+
+def compared(bits: NDArray[np.uint8]) -> tuple[bytes, int]:
+    """The payload in 80 decoded bits, and in which of 32 bits its checksum is another than the one that follows it."""
     framed = np.packbits(bits).tobytes()
-    payload, checksum = framed[:PAYLOAD], framed[PAYLOAD:]
-    return payload if zlib.crc32(_KEY + payload).to_bytes(4, "big") == checksum else None
+    payload = framed[:PAYLOAD]
+    return payload, zlib.crc32(_KEY + payload) ^ int.from_bytes(framed[PAYLOAD:], "big")
