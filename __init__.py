@@ -24,7 +24,7 @@ _FRONT_DOOR = {
     "open_signer": "assay.provenance.signing",
     "scan": "assay.scanning.scan",
     "sign": "assay.provenance.signing",
-    "signed": "assay.provenance.generating.wrapping",
+    "signed": "assay.scanning.durable",
     "verify": "assay.provenance.custody",
 }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from assay.commands.repository import REMEMBER, remembering
 from assay.commands.sign import FILE, output_path, show, signing_options, time_authority
 
 
@@ -21,6 +22,7 @@ from assay.commands.sign import FILE, output_path, show, signing_options, time_a
 )
 @click.option("--quality", type=click.IntRange(1, 100), default=85, show_default=True, help="For JPEG, WebP and AVIF.")
 @click.option("--drop-gps", is_flag=True, help="Take positions out of the file, and out of the manifests it carries.")
+@REMEMBER
 @signing_options
 def derive(
     image: Path,
@@ -30,6 +32,7 @@ def derive(
     image_format: str | None,
     quality: int,
     drop_gps: bool,
+    remember: bool,
     signer_uri: str,
     timestamp_url: str | None,
     without_stamp: str,
@@ -64,19 +67,20 @@ def derive(
         drop_gps=drop_gps,
     )
     name = image.name if target is asset.media_type else image.with_suffix(target.suffix).name
-    show(
-        derive(
-            asset,
-            derivation,
-            open_signer(signer_uri),
-            into=output_path(out, name),
-            sidecar=sidecar,
-            overwrite=overwrite,
-            timestamp=time_authority(timestamp_url, without_stamp),
-            asset_sidecar=own_sidecar(asset),
-            thumbnail=thumbnail or 0,
-        )
+    signed = derive(
+        asset,
+        derivation,
+        open_signer(signer_uri),
+        into=output_path(out, name),
+        sidecar=sidecar,
+        overwrite=overwrite,
+        timestamp=time_authority(timestamp_url, without_stamp),
+        asset_sidecar=own_sidecar(asset),
+        thumbnail=thumbnail or 0,
     )
+    if remember:
+        remembering(signed.asset, signed.sidecar)
+    show(signed)
 
 
 def _box(text: str | None) -> tuple[int, int, int, int] | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from assay.commands.repository import REMEMBER, remembering
-from assay.commands.sign import time_authority
+from assay.commands.sign import SOFT_BINDING, time_authority
 from assay.provenance.generating.provider import Connection, Request, Result, Scalar
 from assay.provenance.generating.providers import PROVIDERS
 from assay.provenance.media_type import MediaType
@@ -80,6 +80,8 @@ def picture_options(command: F) -> F:
         click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other parameter of the provider's."),
         click.option("--disclose-prompt", is_flag=True, help="Write the prompt into the manifest, and into the file's name."),
         click.option("--no-training", is_flag=True, help="State that the picture may not be used for training or mining."),
+        click.option("--watermark", is_flag=True, help="Hide an identifier in the pixels first, by which the manifest is found again."),
+        SOFT_BINDING,
         REMEMBER,
         click.option("--signer", "signer_uri", default="dev:", show_default=True, envvar="ASSAY_SIGNER", show_envvar=True,
                      metavar="URI", help="Who signs: dev:, pem:CHAIN,KEY, pkcs11:…, aws-kms:…, gcp-kms:… or azure-kms:…"),
@@ -119,12 +121,14 @@ def run(request: Request, options: dict[str, Any]) -> None:
     """Ask, sign, write, say. What was refused is said with the provider's reason and makes the exit code 1."""
     from assay.provenance.generating.attesting import Terms
     from assay.provenance.generating.providers import ask, open_provider
+    from assay.scanning.durable import durability
 
     terms = Terms.of(
         options["signer_uri"],
         timestamp=time_authority(options["timestamp_url"], options["without_stamp"]),
         disclose_prompt=options["disclose_prompt"],
         training_mining=dict.fromkeys(TRAINING, "notAllowed") if options["no_training"] else {},
+        **durability(watermark=options["watermark"], soft_binding=options["soft_binding"]),
     )
     result = ask(open_provider(options["provider"], connection(options)), request)
     stem = _slug(request.prompt) if options["disclose_prompt"] else result.provider

@@ -27,8 +27,9 @@ def recover(
 ) -> None:
     """Find the manifest that a picture has lost
 
-    Looks for the picture among those that were remembered (`--remember`, `assay repository add`): by its hash, then by its
-    looks, which survive recompression, resizing, colour shifts, captions and cuts of up to 15 %. Says what is proved (the
+    Looks for the picture among those that were remembered (`--remember`, `assay repository add`): by its hash, then by
+    the mark in its pixels (`--watermark`) and by its looks, which survive recompression, resizing, colour shifts, captions
+    and cuts of up to 15 %. Says what is proved (the
     manifest) and what is only likely (that this is a copy). Exit code 3 if nothing was found.
 
     Example: assay recover downloaded.jpg --format html -o recovered.html

@@ -20,6 +20,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 
 
+SOFT_BINDING = click.option(
+    "--soft-binding", is_flag=True, help="State the picture's ISCC fingerprint, by which the manifest is found again."
+)
+
+
 def signing_options(command: F) -> F:
     """The options that every signing command has."""
     options = (
@@ -68,9 +73,7 @@ def show(signed: "Signed") -> None:
 @click.option("-o", "--out", required=True, type=FILE, help="The file or folder to write.")
 @click.option("--recipe", "recipe_path", type=FILE, metavar="TOML", help="What to state; else: opened and published.")
 @click.option("--parent", "parent_path", type=FILE, help="The picture that SOURCE was made from.")
-@click.option(
-    "--soft-binding", is_flag=True, help="State the picture's ISCC fingerprint, by which the manifest is found again."
-)
+@SOFT_BINDING
 @REMEMBER
 @click.option("--skip-existing", is_flag=True, help="In a folder: go on where an earlier run stopped.")
 @signing_options

@@ -7,8 +7,9 @@ original) are never mixed; only the very same bytes make both a proof; nothing i
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assay.detectors.fingerprints.iscc import ISCC, image_code, sequence
-from assay.detectors.fingerprints.searching import Match, Searcher, fingerprints, operating_point
+from assay.detectors.fingerprints.iscc import ImageCode
+from assay.detectors.fingerprints.searching import Match, Searcher, fingerprints, mark_of, marked, operating_point
+from assay.detectors.watermarks.protocol import Decoded
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
 from assay.provenance.custody.chain import BottomLine, Custody
 from assay.provenance.custody.verifying import verify
@@ -26,14 +27,23 @@ _HOLDS = (BottomLine.TRUSTED, BottomLine.INCOMPLETE_HISTORY, BottomLine.VALID)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """One manifest found again. `match` is None where the very bytes were found; `proved` and `likely` are sentences."""
+    """One manifest found again: by its bytes, or by its looks (`match`), by the mark in its pixels (`mark`), or both.
+
+    `proved` and `likely` are sentences.
+    """
 
     record: Record
     custody: Custody
     match: Match | None
+    mark: Decoded | None = None
     proved: str
     likely: str
     thumbnail: bytes = field(default=b"", repr=False)
+
+    @property
+    def same_bytes(self) -> bool:
+        """Whether this very file is remembered."""
+        return self.match is None and self.mark is None
 
     @property
     def holds(self) -> bool:
@@ -56,9 +66,11 @@ class Recovery:
         if not self.found:
             return NOTHING
         best = self.found[0]
-        if best.match is None:
+        if best.same_bytes:
             return f"These very bytes are remembered, with a manifest signed by {best.record.signer}."
         more = f", and {len(self.found) - 1} more" if len(self.found) > 1 else ""
+        if best.mark is not None:
+            return f"This picture carries the mark of one whose manifest was signed by {best.record.signer}{more}."
         return f"This picture looks like a copy of one whose manifest was signed by {best.record.signer}{more}."
 
 
@@ -79,6 +91,8 @@ def remember(
     if can_decode(asset.media_type):
         image = decode(asset, limits=limits)
         size, prints = image.size, fingerprints(image)
+        if custody.active and any(a.label.startswith("c2pa.watermarked") for a in custody.active.actions):
+            prints += mark_of(image)
     return repository.keep(keepsake(asset, custody, sidecar=sidecar, size=size, fingerprints=prints))
 
 
@@ -100,7 +114,7 @@ def recover(
     most: int = 10,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Recovery:
-    """Look for the manifests that a picture may have lost: by its hash, then by its looks.
+    """Look for the manifests that a picture may have lost: by its hash, then by the mark in its pixels and by its looks.
 
     Raises `AssayError` where the picture cannot be decoded or hashed.
     """
@@ -108,9 +122,14 @@ def recover(
     found = [_exact(asset, repository, record, policy) for record in repository.by_sha256(asset.sha256)[:most]]
     if not found:
         open_image(asset, limits=limits)  # a format without a decoder is said as such
-        searcher = searcher or Searcher(repository)
-        matches = searcher.search(decode(asset, limits=limits), crops=crops, most=most)
-        found = [_alike(repository, match, policy) for match in matches]
+        image = decode(asset, limits=limits)
+        mark, records = marked(repository, image)
+        matches = {
+            match.record.id: match for match in (searcher or Searcher(repository)).search(image, crops=crops, most=most)
+        }
+        found = [_alike(repository, one, policy, match=matches.pop(one.id, None), mark=mark) for one in records]
+        found += [_alike(repository, match.record, policy, match=match) for match in matches.values()]
+        found = found[:most]
     return Recovery(asset=asset, own=verify(asset, policy), found=tuple(found), searched=len(repository))
 
 
@@ -126,23 +145,49 @@ def _exact(asset: Asset, repository: Repository, record: Record, policy: TrustPo
     )
 
 
-def _alike(repository: Repository, match: Match, policy: TrustPolicy) -> Recovered:
-    custody = recall(repository, match.record, policy)
+def _alike(
+    repository: Repository,
+    record: Record,
+    policy: TrustPolicy,
+    *,
+    match: Match | None = None,
+    mark: Decoded | None = None,
+) -> Recovered:
+    custody = recall(repository, record, policy)
     return Recovered(
-        record=match.record,
+        record=record,
         custody=custody,
         match=match,
+        mark=mark,
         proved=f"The recovered manifest holds for the original, not for this copy: {_lower(custody.headline)}",
-        likely=likeness(match),
-        thumbnail=repository.thumbnail(match.record),
+        likely=" ".join(
+            filter(
+                None,
+                (
+                    "That this picture is a copy of that original is likely, not proved:",
+                    _marking(mark) if mark else "",
+                    likeness(match) if match else "It does not look enough like the original to be found by that.",
+                    "A retouched or look-alike picture can match as well; compare the two.",
+                ),
+            )
+        ),
+        thumbnail=repository.thumbnail(record),
+    )
+
+
+def _marking(mark: Decoded) -> str:
+    return (
+        f"The identifier that was hidden in the original's pixels was read from this picture ({mark.matched} of {mark.bits} "
+        "coded bits agree). By chance one is read in fewer than one picture in a million; but whoever has a marked picture "
+        "can copy its mark into another."
     )
 
 
 def likeness(match: Match) -> str:
     """How alike copy and original are, and how often that was wrong when it was measured."""
     said = (
-        f"That this picture is a copy of that original is likely, not proved: seen {match.how}, its fingerprint differs in "
-        f"{match.distance} of 256 bits, and laid over each other the two agree to {max(0.0, match.agreement):.0%}."
+        f"Seen {match.how}, its fingerprint differs in {match.distance} of 256 bits, and laid over each other the two agree "
+        f"to {max(0.0, match.agreement):.0%}."
     )
     point = operating_point()
     rate = point.false_matches
@@ -151,12 +196,12 @@ def likeness(match: Match) -> str:
             f" Of {rate.trials:,} searches for pictures that were not among {point.distractors:,} remembered ones, "
             f"{rate.hits:,} found one all the same (with 95 % certainty at most {rate.high:.2%})."
         )
-    return said + " A retouched or look-alike picture can match as well; compare the two."
+    return said
 
 
 def softly_bound(recipe: Recipe, asset: Asset) -> Recipe:
     """The recipe with the picture's ISCC Image-Code as soft binding. Raises what decoding raises."""
-    return with_soft_binding(recipe, ISCC, sequence(image_code(decode(asset))))
+    return with_soft_binding(recipe, ImageCode.algorithm, ImageCode().value(decode(asset)))
 
 
 def require_repository(path: Path) -> Repository:

@@ -15,7 +15,7 @@ from typing import Any
 
 from assay.detectors.fingerprints.index import HammingIndex
 from assay.detectors.fingerprints.iscc import ISCC, SequenceRefused, image_code, image_codes
-from assay.detectors.fingerprints.searching import WHOLE_PICTURE, Searcher
+from assay.detectors.fingerprints.searching import WHOLE_PICTURE, Searcher, marked
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
 from assay.provenance.decoding import decode
 from assay.provenance.errors import AssayError
@@ -77,8 +77,12 @@ def by_content(
     exact = repository.by_sha256(asset.sha256)
     if exact:
         return _result([(record.manifest, 100) for record in exact], most)
-    matches = (searcher or Searcher(repository)).search(decode(asset, limits=limits), most=most)
-    return _result([(match.record.manifest, min(99, round(100 * match.agreement))) for match in matches], most)
+    image = decode(asset, limits=limits)
+    _, records = marked(repository, image)
+    matches = (searcher or Searcher(repository)).search(image, most=most)
+    found = [(record.manifest, 99) for record in records]
+    found += [(match.record.manifest, min(99, round(100 * match.agreement))) for match in matches]
+    return _result(found, most)
 
 
 def manifest(repository: Repository, label: str) -> bytes:

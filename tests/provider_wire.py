@@ -29,9 +29,9 @@ def painting(seed: int = 0, *, media_type: MediaType = MediaType.PNG, size: tupl
     return Procedural().generate(request).outputs[0].content
 
 
-def signed_upstream(seed: int = 0) -> bytes:
+def signed_upstream(seed: int = 0, *, size: tuple[int, int] = (96, 64)) -> bytes:
     """A picture that brings its provider's manifest."""
-    asset = Asset.from_bytes(painting(seed), name="upstream.png")
+    asset = Asset.from_bytes(painting(seed, size=size), name="upstream.png")
     return sign(asset, Recipe.generated(SoftwareAgent("provider model")), open_signer("dev:")).asset.content
 
 

@@ -19,7 +19,10 @@ _ROUNDS = 4  # at each step width
 _DRIFT = (
     0.1  # share of the original by which an edge may leave the guess: further off, single edges begin to fit anything
 )
-_HOPELESS = (0.1, 0.2)  # at the guess itself, and at the first step width: below, nothing that counts as a match comes of it
+_HOPELESS = (
+    0.1,
+    0.2,
+)  # at the guess itself, and at the first step width: below, nothing that counts as a match comes of it
 _FLAT = 2.0  # deviation in grey levels below which there is nothing to compare
 
 

@@ -34,6 +34,16 @@ def image_code(image: Image.Image) -> bytes:
     return code_of_pixels(np.asarray(grey, np.float64))
 
 
+class ImageCode:
+    """The Image-Code as a soft binding (`Fingerprinter`)."""
+
+    algorithm = ISCC
+
+    def value(self, image: Image.Image) -> bytes:
+        """One ISCC-UNIT with its header."""
+        return sequence(image_code(image))
+
+
 def code_of_pixels(grey: NDArray[np.float64]) -> bytes:
     """The body for normalised pixels, float (32, 32): four blocks of the cosine transform, each against its median."""
     spectrum = _dct(_dct(grey).T).T

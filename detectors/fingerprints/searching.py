@@ -19,7 +19,9 @@ from assay.detectors.fingerprints.grounds import REGIONS, View, crop_views, cut,
 from assay.detectors.fingerprints.index import HammingIndex
 from assay.detectors.fingerprints.iscc import ISCC, image_code
 from assay.detectors.fingerprints.pdq import LEAST_QUALITY, PDQ, pdq
-from assay.provenance.repository import Fingerprint
+from assay.detectors.watermarks.protocol import Decoded
+from assay.detectors.watermarks.spread import SpreadMark
+from assay.provenance.repository import MARK, Fingerprint
 
 if TYPE_CHECKING:
     from assay.provenance.repository import Record, Repository
@@ -76,6 +78,21 @@ def fingerprints(image: Image.Image) -> tuple[Fingerprint, ...]:
     if found:
         found.append(Fingerprint(ISCC, WHOLE_PICTURE, image_code(image)))
     return tuple(found)
+
+
+def mark_of(image: Image.Image) -> tuple[Fingerprint, ...]:
+    """The payload of assay's own mark, to be kept of a picture whose manifest declares one; nothing where none is read."""
+    payload = SpreadMark().read(image)
+    return (Fingerprint(SpreadMark.name, MARK, payload),) if payload else ()
+
+
+def marked(repository: "Repository", image: Image.Image) -> tuple[Decoded | None, tuple["Record", ...]]:
+    """The mark that is read from a picture's pixels, and what is remembered under its payload. Nothing is computed where no
+    marked picture is remembered."""
+    if not repository.has_marks(SpreadMark.name):
+        return None, ()
+    decoded = SpreadMark().detect(image)
+    return decoded, repository.by_mark(SpreadMark.name, decoded.payload) if decoded else ()
 
 
 class Searcher:

@@ -1,20 +1,20 @@
-"""A manifest that was stripped from a picture, found again in this machine's repository by the picture's looks.
+"""A manifest that was stripped from a picture, found again in this machine's repository by the picture's looks or its mark.
 
 Rules: where there is no repository nothing is computed, and no file is ever changed (confined processes may not); a recovered manifest never proves anything about a copy, so this
-speaks at most as a mark does, and only as strongly as the manifest itself holds; crops are tried in a deep examination only.
+speaks at most as a mark does, and only as strongly as the manifest itself holds; crops and marks are tried in a deep examination only.
 """
 
 from pathlib import Path
 
-from assay.detectors.evidence import Basis, Evidence, Finding, Severity, Silence, Trace
+from assay.detectors.evidence import Basis, Evidence, Finding, Rate, Severity, Silence, Trace
 from assay.detectors.fingerprints.pdq import installed
-from assay.detectors.fingerprints.searching import Match, Searcher, operating_point
+from assay.detectors.fingerprints.searching import Searcher, marked, operating_point
 from assay.detectors.signals.manifest import ManifestSignal
 from assay.detectors.subject import Subject
 from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import Custody
 from assay.provenance.errors import AssayError, UnsupportedFormat
-from assay.provenance.repository import Repository, default_path
+from assay.provenance.repository import Record, Repository, default_path
 from assay.provenance.repository.keeping import recall
 from assay.provenance.trust import TrustPolicy, default_policy
 
@@ -42,30 +42,32 @@ class RecoveredManifest:
         try:
             picture = subject.image
             searcher = self._searching(path)
-            matches = searcher.search(picture, crops=subject.deep)
-            if not matches:
-                return self._silent(Silence.ABSENT, "No remembered picture is like this one.")
-            return self._speak(searcher.repository, matches)
+            if matches := searcher.search(picture, crops=subject.deep):
+                best = matches[0]
+                how = f"It looks like a copy of a picture whose manifest is remembered ({best.distance} of 256 bits differ)."
+                trace = Trace("pixels PDQ distance", str(best.distance))
+                return self._speak(searcher.repository, best.record, how, trace, operating_point().false_matches)
+            mark, records = marked(searcher.repository, picture) if subject.deep else (None, ())
+            if mark and records:
+                how = "It carries the hidden identifier of a picture whose manifest is remembered."
+                trace = Trace(f"pixels {mark.scheme}", mark.payload.hex())
+                return self._speak(searcher.repository, records[0], how, trace, None)
+            return self._silent(Silence.ABSENT, "No remembered picture is like this one.")
         except UnsupportedFormat:
             return self._silent(Silence.INAPPLICABLE, f"{subject.asset.media_type} has no pixels to compare.")
         except AssayError as error:
             return self._silent(Silence.FAILED, error.message)
 
-    def _speak(self, repository: Repository, matches: tuple[Match, ...]) -> Evidence:
-        best = matches[0]
-        custody = recall(repository, best.record, self._policy or default_policy())
-        stand_in = Subject(_stand_in(repository.thumbnail(best.record)), custody)
+    def _speak(self, repository: Repository, record: Record, how: str, trace: Trace, rate: Rate | None) -> Evidence:
+        custody = recall(repository, record, self._policy or default_policy())
+        stand_in = Subject(_stand_in(repository.thumbnail(record)), custody)
         stated = ManifestSignal().examine(stand_in)
-        rate = operating_point().false_matches
-        statement = (
-            f"It looks like a copy of a picture whose manifest is remembered ({best.distance} of 256 bits differ). "
-            f"{stated.statement}"
-        )
+        statement = f"{how} {stated.statement}"
         finding = Finding("recovered-manifest", Severity.NOTE, statement)
         traces = (
-            Trace("repository manifest", best.record.manifest),
-            Trace("repository sha256", best.record.sha256),
-            Trace("pixels PDQ distance", str(best.distance)),
+            Trace("repository manifest", record.manifest),
+            Trace("repository sha256", record.sha256),
+            trace,
         )
         if not stated.speaks:
             return Evidence.silent(self.name, Silence.INCONCLUSIVE, statement, findings=(finding,), traces=traces)
@@ -77,7 +79,7 @@ class RecoveredManifest:
             generator=stated.generator,
             findings=(finding,),
             traces=traces,
-            false_positive_rate=rate if rate.trials else None,
+            false_positive_rate=rate if rate and rate.trials else None,
         )
 
     def _searching(self, path: Path) -> Searcher:

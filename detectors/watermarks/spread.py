@@ -11,6 +11,7 @@ weights; sources: Cox et al. 1997 (spread spectrum), Kutter 1998 (repeated tiles
 """
 
 import hashlib
+import secrets
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from PIL import Image
 
 from assay.detectors.watermarks.convolution import decoded_bits, encoded_bits
 from assay.detectors.watermarks.protocol import Decoded
+from assay.provenance.errors import AssayError
 
 Floats = NDArray[np.float32]
 
@@ -55,7 +57,7 @@ class _Layout:
 
 
 class SpreadMark:
-    """Reads assay's own mark."""
+    """Reads and writes assay's own mark."""
 
     name = "assay.spread.1"
 
@@ -65,14 +67,24 @@ class SpreadMark:
             return None
         grey = image.convert("RGB").convert("L")
         for scale in (*_SCALES, *_DEEP_SCALES) if deep else _SCALES:
-            for soft in _looks(grey, scale):
-                if found := _read(soft):
-                    payload, matched = found
-                    place = "as it is" if scale == 1 else f"canonical size times {scale:g}"
-                    return Decoded(
-                        scheme=self.name, payload=payload, generator="", matched=matched, bits=_CODED, place=place
-                    )
+            if found := _found(grey, scale):
+                place = "as it is" if scale == 1 else f"canonical size times {scale:g}"
+                return Decoded(
+                    scheme=self.name, payload=found[0], generator="", matched=found[1], bits=_CODED, place=place
+                )
         return None
+
+    def mark(self, image: Image.Image) -> tuple[Image.Image, bytes]:
+        """A marked copy with a payload by lot. Raises `AssayError` where the picture is too small."""
+        payload = secrets.token_bytes(PAYLOAD)
+        try:
+            return embed(image, payload), payload
+        except ValueError as error:
+            raise AssayError(f"the picture cannot be marked: {error}", "ask for a larger one") from error
+
+    def read(self, image: Image.Image) -> bytes | None:
+        """The payload of a picture that was not cropped."""
+        return found[0] if (found := _found(image.convert("RGB").convert("L"), 1.0)) else None
 
 
 def detect(image: Image.Image, *, deep: bool = False) -> Decoded | None:
@@ -165,6 +177,10 @@ def _local(detail: Floats) -> Floats:
     )
     coarse = Image.fromarray(np.sqrt(np.maximum(np.asarray(local), 4.0)).clip(2, 128))
     return np.asarray(coarse.resize(size, Image.Resampling.BILINEAR), dtype=np.float32)
+
+
+def _found(grey: Image.Image, scale: float) -> tuple[bytes, int] | None:
+    return next(filter(None, map(_read, _looks(grey, scale))), None)
 
 
 def _looks(grey: Image.Image, scale: float) -> Iterator[Floats]:

@@ -2,22 +2,25 @@
 
 Rules: what was asked, who answered and what arrived are stated; the prompt only on request, else its salted hash; names of
 users never; a manifest that the provider's bytes carry becomes the parent, and nothing is claimed to have
-been done to it; a picture that was edited is the parent of its edit.
+been done to it; a picture that was edited is the parent of its edit; marks go into the pixels before anything is signed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from assay.provenance.asset import Asset
+from assay.provenance.decoding import decode
+from assay.provenance.generating.marking import UNMARKABLE, Marker, marked
 from assay.provenance.generating.provider import Output, Policy, PromptRefused, Request, Result, Upstream
 from assay.provenance.generating.receiving import declares_trained
 from assay.provenance.signing.ingredients import own_sidecar
 from assay.provenance.signing.recipe import Component, Prompt, Recipe, Relationship, SoftwareAgent, SourceType
 from assay.provenance.signing.signer import Signer, open_signer
 from assay.provenance.signing.signing import Signed, sign
+from assay.provenance.signing.soft_binding import Fingerprinter, with_soft_binding
 from assay.provenance.signing.timestamp import TimestampAuthority
 
 _PRIVATE = frozenset({"user", "safety_identifier", "labels"})  # parameters that name a person, not a picture
@@ -25,7 +28,11 @@ _PRIVATE = frozenset({"user", "safety_identifier", "labels"})  # parameters that
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """On which terms pictures are signed. `training_mining` as in `Recipe`; `thumbnail` is a long edge in pixels."""
+    """On which terms pictures are signed. `training_mining` as in `Recipe`; `thumbnail` is a long edge in pixels.
+
+    `marker` hides an identifier in the pixels first, `fingerprinter` gives the soft binding; `kept` is called with whatever
+    was signed (to remember it).
+    """
 
     signer: Signer
     disclose_prompt: bool = False
@@ -33,6 +40,9 @@ class Terms:
     training_mining: Mapping[str, str] = field(default_factory=dict)
     thumbnail: int = 0
     timestamp: TimestampAuthority | None = None
+    marker: Marker | None = None
+    fingerprinter: Fingerprinter | None = None
+    kept: Callable[[Signed], None] | None = None
 
     @classmethod
     def of(cls, signer: Signer | str, *, timestamp: TimestampAuthority | str | None = None, **options: Any) -> "Terms":
@@ -51,12 +61,26 @@ class Terms:
     def sign(
         self, request: Request, result: Result, output: Output, *, into: Path | None = None, complete: bool = True
     ) -> Signed:
-        """Sign one output, with `into` also into a new file; the picture's data stay untouched.
+        """Sign one output, with `into` also into a new file; without a marker the picture's data stay untouched.
 
         `complete` states that nothing can have been done to it between its making and now.
         """
         recipe = self.recipe(request, result, output, complete=complete)
-        return sign(output.asset, recipe, self.signer, into=into, timestamp=self.timestamp)
+        asset, warnings = output.asset, tuple[str, ...]()
+        if self.marker is not None:
+            if mark := marked(asset, self.marker):
+                recipe = mark.declared(recipe, asset, has_manifest=output.upstream is not Upstream.NONE)
+                asset = mark.asset
+            else:
+                warnings = (UNMARKABLE,)
+        if self.fingerprinter is not None:
+            value = self.fingerprinter.value(decode(asset))
+            recipe = with_soft_binding(recipe, self.fingerprinter.algorithm, value)
+        signed = sign(asset, recipe, self.signer, into=into, timestamp=self.timestamp)
+        signed = replace(signed, warnings=(*signed.warnings, *warnings))
+        if self.kept is not None:
+            self.kept(signed)
+        return signed
 
     def recipe(self, request: Request, result: Result, output: Output, *, complete: bool = True) -> Recipe:
         """What the manifest will say."""

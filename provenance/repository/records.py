@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 
 from assay.provenance.custody.chain import BottomLine
 
+MARK = "mark"  # the region of payloads that were read from the pixels
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """One perceptual fingerprint. `algorithm` names how it was made, `region` which part of the picture was looked at."""
+    """One perceptual fingerprint, or the payload of a mark. `algorithm` names how it was made, `region` which part of the
+    picture was looked at (`MARK`: its pixels were marked)."""
 
     algorithm: str
     region: str

@@ -16,7 +16,7 @@ from typing import Any, Self
 from assay.provenance.custody.chain import BottomLine
 from assay.provenance.errors import AssayError
 from assay.provenance.home import home
-from assay.provenance.repository.records import Fingerprint, Keepsake, Record
+from assay.provenance.repository.records import MARK, Fingerprint, Keepsake, Record
 
 _VERSION = 1
 _WAIT = 30.0  # seconds to wait for another writer
@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS fingerprint (
   PRIMARY KEY (algorithm, region, record)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS fingerprint_record ON fingerprint (record);
+CREATE INDEX IF NOT EXISTS fingerprint_mark ON fingerprint (value) WHERE region = 'mark';
 CREATE TABLE IF NOT EXISTS forgotten (count INTEGER NOT NULL);
 INSERT INTO forgotten SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM forgotten);
 """
@@ -179,6 +180,20 @@ class Repository:
             "SELECT record, value FROM fingerprint WHERE algorithm = ? AND region = ? AND record > ? ORDER BY record",
             (algorithm, region, after),
         )
+
+    def by_mark(self, algorithm: str, payload: bytes) -> tuple[Record, ...]:
+        """What was kept of pictures that carry this very payload in their pixels."""
+        rows = self._read(
+            f"SELECT {_FACTS} FROM record WHERE id IN (SELECT record FROM fingerprint"  # noqa: S608
+            f" WHERE region = '{MARK}' AND algorithm = ? AND value = ?) ORDER BY id",
+            (algorithm, payload),
+        )
+        return tuple(map(_record, rows))
+
+    def has_marks(self, algorithm: str) -> bool:
+        """Whether any picture is remembered with a mark of this scheme."""
+        statement = f"SELECT 1 FROM fingerprint WHERE algorithm = ? AND region = '{MARK}' LIMIT 1"  # noqa: S608
+        return next(self._read(statement, (algorithm,)), None) is not None
 
     @property
     def forgettings(self) -> int:

@@ -5,10 +5,24 @@ assertions as JSON, which knows no byte strings: values are written as CBOR arra
 """
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
 from assay.provenance.signing.recipe import Assertion, Recipe
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 SOFT_BINDING = "c2pa.soft-binding"
+
+
+class Fingerprinter(Protocol):
+    """Computes the value of a soft binding. `algorithm` is its name in the C2PA list."""
+
+    algorithm: str
+
+    def value(self, image: "Image") -> bytes:
+        """The fingerprint of a decoded picture, as the algorithm's specification writes it into a soft binding."""
+        ...
 
 
 def with_soft_binding(recipe: Recipe, algorithm: str, value: bytes) -> Recipe:

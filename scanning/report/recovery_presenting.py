@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assay import __version__
+from assay.detectors.fingerprints.searching import operating_point
 from assay.provenance.asset import Asset, Limits
 from assay.provenance.custody.chain import BottomLine
 from assay.provenance.errors import AssayError
@@ -79,7 +81,7 @@ def show(recovery: Recovery, console: Console) -> None:
         _item(console, "original", Text(f"{plain(record.name)}, {_size(found)}, sha256 {record.sha256[:16]}…"))
         _item(console, "custody", Text(line, f"bold {style}"))
         _item(console, "proved", Text(plain(found.proved, limit=700)))
-        _item(console, "only likely" if found.match else "certain", Text(plain(found.likely, limit=700)), "yellow")
+        _item(console, "certain" if found.same_bytes else "only likely", Text(plain(found.likely, limit=700)), "yellow")
     console.print()
 
 
@@ -102,10 +104,12 @@ def document(recovery: Recovery) -> dict[str, Any]:
                     "height": found.record.height,
                     "remembered": found.record.kept,
                 },
-                "same_bytes": found.match is None,
-                "distance": found.match.distance if found.match else 0,
-                "agreement": round(found.match.agreement, 4) if found.match else 1.0,
-                "how": found.match.how if found.match else "the same bytes",
+                "same_bytes": found.same_bytes,
+                "distance": found.match.distance if found.match else 0 if found.same_bytes else None,
+                "agreement": round(found.match.agreement, 4) if found.match else 1.0 if found.same_bytes else None,
+                "how": _how(found),
+                "mark": _mark(found),
+                "false_matches": None if found.same_bytes else asdict(operating_point().false_matches),
                 "proved": found.proved,
                 "likely": found.likely,
                 "custody": custody_document(found.custody),
@@ -113,6 +117,18 @@ def document(recovery: Recovery) -> dict[str, Any]:
             for found in recovery.found
         ],
     }
+
+
+def _how(found: Recovered) -> str:
+    if found.same_bytes:
+        return "the same bytes"
+    return found.match.how if found.match else "by its mark"
+
+
+def _mark(found: Recovered) -> dict[str, Any] | None:
+    if (mark := found.mark) is None:
+        return None
+    return {"scheme": mark.scheme, "payload": mark.payload.hex(), "agreeing": mark.matched, "bits": mark.bits}
 
 
 def page(recoveries: list[Recovery]) -> str:
@@ -146,6 +162,8 @@ def _card(recovery: Recovery) -> dict[str, Any]:
                 "proved": found.proved,
                 "likely": found.likely,
                 "match": found.match,
+                "mark": found.mark,
+                "same": found.same_bytes,
                 "chain": links(found.custody),
             }
             for found in recovery.found

@@ -1,7 +1,7 @@
 """Drop-ins: `client = assay.signed(OpenAI(), signer=…)`, and from then on every picture that it returns is signed.
 
 Rules: types, signatures and exceptions stay the SDK's own; only the finished pictures' bytes change, and of those only where
-the manifest stands; what cannot be signed is refused before the call where that can be known, and never passed on unsigned.
+the manifest stands, unless a mark in the pixels is asked for; what cannot be signed is refused before the call where that can be known, and never passed on unsigned.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,9 @@ _CLIENTS = {  # (package, class) anywhere among the bases: the module that wraps
     ("diffusers", "DiffusionPipeline"): "pipeline",
 }
 _MARK = "_signed_by_assay"
-_TERMS = frozenset({"disclose_prompt", "policy", "training_mining", "thumbnail", "timestamp"})
+_TERMS = frozenset(
+    {"disclose_prompt", "policy", "training_mining", "thumbnail", "timestamp", "marker", "fingerprinter", "kept"}
+)
 
 
 @overload
@@ -38,7 +40,8 @@ def signed(target: Any = None, /, *, signer: Signer | str, **options: Any) -> An
     decorator. `signer` is a signer or its URI (`dev:`, `pem:CHAIN.pem,KEY.pem` …).
 
     Options for all: `disclose_prompt` (False: a salted hash only), `policy` (sees each `Request`, may return a `Refusal`),
-    `training_mining`, `thumbnail`, `timestamp` (an authority or its URL), `provider` (the name to record). For functions see `wrapping.callables.wrap`.
+    `training_mining`, `thumbnail`, `timestamp` (an authority or its URL), `provider` (the name to record), and `marker`,
+    `fingerprinter` and `kept` as in `Terms`. For functions see `wrapping.callables.wrap`.
     Raises `CannotDo` where the target is of a kind that cannot be wrapped.
     """
     if target is None:
