@@ -14,7 +14,7 @@ from assay.provenance.custody.statuses import ALTERED, FORGED, Found
 from assay.provenance.custody.supplementing import CERTIFICATE_STATUS, TIME_STAMP, Supplements
 from assay.provenance.jumbf.store import ManifestStore, StoredManifest
 from assay.provenance.trust import Purpose, TrustJudgement, TrustPolicy, judge
-from assay.provenance.trust.revocation import Revocation, revocation
+from assay.provenance.trust.revocation import Revocation, responders, revocation
 from assay.provenance.trust.time_stamps import CertifiedTime, best_time
 
 _CERTIFICATES_ELSEWHERE = ("cawg.identity", TIME_STAMP, CERTIFICATE_STATUS)
@@ -55,20 +55,23 @@ def stamp_of(
 
 
 def presented(store: ManifestStore, stamps: Mapping[str, CertifiedTime | None]) -> frozenset[bytes] | None:
-    """Every certificate (DER) that a validator meets in a store; None where some may lie elsewhere than in claim signatures
-    and their one time stamp, or could not be read."""
+    """Every certificate (DER) that a validator meets in a store; None where some may lie elsewhere than in claim signatures,
+    their one time stamp and stapled revocation answers, or could not be read."""
     found = set[bytes]()
     if len(stamps) < len(store.manifests):  # two manifests of one name
         return None
     for manifest in store.manifests:
         signature, stamp = manifest.signature, stamps.get(manifest.label)
-        if manifest.defects or signature is None or signature.ocsp_responses or len(signature.stamps) > 1:
+        if manifest.defects or signature is None or len(signature.stamps) > 1:
             return None
         if any(assertion.label.startswith(_CERTIFICATES_ELSEWHERE) for assertion in manifest.assertions):
             return None
         if signature.stamps and not (stamp and stamp.certificates):
             return None
-        found.update(signature.chain, stamp.certificates if stamp else ())
+        answering = [responders(answer) for answer in signature.ocsp_responses]
+        if None in answering:
+            return None
+        found.update(signature.chain, stamp.certificates if stamp else (), *(one for one in answering if one))
     return frozenset(found) if len(found) <= _MAX_PRESENTED else None
 
 

@@ -109,6 +109,15 @@ def revocation(
     )
 
 
+def responders(answer: bytes) -> tuple[bytes, ...] | None:
+    """The certificates (DER) that an OCSP response carries; None where it cannot be read."""
+    try:
+        found = ocsp.load_der_ocsp_response(answer).certificates if len(answer) <= MAX_ANSWER_BYTES else None
+        return None if found is None else tuple(one.public_bytes(Encoding.DER) for one in found)
+    except Exception:  # whatever the parser raises on hostile bytes; a refusal has no certificates to ask for
+        return None
+
+
 def _most_telling(found: list[Revocation]) -> Revocation | None:
     """A proven revocation outweighs everything; then a good answer; then the responder's "unknown"; then what is left."""
     return min(found, key=lambda one: _TOLD.index(one.state) if one.state in _TOLD else len(_TOLD), default=None)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import custody_assets as made
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from revocation_answers import answer, responder
 from time_stamping import time_authority, time_stamper
 from trust_lists import policy, trust_list
 
@@ -102,7 +103,7 @@ def test_a_leaf_that_is_listed_itself_is_handed_over(jpeg: bytes, monkeypatch: p
     [
         {"defects": ("odd",)},
         {"signature": None},
-        {"signature": ClaimSignature(ocsp_responses=(b"answer",))},
+        {"signature": ClaimSignature(ocsp_responses=(b"no answer",))},
         {"assertions": (StoredAssertion("cawg.identity__2", b""),)},
         {"assertions": (StoredAssertion("c2pa.time-stamp", b""),)},
         {"assertions": (StoredAssertion("c2pa.certificate-status", b""),)},
@@ -117,3 +118,16 @@ def test_where_certificates_may_lie_elsewhere_nothing_is_left_out(change: Mappin
     assert presented_in(ManifestStore((odd,), store.size)) is None
     twice = ManifestStore((store.manifests[0], store.manifests[0]), store.size)
     assert presented_in(twice) is None
+
+
+@pytest.mark.parametrize("kind", ["direct", "delegated"])
+def test_certificates_in_a_stapled_answer_are_seen(kind: str, jpeg: bytes) -> None:
+    store = store_of(made.sign(jpeg, made.created(), SIGNER).content)
+    manifest = store.manifests[0]
+    assert manifest.signature is not None
+    who = ROOT if kind == "direct" else responder(ROOT)
+    stapled = answer(SIGNER.certificate, ROOT, who)
+    changed = replace(manifest, signature=replace(manifest.signature, ocsp_responses=(stapled,)))
+    found = presented_in(ManifestStore((changed,), store.size))
+    expected = {one.certificate.public_bytes(Encoding.DER) for one in (SIGNER, *(() if kind == "direct" else (who,)))}
+    assert found == expected
