@@ -74,7 +74,13 @@ def evaluate(
 def _text(name: str, version: str, found: dict[str, Any], *, as_delivered: bool) -> str:
     arm = "as delivered: formats and sizes may tell the classes" if as_delivered else "every picture re-encoded alike"
     lines = [f"{name} {version} on {found['pictures']} pictures ({arm})"]
-    lines += [f"  human-made {found['human']}, generated {found['generated']}, not judged {found['abstained']}"]
+    lines += [
+        f"  human-made {found['human']}, generated {found['generated']}, outside what was measured {found['outside']}, "
+        f"inconclusive {found['inconclusive']}"
+    ]
+    covered = [f"{label} {hits} of {trials}" for label, (hits, trials, *_) in found["coverage"].items() if trials]
+    if covered:
+        lines.append(f"  conformal sets that hold the truth: {', '.join(covered)}")
     for figure, label in (
         ("auc", "AUC"),
         ("tpr_at_5_percent", "recall at 5 % false positives"),

@@ -9,7 +9,7 @@ Science & Justice 56 (2016).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import log10, sqrt
+from math import inf, log10, sqrt
 from typing import Any
 
 from assay.detectors.evidence import Rate
@@ -53,6 +53,34 @@ class Calibration:
     def llr(self, logit: float, covariates: Sequence[float]) -> float:
         """The ratio that may be printed."""
         return min(self.ceiling, max(self.floor, self.unbounded(logit, covariates)))
+
+
+class PredictionSet(StrEnum):
+    """Which classes an answer is not unusual for. `HUMAN` is no statement: pictures that no model can tell are in it too."""
+
+    GENERATED = "generated"
+    HUMAN = "human"
+    BOTH = "both"  # usual for either: inconclusive
+    NEITHER = "neither"  # unusual for both: outside what was measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conformal:
+    """Class-conditional split-conformal sets of one domain (Vovk, Gammerman and Shafer 2005, section 4.5, Mondrian predictors).
+
+    A class is in the set unless fewer than `alpha` of its calibration pictures have so extreme an unbounded llr: the generated
+    from `generated_from` upwards, the human-made up to `human_to`. Infinite where there are too few pictures to exclude any.
+    """
+
+    alpha: float
+    generated_from: float
+    human_to: float
+
+    def prediction(self, llr: float) -> PredictionSet:
+        """The set of one unbounded llr."""
+        if llr >= self.generated_from:
+            return PredictionSet.BOTH if llr <= self.human_to else PredictionSet.GENERATED
+        return PredictionSet.HUMAN if llr <= self.human_to else PredictionSet.NEITHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +127,16 @@ def read_calibration(document: Mapping[str, Any]) -> Calibration:
         weights=tuple(float(weight) for weight in document["weights"]),
         floor=float(document["floor"]),
         ceiling=float(document["ceiling"]),
+    )
+
+
+def read_conformal(document: Mapping[str, Any]) -> Conformal:
+    """From a card's JSON, where null is an infinite bound."""
+    low, high = document["generated_from"], document["human_to"]
+    return Conformal(
+        alpha=float(document["alpha"]),
+        generated_from=-inf if low is None else float(low),
+        human_to=inf if high is None else float(high),
     )
 
 

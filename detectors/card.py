@@ -12,7 +12,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from assay.detectors.calibration import Calibration, Point, Threshold, read_calibration, read_threshold
+from assay.detectors.calibration import (
+    Calibration,
+    Conformal,
+    Point,
+    Threshold,
+    read_calibration,
+    read_conformal,
+    read_threshold,
+)
 from assay.provenance.errors import AssayError
 
 SCHEMA = 1
@@ -25,7 +33,7 @@ class ModelRefused(AssayError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """What `card.json` says. `views` is how pictures are cut; `columns` are ranges
-    of features that the head reads; `figures` and `training` are for people and documents."""
+    of features that the head reads; `conformal` is empty in cards older than it; `figures` and `training` are for people and documents."""
 
     folder: Path
     name: str
@@ -36,6 +44,7 @@ class ModelCard:
     domains: tuple[str, ...]
     calibrations: Mapping[str, Calibration]
     thresholds: Mapping[str, Mapping[Point, Threshold]]
+    conformal: Mapping[str, Conformal]
     least_side: int
     columns: tuple[tuple[int, int], ...]
     novelty_limit: float
@@ -105,6 +114,7 @@ def _card(folder: Path, document: Mapping[str, Any]) -> ModelCard:
             domain: {point: read_threshold(document["points"][domain][point.value]) for point in Point}
             for domain in domains
         },
+        conformal={domain: read_conformal(found) for domain, found in document.get("conformal", {}).items()},
         least_side=int(document["limits"]["least_side"]),
         columns=tuple((int(start), int(stop)) for start, stop in document["columns"]),
         novelty_limit=float(document["limits"]["novelty"]),

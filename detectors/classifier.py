@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.detectors.calibration import Point, verbal
+from assay.detectors.calibration import Point, PredictionSet, verbal
 from assay.detectors.card import ModelCard, model_folder, read_card
 from assay.detectors.evidence import Rate
 from assay.detectors.quality import Quality
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 _BATCH = 4  # pictures per pass: larger ones need more memory and are no faster on processors
+_UNDECIDED = "its answer is usual for generated and for human-made pictures alike"
 _NATIVE_PLACES = ((0.5, 0.5), (0.1, 0.1), (0.9, 0.9), (0.1, 0.9), (0.9, 0.1))
 
 
@@ -34,8 +35,10 @@ class Opinion:
     """What one model thinks of one picture.
 
     `logit` is the model's own number and `score` its logistic, 0 to 1, uncalibrated; `llr` a bounded log10 likelihood ratio,
-    None where the model abstains; `point` the strictest operating point passed, None where none was or it abstains; the rates
-    are those measured at that point (at `sensitive` where none was passed) for pictures of this domain and quality.
+    None where the picture lies outside what was measured; `prediction` the conformal set (None with cards that have none);
+    `abstained` why nothing is said: outside what was measured, or usual for generated and human-made pictures alike; `point`
+    the strictest operating point passed, None where none was or it abstains; the rates are those measured at that point
+    (at `sensitive` where none was passed) for pictures of this domain and quality.
     """
 
     model: str
@@ -46,6 +49,7 @@ class Opinion:
     domain_share: float
     novelty: float
     llr: float | None
+    prediction: PredictionSet | None
     point: Point | None
     abstained: str | None
     false_positive_rate: Rate | None
@@ -137,8 +141,11 @@ class Classifier:
         unbounded = calibration.unbounded(logit, covariates)
         thresholds = self.card.thresholds[domain]
         passed = next((point for point in Point if unbounded >= thresholds[point].llr), None)
-        abstained = self._abstains(image, novelty)
-        rates = (None, None) if abstained else thresholds[passed or Point.SENSITIVE].rates(quality.bucket)
+        conformal = self.card.conformal.get(domain)
+        prediction = conformal.prediction(unbounded) if conformal else None
+        outside = self._outside(image, novelty, prediction)
+        abstained = outside or (_UNDECIDED if prediction is PredictionSet.BOTH else None)
+        rates = (None, None) if outside else thresholds[passed or Point.SENSITIVE].rates(quality.bucket)
         return Opinion(
             model=self.card.name,
             version=self.card.version,
@@ -147,16 +154,19 @@ class Classifier:
             domain=domain,
             domain_share=float(domains[index]),
             novelty=novelty,
-            llr=None if abstained else calibration.llr(logit, covariates),
+            llr=None if outside else calibration.llr(logit, covariates),
+            prediction=prediction,
             point=None if abstained else passed,
             abstained=abstained,
             false_positive_rate=rates[0],
             true_positive_rate=rates[1],
         )
 
-    def _abstains(self, image: "Image", novelty: float) -> str | None:
+    def _outside(self, image: "Image", novelty: float, prediction: PredictionSet | None) -> str | None:
         if min(image.size) < self.card.least_side:
             return f"the picture is smaller than {self.card.least_side} pixels on a side"
         if novelty > self.card.novelty_limit:
             return "the picture is unlike all that the model was measured on"
+        if prediction is PredictionSet.NEITHER:
+            return "its answer is unusual for generated and for human-made pictures alike"
         return None

@@ -49,6 +49,17 @@ def threshold_at(scores: Floats, positive: Flags, aim: float) -> float:
     return float(np.nextafter(down[min(allowed, len(down) - 1)], np.inf)) if len(down) else float("inf")
 
 
+def conformal_bounds(scores: Floats, positive: Flags, alpha: float) -> tuple[float, float]:
+    """(lowest score at which a picture may be generated, highest at which it may be human-made), each class wrongly excluded
+    in at most `alpha` of exchangeable cases; infinite where there are too few pictures."""
+    up, down = np.sort(scores[positive]), np.sort(scores[~positive])[::-1]
+    bounds = []
+    for ordered, none in ((up, -np.inf), (down, np.inf)):
+        place = int(alpha * (len(ordered) + 1))
+        bounds.append(float(ordered[place - 1]) if place else none)
+    return bounds[0], bounds[1]
+
+
 def tpr_at(scores: Floats, positive: Flags, aim: float) -> float:
     """Share of generated pictures above the threshold that at most `aim` of the human-made ones pass."""
     down = np.sort(scores[~positive])[::-1]

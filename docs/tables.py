@@ -106,6 +106,28 @@ def measured(model: str) -> str:
     controls = [(name.replace("_", " "), f"{value:.3f}") for name, value in card.figures["controls"].items()]
     calibration = [(name, f"{strict['calibration'][name]:.3f}") for name in ("ece", "cllr", "min_cllr")]
     pictures = card.training["pictures"]
+    conformal = strict.get("conformal", {"domains": {}})
+    covered = [
+        (
+            domain,
+            kind,
+            str(n["pictures"]),
+            *(f"{n[key] / max(1, n['pictures']):.0%}" for key in ("covered", "both", "neither")),
+        )
+        for domain, kinds in conformal["domains"].items()
+        for kind, n in kinds.items()
+    ]
+    sets = (
+        [
+            f"Conformal sets at alpha {conformal['alpha']:g}: the aim is {1 - conformal['alpha']:.0%} covered.\n",
+            table(
+                ("domain", "class", "pictures", "set holds the class", "both: inconclusive", "neither: outside"),
+                covered,
+            ),
+        ]
+        if covered
+        else []
+    )
     return "\n".join(
         [
             f"Version {card.version}: {pictures['human']:,} human-made and {pictures['generated']:,} generated pictures, "
@@ -116,6 +138,7 @@ def measured(model: str) -> str:
             table(("point", "human-made flagged", "at most (95 %)", "generated flagged"), points),
             table(("point", "human-made source (30 pictures or more)", "flagged"), sources),
             table(("generator (never trained on)", "flagged at balanced", "flagged at sensitive"), recall),
+            *sets,
             table(("control", "AUC"), controls),
             table(("calibration", ""), calibration),
         ]

@@ -43,20 +43,26 @@ class PixelsSignal:
             return Evidence.silent(self.name, Silence.FAILED, error.message)
         quality = measure(image)
         (opinion,) = load(self.model, threads=self.threads).opinions([image], [quality])
-        return self._evidence(opinion, quality)
+        return self.weighed(opinion, quality)
 
-    def _evidence(self, opinion: Opinion, quality: Quality) -> Evidence:
-        if opinion.abstained:
+    def weighed(self, opinion: Opinion, quality: Quality) -> Evidence:
+        """What an opinion lets this signal say."""
+        if opinion.llr is None:
             return Evidence.silent(
                 self.name, Silence.INAPPLICABLE, f"Not judged: {opinion.abstained}.", traces=_traces(opinion, quality)
             )
         passed = opinion.point is not None and list(Point).index(opinion.point) <= list(Point).index(self.point)
-        if not passed or opinion.llr is None:
+        if not passed or opinion.abstained:
+            kind = _PLACES.get(opinion.domain, "pictures")
+            found = (
+                f"abstains: {opinion.abstained}."
+                if opinion.abstained
+                else f"does not set these pixels apart from those of human-made {kind}."
+            )
             return Evidence.silent(
                 self.name,
                 Silence.INCONCLUSIVE,
-                f"The classifier ({opinion.model} {opinion.version}) does not set these pixels apart from those of "
-                f"human-made {_PLACES.get(opinion.domain, 'pictures')}. {_missed(opinion.true_positive_rate)}"
+                f"The classifier ({opinion.model} {opinion.version}) {found} {_missed(opinion.true_positive_rate)}"
                 "This is no evidence of a camera.",
                 traces=_traces(opinion, quality),
             )
@@ -88,6 +94,7 @@ def _traces(opinion: Opinion, quality: Quality) -> tuple[Trace, ...]:
         Trace("model", f"{opinion.model} {opinion.version}"),
         Trace("logit", f"{opinion.logit:.3f}"),
         Trace("domain", f"{opinion.domain} ({opinion.domain_share:.2f})"),
+        *((Trace("conformal set", opinion.prediction),) if opinion.prediction else ()),
         Trace("novelty", f"{opinion.novelty:.2f}"),
         Trace(
             "quality", f"{quality.bucket}: {quality.megapixels:.2f} MP, JPEG {compression}, detail {quality.detail:.2f}"

@@ -37,7 +37,7 @@ def build_model(
     strict = out_of_fold(sample, folds, recipe, strict=True)
     known = out_of_fold(sample, folds, recipe, strict=False)
     judged, judged_known = judge(sample, strict, folds), judge(sample, known, folds)
-    calibration, points = operating_points(sample, strict, judged)
+    calibration, points, conformal = operating_points(sample, strict, judged)
     found = figures(sample, strict, judged)
     write_head(recipe.fit(sample), sample.features.shape[1], folder / "head.onnx")
     card: dict[str, Any] = {
@@ -55,6 +55,7 @@ def build_model(
         },
         "calibration": calibration,
         "points": points,
+        "conformal": conformal,
         "figures": {
             "strict": found,
             "generators_known": {"arms": figures(sample, known, judged_known)["arms"]},

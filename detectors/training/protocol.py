@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from assay.detectors import evaluation
-from assay.detectors.calibration import Calibration, Point
+from assay.detectors.calibration import Calibration, Conformal, Point, PredictionSet
 from assay.detectors.evaluation import Flags
 from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.folds import training_rows
 from assay.detectors.training.head import DOMAINS, Head, fit
 
 Doubles = NDArray[np.float64]
+ALPHA = 0.1  # conformal: at most this share of each class is wrongly excluded; above every point's aim, so that none is lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,16 +119,18 @@ def unbounded(calibration: Calibration, logits: Doubles, covariates: NDArray[np.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """Cross-fitted answers: unbounded and bounded llr (n,), and which pictures pass each point."""
+    """Cross-fitted answers: unbounded and bounded llr (n,), the conformal set (n,), and which pictures pass each point."""
 
     raw: Doubles
     llr: Doubles
+    sets: NDArray[np.str_]
     passed: dict[Point, Flags]
 
 
 def judge(sample: Sample, scores: Scores, folds: NDArray[np.int64]) -> Judged:
-    """Calibrate and set thresholds for each fold on the other folds, by domain as the head sees it."""
+    """Calibrate, set thresholds and conformal bounds for each fold on the other folds, by domain as the head sees it."""
     positive = sample.positive
+    sets = np.full(len(folds), PredictionSet.BOTH.value, "<U9")
     raw, llr = np.zeros(len(folds)), np.zeros(len(folds))
     passed = {point: np.zeros(len(folds), bool) for point in Point}
     for fold in np.unique(folds):
@@ -142,14 +145,27 @@ def judge(sample: Sample, scores: Scores, folds: NDArray[np.int64]) -> Judged:
             known = unbounded(calibration, scores.logits[others], sample.covariates[others])
             for point in Point:
                 passed[point][here] = raw[here] >= evaluation.threshold_at(known, positive[others], point.aim)
-    return Judged(raw=raw, llr=llr, passed=passed)
+            conformal = conform(known, positive[others])
+            sets[here] = [conformal.prediction(one).value for one in raw[here]]
+    spoken = (sets == PredictionSet.GENERATED) | (sets == PredictionSet.HUMAN)
+    return Judged(raw=raw, llr=llr, sets=sets, passed={point: flags & spoken for point, flags in passed.items()})
 
 
-def operating_points(sample: Sample, scores: Scores, judged: Judged) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(calibration, points) of a card: fitted on all out-of-fold answers, with the rates that cross-fitting measured."""
+def conform(known: Doubles, positive: Flags) -> Conformal:
+    """The conformal bounds that calibration pictures with these unbounded llr support."""
+    low, high = evaluation.conformal_bounds(known, positive, ALPHA)
+    return Conformal(alpha=ALPHA, generated_from=low, human_to=high)
+
+
+def operating_points(
+    sample: Sample, scores: Scores, judged: Judged
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """(calibration, points, conformal) of a card: fitted on all out-of-fold answers, with the rates that cross-fitting
+    measured."""
     positive, buckets = sample.positive, np.asarray(sample.buckets)
     calibrations: dict[str, Any] = {}
     points: dict[str, Any] = {}
+    conformal: dict[str, Any] = {}
     for index, domain in enumerate(DOMAINS):
         here = scores.domains == index
         rows = _enough(here, np.ones(len(here), bool), positive)
@@ -162,6 +178,12 @@ def operating_points(sample: Sample, scores: Scores, judged: Judged) -> tuple[di
             "floor": calibration.floor,
             "ceiling": calibration.ceiling,
         }
+        bounds = conform(known, positive[rows])
+        conformal[domain.value] = {
+            "alpha": bounds.alpha,
+            "generated_from": bounds.generated_from if np.isfinite(bounds.generated_from) else None,
+            "human_to": bounds.human_to if np.isfinite(bounds.human_to) else None,
+        }
         rates = evaluation.rates_at(
             {point: flags[here] for point, flags in judged.passed.items()}, positive[here], list(buckets[here])
         )
@@ -169,7 +191,7 @@ def operating_points(sample: Sample, scores: Scores, judged: Judged) -> tuple[di
             point.value: {"llr": evaluation.threshold_at(known, positive[rows], point.aim), **rates[point]}
             for point in Point
         }
-    return calibrations, points
+    return calibrations, points, conformal
 
 
 def _enough(rows: Flags, otherwise: Flags, positive: Flags, *, least: int = 60) -> Flags:

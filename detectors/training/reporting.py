@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from assay.detectors import evaluation
-from assay.detectors.calibration import Point, rate
+from assay.detectors.calibration import Point, PredictionSet, rate
 from assay.detectors.evaluation import Flags
 from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.head import DOMAINS
-from assay.detectors.training.protocol import Doubles, Judged, Recipe, Sample, Scores, out_of_fold
+from assay.detectors.training.protocol import ALPHA, Doubles, Judged, Recipe, Sample, Scores, out_of_fold
 
 RECENT = (  # families first released in 2024 or later
     "gpt",
@@ -98,6 +98,7 @@ def figures(sample: Sample, scores: Scores, judged: Judged) -> dict[str, Any]:
                 [round(a, 3), round(b, 3), int(n)] for a, b, n in evaluation.reliability(judged.llr, positive)
             ],
         },
+        "conformal": _conformal(judged, positive, scores.domains),
         "domain_agreement": _domain_agreement(sample, scores),
     }
 
@@ -220,6 +221,26 @@ def _domain_agreement(sample: Sample, scores: Scores) -> dict[str, Any]:
     return {
         domain.value: [sum(int(a == b) for a, b in known if a == index), sum(int(a == index) for a, _ in known)]
         for index, domain in enumerate(DOMAINS)
+    }
+
+
+def _conformal(judged: Judged, positive: Flags, domains: NDArray[np.int64]) -> dict[str, Any]:
+    """By domain and class: pictures, those whose set holds their class, those with both classes (inconclusive) and with none."""
+
+    def counted(sets: NDArray[np.str_], own: PredictionSet) -> dict[str, int]:
+        both, neither = (int((sets == kind).sum()) for kind in (PredictionSet.BOTH, PredictionSet.NEITHER))
+        covered = int((sets == own).sum()) + both
+        return {"pictures": len(sets), "covered": covered, "both": both, "neither": neither}
+
+    return {
+        "alpha": ALPHA,
+        "domains": {
+            domain.value: {
+                "human": counted(judged.sets[(domains == index) & ~positive], PredictionSet.HUMAN),
+                "generated": counted(judged.sets[(domains == index) & positive], PredictionSet.GENERATED),
+            }
+            for index, domain in enumerate(DOMAINS)
+        },
     }
 
 

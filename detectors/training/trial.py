@@ -14,12 +14,17 @@ import numpy as np
 from PIL import Image
 
 from assay.detectors import evaluation
-from assay.detectors.calibration import Point, rate
+from assay.detectors.calibration import Point, PredictionSet, rate
 from assay.detectors.classifier import Classifier, Opinion
 from assay.detectors.quality import Quality, measure
 from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.laundering import launder
 from assay.detectors.training.viewing import read_picture
+
+_COVERING = {
+    Label.HUMAN: (PredictionSet.HUMAN, PredictionSet.BOTH),
+    Label.GENERATED: (PredictionSet.GENERATED, PredictionSet.BOTH),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +90,16 @@ def result(answers: Sequence[Answer]) -> dict[str, Any]:
         }
     return {
         "pictures": len(answers),
-        "abstained": sum(answer.opinion.abstained is not None for answer in answers),
+        "outside": sum(answer.opinion.llr is None for answer in answers),
+        "inconclusive": sum(answer.opinion.prediction is PredictionSet.BOTH for answer in judged),
+        "coverage": {
+            label.value: _counts(
+                np.array(
+                    [a.opinion.prediction in sets for a in judged if a.opinion.prediction and a.example.label is label]
+                )
+            )
+            for label, sets in _COVERING.items()
+        },
         **evaluation.summary(llr, positive, groups),
         "points": points,
         "ece": round(evaluation.ece(llr, positive), 3),

@@ -5,8 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.detectors.calibration import Calibration, Point, rate, verbal
-from assay.detectors.evaluation import auc, cllr, ece, min_cllr, supported_bounds, threshold_at, tpr_at
+from assay.detectors.calibration import Calibration, Conformal, Point, PredictionSet, rate, verbal
+from assay.detectors.evaluation import (
+    auc,
+    cllr,
+    conformal_bounds,
+    ece,
+    min_cllr,
+    supported_bounds,
+    threshold_at,
+    tpr_at,
+)
 
 LOGITS = st.floats(-50, 50)
 ONE = Calibration(slope=0.7, intercept=-0.2, weights=(0.1, -0.3), floor=-1.5, ceiling=2.1)
@@ -51,6 +60,33 @@ def test_a_threshold_keeps_its_aim_on_what_it_was_set_on(count: int, aim: float)
     negatives = np.zeros(count, bool)
     flagged = (scores >= threshold_at(scores, negatives, aim)).sum()
     assert flagged <= max(0, aim * (count + 1))
+
+
+def test_conformal_sets_cover_what_they_promise() -> None:
+    """On pictures drawn anew from the same distribution, each class is missed in about alpha of the cases."""
+    random = np.random.default_rng(0)
+    known, fresh = (random.normal(size=8000) + np.repeat([0.0, 1.0], 4000) for _ in range(2))
+    positive = np.arange(8000) >= 4000
+    low, high = conformal_bounds(known, positive, 0.1)
+    found = np.array([Conformal(alpha=0.1, generated_from=low, human_to=high).prediction(one) for one in fresh])
+    for side, own in ((positive, PredictionSet.GENERATED), (~positive, PredictionSet.HUMAN)):
+        missed = 1 - np.isin(found[side], (own, PredictionSet.BOTH)).mean()
+        assert 0.085 < missed < 0.115
+
+
+def test_too_few_pictures_exclude_nothing() -> None:
+    positive = np.arange(16) % 2 == 0
+    low, high = conformal_bounds(np.arange(16.0), positive, 0.1)
+    assert Conformal(alpha=0.1, generated_from=low, human_to=high).prediction(99.0) is PredictionSet.BOTH
+
+
+def test_between_two_classes_far_apart_lies_neither() -> None:
+    apart = Conformal(alpha=0.1, generated_from=2.0, human_to=-2.0)
+    assert [apart.prediction(one) for one in (-3.0, 0.0, 3.0)] == [
+        PredictionSet.HUMAN,
+        PredictionSet.NEITHER,
+        PredictionSet.GENERATED,
+    ]
 
 
 def test_figures_of_known_cases() -> None:

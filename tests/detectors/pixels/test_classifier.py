@@ -1,16 +1,20 @@
 """The shipped models load, refuse what is not theirs, and give the same answer however they are asked."""
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from assay.detectors.calibration import Point
+from assay.detectors.calibration import Conformal, Point, PredictionSet
 from assay.detectors.card import ModelRefused, model_folder, read_card, shipped_models
 from assay.detectors.classifier import Classifier, Network, load
+from assay.detectors.evidence import Origin, Silence
 from assay.detectors.quality import measure
+from assay.detectors.signals.pixels import PixelsSignal
 from assay.detectors.views import upright, whole
 
 
@@ -82,6 +86,49 @@ def test_a_tiny_picture_is_not_judged(classifier: Classifier) -> None:
     assert opinion.abstained is not None
     assert opinion.llr is None
     assert opinion.point is None
+
+
+@pytest.mark.parametrize(
+    ("generated_from", "human_to", "prediction", "silence"),
+    [
+        (-99.0, 99.0, PredictionSet.BOTH, Silence.INCONCLUSIVE),
+        (99.0, -99.0, PredictionSet.NEITHER, Silence.INAPPLICABLE),
+        (99.0, 99.0, PredictionSet.HUMAN, Silence.INCONCLUSIVE),
+        (-99.0, -99.0, PredictionSet.GENERATED, None),
+    ],
+)
+def test_conformal_sets_silence_and_never_call_a_picture_captured(
+    generated_from: float, human_to: float, prediction: PredictionSet, silence: Silence | None
+) -> None:
+    """A model that passes every point speaks only where the set is "generated"; a picture of any set is never captured."""
+    card = read_card("swift")
+    low = {point: replace(card.thresholds["photograph"][point], llr=-99.0) for point in Point}
+    bounds = Conformal(alpha=0.1, generated_from=generated_from, human_to=human_to)
+    passing = low if prediction is not PredictionSet.HUMAN else card.thresholds["photograph"]
+    classifier = Classifier(
+        replace(
+            card,
+            thresholds=dict.fromkeys(card.domains, passing),
+            conformal=dict.fromkeys(card.domains, bounds),
+            novelty_limit=1e9,
+        ),
+        threads=1,
+    )
+    image = picture(3)
+    quality = measure(image)
+    (opinion,) = classifier.opinions([image], [quality])
+    said = PixelsSignal("swift").weighed(opinion, quality)
+    assert opinion.prediction is prediction
+    assert (opinion.abstained is not None) == (prediction in (PredictionSet.BOTH, PredictionSet.NEITHER))
+    assert said.silence is silence
+    assert said.origin in (None, Origin.SYNTHETIC) or said.origin is Origin.UNDETERMINED
+
+
+def test_a_card_older_than_conformal_sets_is_read(tmp_path: Path) -> None:
+    document = json.loads((model_folder("swift") / "card.json").read_text())
+    document.pop("conformal", None)
+    (tmp_path / "card.json").write_text(json.dumps(document))
+    assert read_card(tmp_path).conformal == {}
 
 
 def test_every_mode_and_orientation_is_read(classifier: Classifier) -> None:
