@@ -31,7 +31,12 @@ def comma_separated(ctx: click.Context, option: click.Parameter, given: tuple[st
 @click.option("--baseline", type=click.Path(path_type=Path), help="Rows of an earlier audit: report only what changed.")
 @click.option("--exclude", multiple=True, help="Leave out what matches this gitignore pattern; repeatable.")
 @click.option("--archives", is_flag=True, help="Look into archives that lie in folders, too.")
-@click.option("--model", default="deep", show_default=True, help="Pixel model: a name under models/, or a folder.")
+@click.option(
+    "--model",
+    default="swift",
+    show_default=True,
+    help="Pixel model: swift, deep (sees more, takes some ten times as long), or a folder.",
+)
 @click.option("--no-pixels", is_flag=True, help="Only what files say and carry; no pixel classifier.")
 @click.option(
     "--deep", is_flag=True, help="Search for seconds: cropped or rescaled watermarks, traces in large pictures."

@@ -10,8 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from outcomes import picture
+
+from assay import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "assay.cli", "audit", "--no-pixels"]
@@ -39,6 +42,14 @@ def folder(tmp_path: Path) -> Path:
     (folder / "copy.png").write_bytes(picture())
     (folder / "text.jpg").write_text("this is no photograph")
     return folder
+
+
+def test_an_audit_asks_swift_and_a_scan_deep() -> None:
+    asked = {command: cli.assay.get_command(click.Context(cli.assay), command) for command in ("audit", "scan")}
+    defaults = {
+        name: next(p.default for p in found.params if p.name == "model") for name, found in asked.items() if found
+    }
+    assert defaults == {"audit": "swift", "scan": "deep"}
 
 
 def test_every_output_at_once_and_the_count_on_the_terminal(folder: Path, tmp_path: Path) -> None:
