@@ -19,6 +19,9 @@ MAX_STORE: Final = DEFAULT_LIMITS.store  # bytes; a 40-fold edit with full-size 
 MAX_MANIFESTS: Final = DEFAULT_LIMITS.manifests
 
 
+_Parts = dict[int, Superbox | None]  # by the offset of each box; None: it is no superbox
+
+
 class StoreUnreadable(AssayError):
     """These bytes are no C2PA manifest store."""
 
@@ -111,14 +114,15 @@ def parse_store(data: bytes, *, name: str = "manifest store") -> ManifestStore:
         raise StoreUnreadable(f"{name}: its manifest store is malformed", "get another copy of the file")
     if len(store.children) > MAX_MANIFESTS:
         raise LimitExceeded(name, "manifests", found=len(store.children), limit=MAX_MANIFESTS)
-    _bounded(data, store, name)
-    found = (superbox(data, box) for box in store.children)
-    return ManifestStore(tuple(_manifest(data, box) for box in found if box is not None), len(data))
+    parts = _bounded(data, store, name)
+    found = (parts[box.offset] for box in store.children)
+    return ManifestStore(tuple(_manifest(data, box, parts, name) for box in found if box is not None), len(data))
 
 
-def _bounded(data: bytes, store: Superbox, name: str) -> None:
-    """Count boxes, levels and ingredients before anything recursive (the SDK is) sees the store."""
-    waiting, count, ingredients = [(store, 1)], 0, 0
+def _bounded(data: bytes, store: Superbox, name: str) -> _Parts:
+    """Every box of the store, read once and counted, with levels and ingredients, before anything recursive (the SDK is) sees
+    it."""
+    waiting, count, ingredients, found = [(store, 1)], 0, 0, _Parts()
     while waiting:
         parent, depth = waiting.pop()
         if depth > DEFAULT_LIMITS.nesting:
@@ -129,29 +133,33 @@ def _bounded(data: bytes, store: Superbox, name: str) -> None:
         ingredients += parent.label.startswith("c2pa.ingredient")
         if ingredients > DEFAULT_LIMITS.ingredients:
             raise LimitExceeded(name, "ingredients", found=ingredients, limit=DEFAULT_LIMITS.ingredients)
-        waiting += ((child, depth + 1) for box in parent.children if (child := superbox(data, box)))
+        for box in parent.children:
+            found[box.offset] = child = superbox(data, box)
+            if child is not None:
+                waiting.append((child, depth + 1))
+    return found
 
 
-def _manifest(data: bytes, box: Superbox) -> StoredManifest:
+def _manifest(data: bytes, box: Superbox, parts: _Parts, name: str) -> StoredManifest:
     kind = _KINDS.get(box.uuid[:4])
     if kind is None:
         return StoredManifest(label=box.label, kind=Kind.STANDARD, defects=("its kind of manifest is not known here",))
     if kind is Kind.COMPRESSED:
-        return _compressed(data, box)
+        return _compressed(data, box, name)
     claim_label, claim, signature = "", b"", None
     assertions: tuple[StoredAssertion, ...] = ()
     databoxes: tuple[StoredAssertion, ...] = ()
     for child in box.children:
-        part = superbox(data, child)
+        part = parts[child.offset]
         match part.label if part else "":
             case "c2pa.claim" | "c2pa.claim.v2" if part:
                 claim_label, claim = part.label, _content(data, part)
             case "c2pa.signature" if part:
                 signature = claim_signature(_content(data, part))
             case "c2pa.assertions" if part:
-                assertions = _parts(data, part)
+                assertions = _assertions(data, part, parts)
             case "c2pa.databoxes" if part:
-                databoxes = _parts(data, part)
+                databoxes = _assertions(data, part, parts)
             case _:
                 pass
     defects = [] if signature else ["it has no claim signature"]
@@ -171,12 +179,12 @@ def _manifest(data: bytes, box: Superbox) -> StoredManifest:
     )
 
 
-def _parts(data: bytes, box: Superbox) -> tuple[StoredAssertion, ...]:
-    found = (superbox(data, child) for child in box.children)
+def _assertions(data: bytes, box: Superbox, parts: _Parts) -> tuple[StoredAssertion, ...]:
+    found = (parts[child.offset] for child in box.children)
     return tuple(StoredAssertion(part.label, data, part.children) for part in found if part)
 
 
-def _compressed(data: bytes, box: Superbox) -> StoredManifest:
+def _compressed(data: bytes, box: Superbox, name: str) -> StoredManifest:
     """Unpack the one `brob` box: the type of the box inside, then Brotli data (C2PA 2.2 §11.2.2)."""
     packed = next((child for child in box.children if child.kind == b"brob"), None)
     unpacked = _unbrotli(data[packed.start + 4 : packed.end]) if packed else None
@@ -188,7 +196,7 @@ def _compressed(data: bytes, box: Superbox) -> StoredManifest:
     found = superbox(unpacked, inner) if inner else None
     if found is None or found.uuid[:4] not in (b"c2ma", b"c2um"):  # never again a compressed one
         return StoredManifest(label=box.label, kind=Kind.COMPRESSED, defects=("what it unpacks to is no manifest",))
-    return _manifest(unpacked, found)
+    return _manifest(unpacked, found, _bounded(unpacked, found, name), name)
 
 
 def _unbrotli(packed: bytes) -> bytes | None:

@@ -12,6 +12,7 @@ from assay.provenance.jumbf import store as room
 from assay.provenance.jumbf.boxes import boxes, superbox
 from assay.provenance.jumbf.cose import MAX_CERTIFICATES, claim_signature
 from assay.provenance.jumbf.store import Kind, StoreUnreadable, parse_store
+from assay.provenance.limits import DEFAULT_LIMITS
 
 CREDENTIAL = made.leaf(made.authority())
 PARENT = made.sign(made.encoded(made.picture()), made.created(), CREDENTIAL)
@@ -63,6 +64,15 @@ def test_a_compressed_manifest_is_unpacked_and_a_bomb_is_not() -> None:
         (found,) = parse_store(jumb(b"c2pa", "c2pa", packed)).manifests
         assert found.defects == defects
         assert (found.signature is not None) == (not defects)
+
+
+def test_bounds_hold_inside_a_compressed_manifest_too() -> None:
+    deep = jumb(b"cbor", "leaf")
+    for level in range(DEFAULT_LIMITS.nesting + 1):
+        deep = jumb(b"cbor", f"level {level}", deep)
+    packed = box(b"brob", b"jumb" + brotli.compress(jumb(b"c2ma", "urn:c2pa:deep", deep)))
+    with pytest.raises(LimitExceeded, match="levels of boxes"):
+        parse_store(jumb(b"c2pa", "c2pa", jumb(b"c2cm", "urn:c2pa:packed", packed)))
 
 
 def test_bounds_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
