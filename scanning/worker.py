@@ -24,6 +24,8 @@ from assay.provenance.errors import AssayError
 from assay.scanning.child import MEBIBYTE, Examine, WorkerLimits, serve
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
+# glibc would give a picture's memory back after each file and fault it in again for the next: a tenth of a child's time
+_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 * MEBIBYTE), "MALLOC_TRIM_THRESHOLD_": str(64 * MEBIBYTE)}
 _START_SECONDS = 120.0
 
 
@@ -194,7 +196,7 @@ class _Lane(threading.Thread):
         spawning = get_context("spawn")
         ours, theirs = spawning.Pipe()
         child = spawning.Process(target=serve, args=(self._make, theirs, self._limits), daemon=True)
-        with _one_thread_each():
+        with _environment_of_a_child():
             child.start()
         theirs.close()
         self._child, self._pipe = child, ours
@@ -254,11 +256,11 @@ _environment = threading.Lock()
 
 
 @contextlib.contextmanager
-def _one_thread_each() -> Any:
-    """A child inherits the environment of the moment; numeric libraries read their thread counts there."""
+def _environment_of_a_child() -> Any:
+    """A child inherits the environment of the moment; numeric libraries read their thread counts there, glibc its settings."""
     with _environment:
-        before = {name: os.environ.get(name) for name in _THREADS}
-        os.environ.update(dict.fromkeys(_THREADS, "1"))
+        before = {name: os.environ.get(name) for name in (*_THREADS, *_MALLOC)}
+        os.environ.update(dict.fromkeys(_THREADS, "1") | _MALLOC)
         try:
             yield
         finally:
