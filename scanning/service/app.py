@@ -74,6 +74,7 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
         lifespan=life,
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # a redirection would be made of what the caller calls this host
         telemetry={
             "auto_configure": False,
             "tracing": False,

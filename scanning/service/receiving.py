@@ -5,6 +5,7 @@ a form's files never touch the disk.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
@@ -21,6 +22,9 @@ _FORM_SLACK = 64 * 1024  # bytes of boundaries and fields around the files of a 
 _DISCARD = 64 * 1024 * 1024  # bytes of a refused body that are read so that its sender hears the refusal
 _DISCARD_SECONDS = 5.0
 DEFAULT_NAME = "image"
+logging.getLogger("python_multipart").setLevel(
+    logging.ERROR
+)  # a line for each malformed form would let callers fill the log
 
 
 class TooSlow(AssayError):

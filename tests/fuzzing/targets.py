@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 
+from asking import a_request_is_answered
+
 from assay.detectors.evidence import Evidence
 from assay.detectors.subject import Subject
 from assay.provenance.asset import Asset, Limits
@@ -115,4 +117,5 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     custody_is_an_answer,
     signals_speak_or_are_silent,
     presenters_are_harmless,
+    a_request_is_answered,
 )
