@@ -12,8 +12,9 @@ over the unchanged folder. Peers are commands for one file each, run one after t
 one that is not installed is skipped with its reason. Without --folder the pictures are made: 1 MP, sensor-like noise, every
 tenth signed with the development key. Exit code 1: efficiency below 0.9, or the second run less than 20 times faster.
 
-memory: as many small pictures, `--different` of them different from one another, no pixel model; the largest sum of the proportional set sizes (what /proc/PID/smaps_rollup
-calls Pss) of all processes together. Exit code 1 above 1.5 GB.
+memory: as many small pictures in five formats, `--different` of them different from one another, no pixel model; once a
+second, the sum of the proportional set sizes (what /proc/PID/smaps_rollup calls Pss) of all processes together, and the
+largest of it in each tenth of the rows. Exit code 1 above 1.5 GB.
 
 kills: SIGKILL at random moments, then one undisturbed run; exit code 1 unless its rows are those of a run that nothing
 disturbed, byte for byte.
@@ -67,11 +68,16 @@ def photograph(seed: int, width: int = 1152, height: int = 896) -> bytes:
     return buffer.getvalue()
 
 
+SMALL = (("JPEG", (32, 32)), ("PNG", (32, 32)), ("WEBP", (48, 40)), ("GIF", (40, 48)), ("TIFF", (24, 24)), ("JPEG", (64, 48)))
+
+
 def small(seed: int) -> bytes:
-    """A small picture, none like another."""
+    """A small picture of one to a few kilobytes, none like another, in one format after the other."""
+    form, (width, height) = SMALL[seed % len(SMALL)]
     generator = np.random.default_rng(seed)
     buffer = io.BytesIO()
-    Image.fromarray(generator.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(buffer, "JPEG", quality=60)
+    pixels = generator.integers(0, 255, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, form, quality=70)
     return buffer.getvalue()
 
 
@@ -236,17 +242,18 @@ def memory(options: argparse.Namespace) -> bool:
             process = subprocess.Popen(
                 command, env=os.environ | {"ASSAY_HOME": str(place / "home")}, stdout=subprocess.DEVNULL
             )
-            peak, half = 0, 0
+            tenths = [0] * 11  # the last: while the outputs are being finished
             while process.poll() is None:
                 held = sum(_pss(pid) for pid in _family(process.pid))
-                peak = max(peak, held)
-                if not half and _lines(place / "rows.jsonl.part") > options.files // 2:
-                    half = peak
+                done = _lines(place / "rows.jsonl.part") * 10 // options.files
+                tenths[done] = max(tenths[done], held)
                 time.sleep(1.0)
             seconds = time.monotonic() - begun
             rows = _lines(place / "rows.jsonl")
+            peak = max(tenths)
             print(
-                f"{title}: {rows:,} rows in {seconds:.0f} s, {rows / seconds:.0f} a second, peak {peak / 1e6:.0f} MB of all processes together, {half / 1e6:.0f} MB by half-time"
+                f"{title}: {rows:,} rows in {seconds:.0f} s, {rows / seconds:.0f} a second, peak {peak / 1e6:.0f} MB of all processes together; by tenths of the rows {' '.join(f'{held / 1e6:.0f}' for held in tenths)}",
+                flush=True,
             )
             if rows != options.files or peak > 1.5e9:
                 return False
