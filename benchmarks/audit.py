@@ -68,7 +68,14 @@ def photograph(seed: int, width: int = 1152, height: int = 896) -> bytes:
     return buffer.getvalue()
 
 
-SMALL = (("JPEG", (32, 32)), ("PNG", (32, 32)), ("WEBP", (48, 40)), ("GIF", (40, 48)), ("TIFF", (24, 24)), ("JPEG", (64, 48)))
+SMALL = (
+    ("JPEG", (32, 32)),
+    ("PNG", (32, 32)),
+    ("WEBP", (48, 40)),
+    ("GIF", (40, 48)),
+    ("TIFF", (24, 24)),
+    ("JPEG", (64, 48)),
+)
 
 
 def small(seed: int) -> bytes:

@@ -1,6 +1,6 @@
 """False positives, recall and cost of the dwtDct decoder on a folder of labelled pictures.
 
-    python benchmarks/watermarks.py FOLDER [--deep] [--limit N]
+    python benchmarks/watermarks.py FOLDER [--thorough] [--limit N]
 
 FOLDER holds `pack.csv` (file, label, source …) and `images/`. False positives are counted on the pictures labelled "real",
 separately for two halves of the sources (by hash of the source's name): thresholds were looked at on the first half only.
@@ -36,8 +36,10 @@ def real_pictures(folder: Path, limit: int) -> Iterator[tuple[str, Image.Image]]
         yield half(row["source"]), Image.open(folder / "images" / row["file"])
 
 
-def false_positives(folder: Path, limit: int, *, deep: bool) -> None:
-    looks: tuple[Callable[[Image.Image], Iterator[Match]], ...] = (as_it_is, rescaled, cropped) if deep else (as_it_is,)
+def false_positives(folder: Path, limit: int, *, thorough: bool) -> None:
+    looks: tuple[Callable[[Image.Image], Iterator[Match]], ...] = (
+        (as_it_is, rescaled, cropped) if thorough else (as_it_is,)
+    )
     most: dict[tuple[str, str, str, int], int] = defaultdict(int)
     searched: dict[str, int] = defaultdict(int)
     hits: dict[str, int] = defaultdict(int)
@@ -87,10 +89,10 @@ def recall(folder: Path, limit: int) -> None:
         pictures += 1
         for payload in PAYLOADS:
             mark = marked(picture, payload.bits)
-            for name, (attack, deep) in attacks.items():
-                if deep and payload not in PAYLOADS[:2]:  # seconds each: for the two families in most use
+            for name, (attack, thorough) in attacks.items():
+                if thorough and payload not in PAYLOADS[:2]:  # seconds each: for the two families in most use
                     continue
-                decoded = DwtDct().detect(attack(mark), deep=deep)
+                decoded = DwtDct().detect(attack(mark), thorough=thorough)
                 right = decoded is not None and decoded.generator == payload.generator
                 found[f"{payload.generator} {len(payload.bits)}", name] += right
                 wrong += decoded is not None and not right
@@ -106,9 +108,9 @@ def cost(folder: Path) -> None:
     for size in ((1024, 1024), (2048, 2048)):
         picture = image.convert("RGB").resize(size)
         best = min(_timed(lambda picture=picture: DwtDct().detect(picture)) for _ in range(9))  # type: ignore[misc]
-        deep = _timed(lambda picture=picture: DwtDct().detect(picture, deep=True))  # type: ignore[misc]
+        thorough = _timed(lambda picture=picture: DwtDct().detect(picture, thorough=True))  # type: ignore[misc]
         print(
-            f"{size[0]}×{size[1]}: {best * 1000:.1f} ms, deep {deep:.2f} s of processor time (decoding the file not counted)"
+            f"{size[0]}×{size[1]}: {best * 1000:.1f} ms, thorough {thorough:.2f} s of processor time (decoding the file not counted)"
         )
 
 
@@ -121,14 +123,14 @@ def _timed(call: Callable[[], object]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--deep", action="store_true")
+    parser.add_argument("--thorough", action="store_true")
     parser.add_argument("--limit", type=int, default=0, help="real pictures searched for false positives (0: all)")
     parser.add_argument("--recall", type=int, default=24, help="pictures marked for recall (0: none)")
     options = parser.parse_args()
     cost(options.folder)
     if options.recall:
         recall(options.folder, options.recall)
-    false_positives(options.folder, options.limit, deep=options.deep)
+    false_positives(options.folder, options.limit, thorough=options.thorough)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def comma_separated(ctx: click.Context, option: click.Parameter, given: tuple[st
 )
 @click.option("--no-pixels", is_flag=True, help="Only what files say and carry; no pixel classifier.")
 @click.option(
-    "--deep", is_flag=True, help="Search for seconds: cropped or rescaled watermarks, traces in large pictures."
+    "--thorough", is_flag=True, help="Search for seconds: cropped or rescaled watermarks, traces in large pictures."
 )
 @click.option("--near", is_flag=True, help="Name the first file that looks nearly the same (perceptual hash).")
 @click.option(
@@ -70,7 +70,7 @@ def audit(
     archives: bool,
     model: str,
     no_pixels: bool,
-    deep: bool,
+    thorough: bool,
     near: bool,
     engine: str,
     workers: int | None,
@@ -99,7 +99,7 @@ def audit(
             exclude=exclude,
             archives=archives,
             model=None if no_pixels else model,
-            deep=deep,
+            thorough=thorough,
             near=near,
             engine=engine,
             workers=workers,

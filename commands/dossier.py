@@ -65,7 +65,7 @@ def make(
     authority = TimestampAuthority(timestamp) if timestamp else configured_authority()
     signer = open_signer(signer_uri)
     asked = None if no_pixels else model
-    scanner = Scanner(signals=standard_signals(asked), deep=True)
+    scanner = Scanner(signals=standard_signals(asked), thorough=True)
     make_dossier(
         scanner.scan(Asset.open(image, limits=scanner.limits)),
         output,

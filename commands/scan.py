@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--no-pixels", is_flag=True, help="Only what the file says and carries; no pixel classifier.")
 @click.option("--model", default="deep", show_default=True, help="Pixel model: a name under models/, or a folder.")
 @click.option(
-    "--deep", is_flag=True, help="Search for seconds: cropped or rescaled watermarks, traces in large pictures."
+    "--thorough", is_flag=True, help="Search for seconds: cropped or rescaled watermarks, traces in large pictures."
 )
 @click.option(
     "--prior",
@@ -46,7 +46,7 @@ def scan(
     output: Path | None,
     no_pixels: bool,
     model: str,
-    deep: bool,
+    thorough: bool,
     prior: float | None,
     fail_on: tuple[str, ...],
     isolate: bool | None,
@@ -68,14 +68,16 @@ def scan(
             raise click.UsageError("labels are written as text or json")
         policy = read_label_policy(labels)
     if isolate if isolate is not None else several(paths):
-        sys.exit(_isolated(paths, form, output, None if no_pixels else model, deep, prior, fail_on, verbose, policy))
+        sys.exit(
+            _isolated(paths, form, output, None if no_pixels else model, thorough, prior, fail_on, verbose, policy)
+        )
     from assay.detectors.classifier import load
     from assay.scanning.report.presenting import presenter
     from assay.scanning.scan import Scanner, standard_signals
 
     if not no_pixels:
         load(model)  # a model that cannot be used is one failure at the start, not one per image
-    scanner = Scanner(signals=standard_signals(None if no_pixels else model), deep=deep)
+    scanner = Scanner(signals=standard_signals(None if no_pixels else model), thorough=thorough)
     with presenter(form, output, depth=verbose, prior=prior, labels=policy) as present:
         code = examine(paths, scanner, present, fail_on=fail_on)
     sys.exit(code)
@@ -91,7 +93,7 @@ def _isolated(
     form: str,
     output: Path | None,
     model: str | None,
-    deep: bool,
+    thorough: bool,
     prior: float | None,
     fail_on: tuple[str, ...],
     verbose: int,
@@ -106,7 +108,7 @@ def _isolated(
     if model is not None:
         read_card(model)  # a model that is not there is one failure, in plain words
     style = Style.of(form, output, sys.stdout, verbose)
-    task = ScanTask(style=style, policy=default_policy(), model=model, deep=deep, prior=prior, labels=labels)
+    task = ScanTask(style=style, policy=default_policy(), model=model, thorough=thorough, prior=prior, labels=labels)
     with isolated(task, output, sys.stdout) as show:
         shown = [(one.held, one.failed) for one in map(show, files(paths))]
     if not shown:

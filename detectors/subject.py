@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
     from assay.provenance.disclosure.metadata import Metadata
 
-LARGEST: Final = 2048 * 2048  # pixels decoded without being asked to look deep
+LARGEST: Final = 2048 * 2048  # pixels decoded without being asked to look thoroughly
 
 
 @dataclass(slots=True)
 class Subject:
     """One image under examination. `custody` is the verifier's answer, or the failure that kept it from giving one.
 
-    `deep` lets signals search for seconds where they would otherwise look for milliseconds.
+    `thorough` lets signals search for seconds where they would otherwise look for milliseconds.
     """
 
     asset: Asset
     custody: Custody | AssayError
     limits: Limits = DEFAULT_LIMITS
-    deep: bool = False
+    thorough: bool = False
     _opened: "Image | AssayError | None" = field(default=None, repr=False)
     _decoded: "Image | AssayError | None" = field(default=None, repr=False)
     _sketched: "Image | AssayError | None" = field(default=None, repr=False)
@@ -75,8 +75,8 @@ class Subject:
 
     @property
     def large(self) -> bool:
-        """Whether the picture is so large that its pixels are decoded in a deep examination only. Raises as `header`."""
-        return not self.deep and self.header.width * self.header.height > LARGEST
+        """Whether the picture is so large that its pixels are decoded in a thorough examination only. Raises as `header`."""
+        return not self.thorough and self.header.width * self.header.height > LARGEST
 
     def measured(self) -> tuple[int, int]:
         """Width and height in pixels of a picture that can be decoded to its end. Raises what `decode` raises."""

@@ -86,7 +86,7 @@ class ScanTask:
     style: Style
     policy: TrustPolicy
     model: str | None
-    deep: bool = False
+    thorough: bool = False
     prior: float | None = None
     labels: LabelPolicy | None = None
 
@@ -96,7 +96,7 @@ class ScanTask:
             from assay.detectors.classifier import load
 
             load(self.model)  # before the first file
-        scanner = Scanner(signals=standard_signals(self.model), policy=self.policy, deep=self.deep)
+        scanner = Scanner(signals=standard_signals(self.model), policy=self.policy, thorough=self.thorough)
 
         def examine(message: bytes) -> bytes:
             try:

@@ -65,10 +65,10 @@ class Scanner:
         signals: Sequence[Signal] | None = None,
         policy: TrustPolicy | None = None,
         limits: Limits = DEFAULT_LIMITS,
-        deep: bool = False,
+        thorough: bool = False,
     ) -> None:
-        """`deep`: signals may search for seconds (watermarks in crops and large pictures, colour filter interpolation)."""
-        self.deep = deep
+        """`thorough`: signals may search for seconds (watermarks in crops and large pictures, colour filter interpolation)."""
+        self.thorough = thorough
         self.signals = standard_signals() if signals is None else tuple(signals)
         self.policy = default_policy() if policy is None else policy
         self.limits = limits
@@ -90,7 +90,7 @@ class Scanner:
             return Failure(str(path), error)
 
     def _report(self, asset: Asset, custody: Custody | AssayError) -> Report:
-        subject = Subject(asset, custody, self.limits, self.deep)
+        subject = Subject(asset, custody, self.limits, self.thorough)
         evidence = tuple(self._ask(signal, subject) for signal in self.signals)
         verdict = weigh(evidence)
         try:

@@ -1,7 +1,7 @@
 """A manifest that was stripped from a picture, found again in this machine's repository by the picture's looks or its mark.
 
 Rules: where there is no repository nothing is computed, and no file is ever changed (confined processes may not); a recovered manifest never proves anything about a copy, so this
-speaks at most as a mark does, and only as strongly as the manifest itself holds; crops and marks are tried in a deep examination only.
+speaks at most as a mark does, and only as strongly as the manifest itself holds; crops and marks are tried in a thorough examination only.
 """
 
 from pathlib import Path
@@ -42,12 +42,12 @@ class RecoveredManifest:
         try:
             picture = subject.image
             searcher = self._searching(path)
-            if matches := searcher.search(picture, crops=subject.deep):
+            if matches := searcher.search(picture, crops=subject.thorough):
                 best = matches[0]
                 how = f"It looks like a copy of a picture whose manifest is remembered ({best.distance} of 256 bits differ)."
                 trace = Trace("pixels PDQ distance", str(best.distance))
                 return self._speak(searcher.repository, best.record, how, trace, operating_point().false_matches)
-            mark, records = marked(searcher.repository, picture) if subject.deep else (None, ())
+            mark, records = marked(searcher.repository, picture) if subject.thorough else (None, ())
             if mark and records:
                 how = "It carries the hidden identifier of a picture whose manifest is remembered."
                 trace = Trace(f"pixels {mark.scheme}", mark.payload.hex())

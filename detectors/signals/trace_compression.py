@@ -1,6 +1,6 @@
 """How the picture was compressed: the last encoder by its tables, earlier compressions by what they left in the pixels.
 
-Rules: compression says nothing of origin, so this signal never speaks; large pictures are decoded only in a deep examination.
+Rules: compression says nothing of origin, so this signal never speaks; large pictures are decoded only in a thorough examination.
 """
 
 from dataclasses import dataclass, field
@@ -95,7 +95,7 @@ def _tell_history(subject: Subject, tables: tuple[tuple[int, ...], ...], notes: 
     from assay.detectors.traces import recompression
 
     if subject.large:
-        notes.sentences.append("The picture is large: a deep examination looks for earlier compressions.")
+        notes.sentences.append("The picture is large: a thorough examination looks for earlier compressions.")
         return
     pixels = recompression.luminance(subject.image)
     shifted = recompression.grid_of(pixels, ignore=(0, 0) if tables else None)

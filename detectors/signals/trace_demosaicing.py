@@ -1,7 +1,7 @@
 """The two-pixel period that a camera's colour filter array leaves, looked for where a picture may still have its native size.
 
 Rules: it informs and never decides, because resizing removes it and upsampling networks can imitate it; large pictures are
-decoded only in a deep examination.
+decoded only in a thorough examination.
 """
 
 from assay.detectors.evidence import Evidence, Finding, Severity, Silence, Trace
@@ -11,7 +11,7 @@ from assay.provenance.errors import AssayError, UnsupportedFormat
 
 
 class DemosaicingTrace:
-    """Tells whether green shows the chessboard of interpolation. Looks only in a deep examination."""
+    """Tells whether green shows the chessboard of interpolation. Looks only in a thorough examination."""
 
     name = "trace-demosaicing"
 
@@ -19,9 +19,9 @@ class DemosaicingTrace:
         """Measure the chessboard period of green in the middle of the picture."""
         from assay.detectors.traces.demosaicing import chessboard
 
-        if not subject.deep:
+        if not subject.thorough:
             return Evidence.silent(
-                self.name, Silence.INAPPLICABLE, "Interpolation is looked for in a deep examination."
+                self.name, Silence.INAPPLICABLE, "Interpolation is looked for in a thorough examination."
             )
         try:
             header = subject.header if can_decode(subject.asset.media_type) else None

@@ -1,6 +1,6 @@
 """Invisible watermarks that generators write into their pictures, decoded locally.
 
-Rules: a picture larger than any marked generator makes is looked at only in a deep examination; a mark can be forged by
+Rules: a picture larger than any marked generator makes is looked at only in a thorough examination; a mark can be forged by
 whoever runs its embedder, so it is MARKED, never PROVED; that none was found says nothing.
 """
 
@@ -19,20 +19,20 @@ class InvisibleWatermark:
     name = "watermark"
 
     def __init__(
-        self, decoders: tuple[Watermark, ...] = (DwtDct(),), deep: tuple[Watermark, ...] | None = None
+        self, decoders: tuple[Watermark, ...] = (DwtDct(),), thorough: tuple[Watermark, ...] | None = None
     ) -> None:
-        """`deep` are asked in a deep examination only, because they take a second or more: assay's own mark, and TrustMark
+        """`thorough` are asked in a thorough examination only, because they take a second or more: assay's own mark, and TrustMark
         where it is installed."""
         self.decoders = decoders
-        if deep is None:
+        if thorough is None:
             trustmark = TrustMark()
-            deep = (SpreadMark(), trustmark) if trustmark.installed() else (SpreadMark(),)
-        self.deep = deep
+            thorough = (SpreadMark(), trustmark) if trustmark.installed() else (SpreadMark(),)
+        self.thorough = thorough
 
     def examine(self, subject: Subject) -> Evidence:
         """Decode the picture's pixels and look for known marks in them."""
         try:
-            if reason := "" if subject.deep else _unsuitable(subject):
+            if reason := "" if subject.thorough else _unsuitable(subject):
                 return Evidence.silent(self.name, Silence.INAPPLICABLE, reason)
             picture = subject.image
         except UnsupportedFormat:
@@ -41,8 +41,8 @@ class InvisibleWatermark:
             )
         except AssayError as error:
             return Evidence.silent(self.name, Silence.FAILED, error.message)
-        for decoder in (*self.decoders, *self.deep) if subject.deep else self.decoders:
-            if decoded := decoder.detect(picture, deep=subject.deep):
+        for decoder in (*self.decoders, *self.thorough) if subject.thorough else self.decoders:
+            if decoded := decoder.detect(picture, thorough=subject.thorough):
                 return self._speak(decoded) if decoded.generator else self._tell(decoded)
         return Evidence.silent(self.name, Silence.ABSENT, "No known invisible watermark could be read from the pixels.")
 
@@ -80,7 +80,5 @@ def _unsuitable(subject: Subject) -> str:
     if not can_carry(subject.header):
         return "The picture is too small, or has no colour, for the watermarks known here."
     if subject.large:  # no generator that writes one of these marks makes such pictures
-        return (
-            "The picture is larger than any that the generators with known watermarks make; a deep examination looks."
-        )
+        return "The picture is larger than any that the generators with known watermarks make; a thorough examination looks."
     return ""

@@ -113,11 +113,11 @@ class DwtDct:
 
     name = "dwtDct"
 
-    def detect(self, image: "Image", *, deep: bool = False) -> Decoded | None:
-        """Compare the picture with every known payload: as it is, and with `deep` also cropped and rescaled."""
-        if not can_carry(image) or not (deep or _first_look(image)):
+    def detect(self, image: "Image", *, thorough: bool = False) -> Decoded | None:
+        """Compare the picture with every known payload: as it is, and with `thorough` also cropped and rescaled."""
+        if not can_carry(image) or not (thorough or _first_look(image)):
             return None
-        looks = (as_it_is, rescaled, cropped) if deep else (as_it_is,)
+        looks = (as_it_is, rescaled, cropped) if thorough else (as_it_is,)
         for look in looks:
             found = [match for match in look(image) if match.matched >= match.least]
             if found:

@@ -39,8 +39,8 @@ class Watermark(Protocol):
 
     name: str
 
-    def detect(self, image: "Image", *, deep: bool = False) -> Decoded | None:
-        """Read the mark from an image of any mode. `deep` allows a search over crops and scales that may take seconds.
+    def detect(self, image: "Image", *, thorough: bool = False) -> Decoded | None:
+        """Read the mark from an image of any mode. `thorough` allows a search over crops and scales that may take seconds.
 
         Raises `MissingExtra` where an optional dependency is not installed.
         """

@@ -66,7 +66,7 @@ class RivaGan:
         bits = self._network.run(frame)[0]
         return int("".join("1" if bit > _THRESHOLD else "0" for bit in bits.ravel()[:32]), 2)
 
-    def detect(self, image: "Image", *, deep: bool = False) -> Decoded | None:
+    def detect(self, image: "Image", *, thorough: bool = False) -> Decoded | None:
         """The known payload that agrees best, if at least 30 bits do."""
         if min(image.size) < 64 or not self.known:
             return None

@@ -41,7 +41,7 @@ _HOST = 0.7  # share of the picture's own values at those frequencies that is ma
 _SMOOTH, _ROUGH = 8.0, 20.0  # mean texture up to which the mark is weakest, and from which on strongest
 _PEAK = 4.5  # standard deviations that the fixed pattern must reach before a payload is looked for
 _SCALES = (1.0, *(1 - step / 200 for step in range(1, 46)))  # of lengths: what cropping leaves of the canonical size
-_DEEP_SCALES = tuple(1 + step / 200 for step in range(1, 61))  # and what borders add
+_THOROUGH_SCALES = tuple(1 + step / 200 for step in range(1, 61))  # and what borders add
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ class SpreadMark:
 
     name = "assay.spread.1"
 
-    def detect(self, image: Image.Image, *, deep: bool = False) -> Decoded | None:
-        """The payload, if one is there whose checksum holds. Crops to 0.78 of the sides are searched; `deep`: borders, too."""
+    def detect(self, image: Image.Image, *, thorough: bool = False) -> Decoded | None:
+        """The payload, if one is there whose checksum holds. Crops to 0.78 of the sides are searched; `thorough`: borders, too."""
         if min(image.size) < SMALLEST:
             return None
         grey = image.convert("RGB").convert("L")
-        for scale in (*_SCALES, *_DEEP_SCALES) if deep else _SCALES:
+        for scale in (*_SCALES, *_THOROUGH_SCALES) if thorough else _SCALES:
             if found := _found(grey, scale):
                 place = "as it is" if scale == 1 else f"canonical size times {scale:g}"
                 return Decoded(
@@ -87,9 +87,9 @@ class SpreadMark:
         return found[0] if (found := _found(image.convert("RGB").convert("L"), 1.0)) else None
 
 
-def detect(image: Image.Image, *, deep: bool = False) -> Decoded | None:
+def detect(image: Image.Image, *, thorough: bool = False) -> Decoded | None:
     """`SpreadMark().detect`."""
-    return SpreadMark().detect(image, deep=deep)
+    return SpreadMark().detect(image, thorough=thorough)
 
 
 def embed(image: Image.Image, payload: bytes, *, psnr: float | None = None) -> Image.Image:

@@ -36,7 +36,7 @@ class TrustMark:
         folder = self._folder()
         return folder is not None and all((folder / name).is_file() for name in self._files())
 
-    def detect(self, image: "Image", *, deep: bool = False) -> Decoded | None:
+    def detect(self, image: "Image", *, thorough: bool = False) -> Decoded | None:
         """The payload, if it is read alike twice. Raises `MissingExtra`, or `AssayError` where model files are missing."""
         first = self._read(image.convert("RGB"))
         if first is None:

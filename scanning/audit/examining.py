@@ -29,7 +29,7 @@ class Scanning:
 
     model: str | None  # None: no pixel classifier
     policy: TrustPolicy
-    deep: bool = False
+    thorough: bool = False
     near: bool = False  # perceptual hashes are wanted
 
     def __call__(self) -> Callable[[bytes], bytes]:
@@ -58,14 +58,14 @@ class Scanning:
 
             load(self.model, threads=1)  # kept for the process, so that the first file finds it warm
             signals = (*signals, PixelsSignal(self.model, threads=1))
-        return Scanner(signals=signals, policy=self.policy, deep=self.deep)
+        return Scanner(signals=signals, policy=self.policy, thorough=self.thorough)
 
     def version(self) -> Version:
         """What the ledger must know of it. Raises `ModelRefused` where there is no such model."""
         lists = "\n".join(f"{item.id} {item.sha256} {len(item.anchors)}" for item in self.policy.lists)
         rest = f"{lists}\n{self.policy.ekus}{self.policy.now}{self.policy.online_revocation}"
         names = " ".join(entry.name for entry in REGISTRY)
-        how = " ".join(word for word, asked in (("deep", self.deep), ("near", self.near)) if asked) or "usual"
+        how = " ".join(word for word, asked in (("thorough", self.thorough), ("near", self.near)) if asked) or "usual"
         remembered = repository_state()  # what is remembered may lead a stripped copy back to its manifest
         return Version(
             engine=f"assay {__version__}, {SCHEMA}, rules {rules_digest()}, {how}: {names}"

@@ -50,7 +50,7 @@ class Options:
     exclude: tuple[str, ...] = ()
     archives: bool = False
     model: str | None = None
-    deep: bool = False
+    thorough: bool = False
     near: bool = False
     engine: str = "local"
     workers: int | None = None
@@ -76,7 +76,7 @@ def run(options: Options) -> Ending:
     policy = _policy(options)
     if options.near and find_spec("pdqhash") is None:
         raise MissingExtra("grouping pictures that look alike", "near")
-    scanning = Scanning(model=options.model, policy=default_policy(), deep=options.deep, near=options.near)
+    scanning = Scanning(model=options.model, policy=default_policy(), thorough=options.thorough, near=options.near)
     ending = Ending()
     started = time.monotonic()
     with ExitStack() as stack:

@@ -36,7 +36,7 @@ class Direct(APIRoute):
 router = APIRouter(prefix="/v1", tags=["examination"], route_class=Direct)
 
 Name = Annotated[str, Query(description="What to call a raw body in the answer; a form's file has a name of its own.")]
-Deep = Annotated[
+Thorough = Annotated[
     bool, Query(description="Search for seconds: cropped or rescaled watermarks, traces in large pictures.")
 ]
 Prior = Annotated[
@@ -68,13 +68,13 @@ BODY: dict[str, Any] = {
     response_class=Response,
     responses=examples.ANSWERS,
 )
-async def scan(request: Request, name: Name = "image", deep: Deep = False, prior: Prior = None) -> Response:
+async def scan(request: Request, name: Name = "image", thorough: Thorough = False, prior: Prior = None) -> Response:
     """The report (`assay.report/1`), byte for byte as `assay scan --format json` prints it."""
     service = service_of(request)
     service.caller(request, "scan")
     async with service.examiner.holding(service.held(request, service.settings.upload)):
         upload = await service.upload(request)
-        task = Task(do=SCAN, name=upload.name, deep=deep, prior=prior, content=upload.content)
+        task = Task(do=SCAN, name=upload.name, thorough=thorough, prior=prior, content=upload.content)
         return document(await service.examine(request, task))
 
 

@@ -33,7 +33,7 @@ class Task:
 
     do: str
     name: str = "image"
-    deep: bool = False
+    thorough: bool = False
     prior: float | None = None
     alg: str = ""
     most: int = 10
@@ -46,7 +46,7 @@ class Task:
 
     def packed(self) -> bytes:
         """The task as the child gets it."""
-        head = {"do": self.do, "name": self.name, "deep": self.deep, "prior": self.prior}
+        head = {"do": self.do, "name": self.name, "thorough": self.thorough, "prior": self.prior}
         return envelope.packed(head | {"alg": self.alg, "most": self.most}, self.content)
 
 
@@ -92,8 +92,8 @@ class Examining:
 
     def __call__(self) -> Callable[[bytes], bytes]:
         warm = Scanning(model=self.model, policy=self.policy).scanner()
-        usual, deep = (
-            Scanner(signals=warm.signals, policy=self.policy, limits=self.limits, deep=how) for how in (False, True)
+        usual, thorough = (
+            Scanner(signals=warm.signals, policy=self.policy, limits=self.limits, thorough=how) for how in (False, True)
         )
 
         def examine(message: bytes) -> bytes:
@@ -102,7 +102,7 @@ class Examining:
             del message
             started = time.perf_counter()
             try:
-                answer = _answer(task, deep if task.deep else usual, self.model)
+                answer = _answer(task, thorough if task.thorough else usual, self.model)
             except MemoryError:
                 answer = Answer(error="MemoryError", body=b"examining it needs more memory than a worker may use")
             return Answer(

@@ -36,7 +36,7 @@ class Mismatched(AssayError):
 class Options:
     """What is asked for every file of a job. `webhook`: where to tell that it is finished."""
 
-    deep: bool = False
+    thorough: bool = False
     prior: float | None = None
     webhook: str = ""
 
@@ -77,7 +77,7 @@ class Jobs:
     ) -> tuple[str, bool]:
         """Put a job on disk; returns its id and whether it is new. Raises `Mismatched`."""
         hashes = [hashlib.sha256(upload.content).hexdigest() for upload in uploads]
-        told = json.dumps({"deep": options.deep, "prior": options.prior, "webhook": options.webhook})
+        told = json.dumps({"thorough": options.thorough, "prior": options.prior, "webhook": options.webhook})
         names = json.dumps([[upload.name, sha256] for upload, sha256 in zip(uploads, hashes, strict=True)])
         fingerprint = hashlib.sha256(f"{told}{names}".encode()).hexdigest()
         identity = "job_" + secrets.token_urlsafe(18)

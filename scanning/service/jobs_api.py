@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
 from assay.scanning.service import examples
-from assay.scanning.service.api import BODY, Deep, Name, Prior
+from assay.scanning.service.api import BODY, Name, Prior, Thorough
 from assay.scanning.service.jobs import Options
 from assay.scanning.service.receiving import receive
 from assay.scanning.service.refusing import Unknown
@@ -44,7 +44,7 @@ Sha256 = Annotated[str, Path(pattern=r"^[0-9a-fA-F]{64}$")]
 async def hand_in(
     request: Request,
     name: Name = "image",
-    deep: Deep = False,
+    thorough: Thorough = False,
     prior: Prior = None,
     webhook: Webhook = "",
     idempotency_key: Idempotency = "",
@@ -58,7 +58,7 @@ async def hand_in(
     async with service.examiner.holding(service.held(request, limit)):
         uploads = await receive(request, limit=limit, seconds=service.settings.receive * 4, files=_FILES)
         service.metrics.uploads.inc(sum(len(upload.content) for upload in uploads))
-        options = Options(deep=deep, prior=prior, webhook=webhook)
+        options = Options(thorough=thorough, prior=prior, webhook=webhook)
         job, new = await working.call(working.jobs.accept, owner, uploads, options, idempotency=idempotency_key)
     working.wake()
     said = await working.call(working.jobs.describe, job, owner, documents=False)

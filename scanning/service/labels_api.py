@@ -15,7 +15,7 @@ from assay.scanning.labels.labelling import labelled
 from assay.scanning.labels.policy import PRESETS, Label
 from assay.scanning.report.label_presenting import to_json
 from assay.scanning.service import examples
-from assay.scanning.service.api import BODY, Deep, Name
+from assay.scanning.service.api import BODY, Name, Thorough
 from assay.scanning.service.examining import SCAN, Task
 from assay.scanning.service.receiving import Malformed, receive
 from assay.scanning.service.refusing import Unknown
@@ -60,7 +60,9 @@ def _body(kind: type[Appeal]) -> dict[str, Any]:
     response_class=Response,
     responses=examples.problems(400, 401, 408, 413, 429, 500, 503),
 )
-async def label(request: Request, policy: Policy = PRESETS[0], name: Name = "image", deep: Deep = False) -> Response:
+async def label(
+    request: Request, policy: Policy = PRESETS[0], name: Name = "image", thorough: Thorough = False
+) -> Response:
     """The decision (`assay.label/1`). A file that cannot be examined gets the label that the policy has for that."""
     service = service_of(request)
     owner = service.caller(request, "scan")
@@ -69,7 +71,7 @@ async def label(request: Request, policy: Policy = PRESETS[0], name: Name = "ima
         raise Malformed(f"there is no policy named {policy[:80]!r}", f"there are {', '.join(service.policies)}")
     async with service.examiner.holding(service.held(request, service.settings.upload)):
         upload = await service.upload(request)
-        task = Task(do=SCAN, name=upload.name, deep=deep, content=upload.content)
+        task = Task(do=SCAN, name=upload.name, thorough=thorough, content=upload.content)
         answer = await service.examine(request, task)
     decision = labelled(json.loads(answer.body), chosen)
     headers = {}

@@ -34,7 +34,7 @@ async def home(request: Request) -> Response:
 
 
 @router.post("/look")
-async def look(request: Request, deep: Annotated[bool, Query()] = False) -> Response:
+async def look(request: Request, thorough: Annotated[bool, Query()] = False) -> Response:
     """One picture's answer: a piece of HTML for the script, the whole page for a browser without it."""
     service = service_of(request)
     piece = "x-fragment" in request.headers
@@ -42,7 +42,9 @@ async def look(request: Request, deep: Annotated[bool, Query()] = False) -> Resp
         service.caller(request, "scan")
         async with service.examiner.holding(service.held(request, service.settings.upload)):
             upload = await service.upload(request)
-            task = Task(do=LOOK, name=upload.name, deep=deep or "deep" in upload.ticked, content=upload.content)
+            task = Task(
+                do=LOOK, name=upload.name, thorough=thorough or "thorough" in upload.ticked, content=upload.content
+            )
             answer = _checked(await service.examine(request, task))
     except AssayError as error:
         if piece:

@@ -55,9 +55,9 @@ function fading(article) {
 async function ask(file) {
   const body = new FormData();
   body.append("file", file, file.name || "pasted picture");
-  const deep = form.elements.deep.checked ? "?deep=true" : "";
+  const thorough = form.elements.thorough.checked ? "?thorough=true" : "";
   for (;;) {
-    const response = await fetch("/look" + deep, { method: "POST", body, headers: { "X-Fragment": "1" } });
+    const response = await fetch("/look" + thorough, { method: "POST", body, headers: { "X-Fragment": "1" } });
     if (response.status === 429) {
       const seconds = Number(response.headers.get("Retry-After")) || 1;
       say(`The server is busy; trying again in ${seconds} s …`);

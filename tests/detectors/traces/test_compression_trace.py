@@ -17,8 +17,8 @@ from assay.provenance.disclosure.metadata import Metadata
 from assay.provenance.errors import AssayError
 
 
-def examined(content: bytes, *, deep: bool = False) -> Evidence:
-    return CompressionTrace().examine(Subject(asset(content), AssayError("not verified"), deep=deep))
+def examined(content: bytes, *, thorough: bool = False) -> Evidence:
+    return CompressionTrace().examine(Subject(asset(content), AssayError("not verified"), thorough=thorough))
 
 
 def codes(evidence: Evidence) -> list[str]:
@@ -77,7 +77,7 @@ def test_a_large_picture_is_decoded_only_in_a_deep_examination(monkeypatch: pyte
     monkeypatch.setattr("assay.detectors.subject.LARGEST", 400 * 400)
     content = written(recompressed(written(photograph(480, 480), quality=60)), quality=90)
     assert not examined(content).findings
-    assert codes(examined(content, deep=True)) == ["compressed-before"]
+    assert codes(examined(content, thorough=True)) == ["compressed-before"]
 
 
 def test_other_codecs_and_broken_files() -> None:

@@ -23,8 +23,8 @@ def interpolated(image: Image.Image) -> Image.Image:
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
-def examined(content: bytes, *, deep: bool = True) -> Evidence:
-    return DemosaicingTrace().examine(Subject(asset(content), AssayError("not verified"), deep=deep))
+def examined(content: bytes, *, thorough: bool = True) -> Evidence:
+    return DemosaicingTrace().examine(Subject(asset(content), AssayError("not verified"), thorough=thorough))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_the_blocks_of_a_jpeg_are_not_taken_for_it(quality: int) -> None:
 
 
 def test_it_is_looked_for_only_in_a_deep_examination_of_colour_pictures() -> None:
-    assert examined(encoded(photograph(640, 520)), deep=False).silence is Silence.INAPPLICABLE
+    assert examined(encoded(photograph(640, 520)), thorough=False).silence is Silence.INAPPLICABLE
     assert examined(encoded(photograph(640, 520).convert("L"))).silence is Silence.INAPPLICABLE
     assert examined(encoded(photograph(200, 200))).silence is Silence.INAPPLICABLE
     assert examined(encoded(photograph(640, 520))[:9000]).silence is Silence.FAILED

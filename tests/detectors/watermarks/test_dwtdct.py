@@ -46,7 +46,7 @@ def test_it_survives_a_jpeg_with_full_chroma() -> None:
 def test_a_crop_is_found_only_by_a_deep_search(box: tuple[int, int, int, int]) -> None:
     picture = marked(photograph(768, 768), SDXL.bits).crop(box)
     assert DwtDct().detect(picture) is None
-    decoded = DwtDct().detect(picture, deep=True)
+    decoded = DwtDct().detect(picture, thorough=True)
     assert decoded is not None
     assert decoded.generator == "Stable Diffusion XL"
     assert decoded.place == f"cropped; grid at {-box[0] % 8}, {-box[1] % 8}"
@@ -55,15 +55,15 @@ def test_a_crop_is_found_only_by_a_deep_search(box: tuple[int, int, int, int]) -
 def test_a_rescaled_picture_is_found_only_by_a_deep_search() -> None:
     picture = marked(photograph(1024, 768), FLUX.bits).resize((717, 538), Image.Resampling.LANCZOS)
     assert DwtDct().detect(picture) is None
-    decoded = DwtDct().detect(picture, deep=True)
+    decoded = DwtDct().detect(picture, thorough=True)
     assert decoded is not None
     assert (decoded.generator, decoded.place) == ("FLUX", "rescaled to 1024×768")
 
 
-@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("thorough", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_unmarked_pictures_have_no_mark(seed: int, deep: bool) -> None:
-    assert DwtDct().detect(photograph(320, 288, seed=seed), deep=deep) is None
+def test_unmarked_pictures_have_no_mark(seed: int, thorough: bool) -> None:
+    assert DwtDct().detect(photograph(320, 288, seed=seed), thorough=thorough) is None
 
 
 def stripes() -> Image.Image:
@@ -84,17 +84,17 @@ def stripes() -> Image.Image:
     ids=["green", "white", "grey gradient", "stripes"],
 )
 def test_flat_and_regular_pictures_have_no_voice(picture: Image.Image) -> None:
-    assert DwtDct().detect(picture, deep=True) is None
+    assert DwtDct().detect(picture, thorough=True) is None
 
 
 @pytest.mark.parametrize(
     "picture", [Image.new("L", (512, 512)), Image.new("RGB", (64, 64)), Image.new("RGB", (5000, 20))]
 )
 def test_what_cannot_carry_the_mark_is_not_searched(picture: Image.Image) -> None:
-    assert DwtDct().detect(picture, deep=True) is None
+    assert DwtDct().detect(picture, thorough=True) is None
 
 
 def test_transparent_and_palette_pictures_are_read_as_colour() -> None:
     picture = marked(photograph(512, 512), SDXL.bits)
     assert DwtDct().detect(picture.convert("RGBA")) is not None
-    DwtDct().detect(picture.convert("P"), deep=False)
+    DwtDct().detect(picture.convert("P"), thorough=False)

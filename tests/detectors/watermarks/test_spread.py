@@ -86,7 +86,7 @@ def test_borders_are_searched_only_deep(marked: Image.Image) -> None:
     framed = Image.new("RGB", (760, 580), (240, 240, 240))
     framed.paste(marked, (20, 25))
     assert detect(framed) is None
-    decoded = detect(framed, deep=True)
+    decoded = detect(framed, thorough=True)
     assert decoded is not None
     assert decoded.payload == PAYLOAD
 

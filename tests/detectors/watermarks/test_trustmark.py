@@ -95,6 +95,6 @@ def test_an_identifier_is_told_in_a_deep_examination_and_decides_nothing(package
     content = encoded(photograph(256, 256))
     signal = InvisibleWatermark(decoders=())
     assert signal.examine(Subject(asset(content), AssayError("x"))).silence is Silence.ABSENT
-    evidence = signal.examine(Subject(asset(content), AssayError("x"), deep=True))
+    evidence = signal.examine(Subject(asset(content), AssayError("x"), thorough=True))
     assert evidence.silence is Silence.INCONCLUSIVE
     assert [finding.code for finding in evidence.findings] == ["watermark-identifier"]

@@ -12,8 +12,8 @@ from assay.provenance.asset import Asset
 from assay.provenance.errors import AssayError
 
 
-def subject(content: bytes, *, deep: bool = False) -> Subject:
-    return Subject(Asset.from_bytes(content), AssayError("not verified"), deep=deep)
+def subject(content: bytes, *, thorough: bool = False) -> Subject:
+    return Subject(Asset.from_bytes(content), AssayError("not verified"), thorough=thorough)
 
 
 def test_a_mark_speaks_on_the_basis_marked_and_names_the_generator() -> None:
@@ -27,7 +27,7 @@ def test_a_mark_speaks_on_the_basis_marked_and_names_the_generator() -> None:
 
 def test_a_mark_found_in_a_crop_has_the_bound_of_that_search() -> None:
     cropped = marked(photograph(768, 768), PAYLOADS[0].bits).crop((3, 5, 763, 765))
-    evidence = InvisibleWatermark().examine(subject(encoded(cropped), deep=True))
+    evidence = InvisibleWatermark().examine(subject(encoded(cropped), thorough=True))
     assert "none of 327 unmarked pictures, so by chance in fewer than 0.91 %" in evidence.statement
 
 
@@ -56,13 +56,13 @@ def test_a_large_picture_is_decoded_only_in_a_deep_examination(monkeypatch: pyte
     shallow = subject(content)
     assert InvisibleWatermark().examine(shallow).silence is Silence.INAPPLICABLE
     assert shallow._decoded is None
-    assert InvisibleWatermark().examine(subject(content, deep=True)).speaks
+    assert InvisibleWatermark().examine(subject(content, thorough=True)).speaks
 
 
 def test_assays_own_mark_is_an_identifier_and_decides_nothing() -> None:
     content = encoded(embed(photograph(400, 300), b"123456"))
     assert not InvisibleWatermark().examine(subject(content)).findings
-    evidence = InvisibleWatermark().examine(subject(content, deep=True))
+    evidence = InvisibleWatermark().examine(subject(content, thorough=True))
     assert evidence.silence is Silence.INCONCLUSIVE
     assert [finding.code for finding in evidence.findings] == ["watermark-identifier"]
     assert b"123456".hex() in evidence.traces[0].value

@@ -53,7 +53,7 @@ def test_versions_tell_apart_what_could_change_an_answer() -> None:
     versions = [
         PLAIN.version(),
         replace(PLAIN, model="deep").version(),
-        replace(PLAIN, deep=True).version(),
+        replace(PLAIN, thorough=True).version(),
         replace(PLAIN, near=True).version(),
         replace(PLAIN, policy=TrustPolicy(lists=(trust_list(authority()),))).version(),
     ]

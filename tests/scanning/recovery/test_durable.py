@@ -143,7 +143,7 @@ def test_a_mark_alone_leads_to_the_manifest_but_is_never_proof(folder: Path, mon
         assert "It does not look enough like the original" in found.likely
         assert document(recovery)["found"][0]["distance"] is None
         assert "the same mark" in page([recovery])
-        evidence = RecoveredManifest(repository.path).examine(Subject(copy, verify(copy), deep=True))
+        evidence = RecoveredManifest(repository.path).examine(Subject(copy, verify(copy), thorough=True))
         assert evidence.speaks
         assert evidence.basis <= Basis.MARKED
         assert "hidden identifier" in evidence.statement

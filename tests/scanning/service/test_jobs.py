@@ -143,7 +143,7 @@ def test_the_same_key_gives_the_same_job(jobs: Jobs) -> None:
     with pytest.raises(Mismatched):
         jobs.accept("anybody", UPLOADS[:1], Options(), idempotency="k1")
     with pytest.raises(Mismatched):
-        jobs.accept("anybody", UPLOADS[:2], Options(deep=True), idempotency="k1")
+        jobs.accept("anybody", UPLOADS[:2], Options(thorough=True), idempotency="k1")
     assert jobs.accept("somebody else", UPLOADS[:2], Options(), idempotency="k1")[0] != job
     assert jobs.accept("anybody", UPLOADS[:2], Options())[0] != job
 

@@ -159,7 +159,7 @@ def test_it_works_without_its_script(browser: Any, server: Server, files: Path) 
     with Watched(browser, server, java_script_enabled=False) as watched:
         page = watched.page
         page.set_input_files("#file", files / "bare.jpg")
-        page.check("[name=deep]")
+        page.check("[name=thorough]")
         page.click("#go")
         page.wait_for_selector("article.look")
         assert page.locator("article h2").inner_text() == INCONCLUSIVE
