@@ -3,6 +3,7 @@
 Rules: pure look-up; whether a sidecar was made for the file beside it is for the caller to check, by its hard binding.
 """
 
+import os
 from pathlib import Path
 
 from assay.provenance.errors import LimitExceeded, UnreadableFile
@@ -11,9 +12,14 @@ from assay.provenance.limits import DEFAULT_LIMITS
 SUFFIX = ".c2pa"
 
 
+def sidecar_names(name: str) -> tuple[str, str]:
+    """What a sidecar of `photo.jpg` is called, the first before the second: `photo.jpg.c2pa`, `photo.c2pa`."""
+    return name + SUFFIX, os.path.splitext(name)[0] + SUFFIX  # noqa: PTH122 - names of members and objects, too
+
+
 def sidecars_of(path: Path) -> tuple[Path, ...]:
-    """Of `photo.jpg.c2pa` and `photo.c2pa` beside `photo.jpg`, those that exist, in this order."""
-    customary = (path.with_name(path.name + SUFFIX), path.with_suffix(SUFFIX))
+    """Of the customary names beside a file, those that exist, in their order."""
+    customary = (path.with_name(name) for name in sidecar_names(path.name))
     return tuple(candidate for candidate in customary if candidate.is_file() and candidate != path)
 
 

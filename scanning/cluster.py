@@ -6,11 +6,10 @@ name and are read where they are examined (members of archives are read here); r
 order. A content that lies in several places may be examined in each of them.
 """
 
-import hashlib
 import logging
 import os
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -20,6 +19,7 @@ from assay.provenance.errors import AssayError, MissingExtra
 from assay.scanning.audit.engine import RowMaker
 from assay.scanning.audit.examining import Scanning
 from assay.scanning.audit.ledger import Ledger
+from assay.scanning.audit.reading import read
 from assay.scanning.audit.row import Content, Row, failed
 from assay.scanning.audit.sources import Item
 from assay.scanning.worker import ParserCrashed, Pool, WorkersFailed
@@ -33,7 +33,7 @@ class _Found:
     """What is known of one item of a piece."""
 
     item: Item
-    sha256: str | None = None
+    key: str | None = None
     size: int | None = None
     content: Content | None = None
 
@@ -55,7 +55,7 @@ class ClusterAudit:
                 self._examine(ray, [found for found in piece if found.content is None])
                 for found in piece:
                     assert found.content is not None
-                    yield self._rows_of.row(found.item, found.content, sha256=found.sha256, size=found.size)
+                    yield self._rows_of.row(found.item, found.content, key=found.key, size=found.size)
         finally:
             ray.shutdown()
 
@@ -63,8 +63,8 @@ class ClusterAudit:
         found = _Found(item)
         seen = self._ledger.hash_of(item.name, item.fingerprint)
         if seen is not None:
-            found.sha256, found.size = seen
-            found.content = self._ledger.find(found.sha256)
+            found.key, found.size = seen
+            found.content = self._ledger.find(found.key)
         return found
 
     def _examine(self, ray: Any, piece: list[_Found]) -> None:
@@ -94,16 +94,17 @@ class ClusterAudit:
         if answer["broken"]:
             raise WorkersFailed(answer["broken"])
         content = Content.from_json(answer["content"])
-        found.content, found.sha256, found.size = content, answer["sha256"] or None, answer["size"]
+        found.content, found.key, found.size = content, answer["key"] or None, answer["size"]
         item = found.item
-        if not found.sha256:
+        if not found.key:
             found.size = None
             return
-        self._ledger.note_hash(
-            item.name, item.fingerprint, sha256=found.sha256, size=answer["size"], modified=item.modified
-        )
+        if not answer["refused"]:
+            self._ledger.note_hash(
+                item.name, item.fingerprint, sha256=found.key, size=answer["size"], modified=item.modified
+            )
         if answer["keep"]:
-            self._ledger.note(found.sha256, content)
+            self._ledger.note(found.key, content)
         self.examined += 1
 
 
@@ -119,17 +120,17 @@ class _Examiner:
         return {"number": list(batch["number"]), **columns}
 
     def _answer(self, item: Item) -> dict[str, Any]:
-        answer: dict[str, Any] = {"sha256": "", "size": 0, "content": "", "keep": False, "broken": ""}
+        answer: dict[str, Any] = {"key": "", "size": 0, "content": "", "keep": False, "refused": False, "broken": ""}
         try:
-            given = item.read()
-            answer |= {"sha256": hashlib.sha256(given).hexdigest(), "size": len(given)}
-            content = Content.from_json(self._pool.submit(given).result())
-            answer["keep"] = True
+            given = read(item)
+            answer |= {"key": given.key, "size": len(given.content), "refused": bool(given.refused)}
+            content = Content.from_json(self._pool.submit(given.question()).result())
+            answer["keep"] = not given.refused
         except WorkersFailed as error:
             return answer | {"broken": error.message}
         except ParserCrashed as error:
             content = failed(type(error).__name__, error.message)
-            answer["keep"] = not error.foreign
+            answer["keep"] = not (error.foreign or answer["refused"])
         except AssayError as error:
             content = failed(type(error).__name__, error.message.removeprefix(f"{item.name}: "))
         except Exception as error:  # nothing may be raised in here
@@ -143,10 +144,20 @@ def _portable(item: Item) -> bytes:
         return pickle.dumps(item)
     except (pickle.PicklingError, AttributeError, TypeError):
         pass
+    beside = None if item.beside is None else _now(item.beside)
+    return pickle.dumps(replace(item, read=_now(item.read), beside=beside))
+
+
+def _now(read: Callable[[], Any]) -> Callable[[], Any]:
+    """What gives the same again, elsewhere."""
     try:
-        return pickle.dumps(replace(item, read=partial(bytes, item.read())))
+        return partial(_same, read())
     except AssayError as error:
-        return pickle.dumps(replace(item, read=partial(_refuse, error.message, type(error).__name__)))
+        return partial(_refuse, error.message, type(error).__name__)
+
+
+def _same(given: Any) -> Any:
+    return given
 
 
 def _refuse(message: str, kind: str) -> bytes:

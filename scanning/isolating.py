@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from assay.provenance.asset import DEFAULT_LIMITS, Asset
 from assay.provenance.custody.chain import Requirement
-from assay.provenance.custody.examining import Beside, Examined, beside_of, examine_asset
-from assay.provenance.errors import AssayError, DecodeFailed, LimitExceeded, UnreadableFile
+from assay.provenance.custody.examining import Examined, beside_of
+from assay.provenance.errors import AssayError, DecodeFailed, LimitExceeded
 from assay.provenance.replacing import replacing
 from assay.provenance.text import plain
 from assay.provenance.trust import TrustPolicy
-from assay.scanning import envelope
+from assay.scanning import asking, envelope
 from assay.scanning.child import WorkerLimits
 from assay.scanning.gate import CONDITIONS, conditions
 from assay.scanning.labels.policy import LabelPolicy
@@ -100,10 +100,10 @@ class ScanTask:
 
         def examine(message: bytes) -> bytes:
             try:
-                examined = _examine(message, self.policy)
+                examined = asking.examined(message, self.policy)
                 outcome: Report | Failure = scanner.scan(examined.asset, custody=examined.custody)
             except AssayError as error:
-                outcome = Failure(_name_in(message), error)
+                outcome = Failure(asking.name_in(message), error)
             return self.shown(outcome).packed()
 
         return examine
@@ -137,9 +137,9 @@ class VerifyTask:
 
         def examine(message: bytes) -> bytes:
             try:
-                outcome: Examined | Failure = _examine(message, self.policy)
+                outcome: Examined | Failure = asking.examined(message, self.policy)
             except AssayError as error:
-                outcome = Failure(_name_in(message), error)
+                outcome = Failure(asking.name_in(message), error)
             return self.shown(outcome).packed()
 
         return examine
@@ -159,24 +159,6 @@ class VerifyTask:
             return Shown(text=stream.made(), held=frozenset(), failed=True)
         short = self.require is not None and not outcome.custody.meets(self.require)
         return Shown(text=stream.made(), held=frozenset({SHORT} if short else ()), failed=False)
-
-
-def _examine(message: bytes, policy: TrustPolicy) -> Examined:
-    """In the child: open and verify what the parent read."""
-    head, content = envelope.unpacked(message)
-    end = int(head["picture"])
-
-    def beside() -> Beside | None:
-        if head["refused"]:
-            raise UnreadableFile(str(head["refused"]))
-        return Beside(str(head["beside"]), content[end:], bool(head["sole"])) if head["beside"] else None
-
-    asset = Asset.from_bytes(content[:end], name=str(head["name"]))
-    return examine_asset(asset, policy, beside=beside, named=bool(head["named"]))
-
-
-def _name_in(message: bytes) -> str:
-    return str(envelope.unpacked(message)[0]["name"])
 
 
 Task = ScanTask | VerifyTask
@@ -232,8 +214,7 @@ def _examined(task: Task, pool: Pool, path: Path, sidecar: Path | None) -> Shown
 
 
 def _asked(asset: Asset, path: Path, sidecar: Path | None) -> bytes:
-    """A picture, and the sidecar that was named or lies beside it, for `_examine`."""
-    head: dict[str, Any] = {"name": asset.name}
+    """A picture, and the sidecar that was named or lies beside it, as a question."""
     found, refused = None, ""
     try:
         found = beside_of(path, sidecar)
@@ -241,9 +222,7 @@ def _asked(asset: Asset, path: Path, sidecar: Path | None) -> bytes:
         if sidecar is not None:
             raise
         refused = error.message
-    head |= {"picture": len(asset.content), "refused": refused, "named": sidecar is not None}
-    head |= {"beside": found.name if found else "", "sole": found.sole if found else True}
-    return envelope.packed(head, asset.content + (found.store if found else b""))
+    return asking.question(asset.name, asset.content, beside=found, refused=refused, named=sidecar is not None)
 
 
 def _checked(task: Task, shown: Shown, asset: Asset) -> Shown:

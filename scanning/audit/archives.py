@@ -12,19 +12,25 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
 from assay.provenance.asset import DEFAULT_LIMITS, Limits
+from assay.provenance.custody.examining import Beside
 from assay.provenance.errors import AssayError, LimitExceeded
 from assay.provenance.media_type import sniff
+from assay.provenance.sidecar import SUFFIX
+from assay.scanning.audit.listing import Sidecars
 from assay.scanning.audit.sources import ARCHIVE_ENDINGS, Item, local_fingerprint, refused
 from assay.scanning.walking import is_image_name
 
 MEMBERS = 5_000_000  # of one archive
 RATIO = 100  # how far all members together may inflate: photographs hardly do, bombs live on it
+STORES = 256 * 1024**2  # bytes of the sidecars of one tar, which are held while it is read
 SLACK = 1024**3  # bytes that any archive may inflate to
 _BROKEN = (
     zipfile.BadZipFile,
@@ -59,6 +65,7 @@ def members(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[Item]:
 
 def _zip(path: Path, fingerprint: str, limits: Limits) -> Iterator[Item]:
     archive = zipfile.ZipFile(path)  # stays open for the items; closed with the last of them
+    sidecars = Sidecars(archive.namelist())
     total = 0
     for number, member in enumerate(archive.infolist()):
         total += member.file_size
@@ -73,6 +80,8 @@ def _zip(path: Path, fingerprint: str, limits: Limits) -> Iterator[Item]:
         if member.filename.lower().endswith(ARCHIVE_ENDINGS):
             yield refused(name, _nested(name))
             continue
+        if member.filename.endswith(SUFFIX):
+            continue
         if not is_image_name(member.filename) and not _sniffed(archive, member):
             continue
         yield Item(
@@ -81,6 +90,7 @@ def _zip(path: Path, fingerprint: str, limits: Limits) -> Iterator[Item]:
             member.file_size,
             _zip_date(member),
             f"{fingerprint} {number} {member.CRC}",
+            partial(_zip_beside, archive, path, *found) if (found := sidecars.of(member.filename)) else None,
         )
 
 
@@ -92,6 +102,12 @@ def _sniffed(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
         return False
 
 
+def _zip_beside(archive: zipfile.ZipFile, path: Path, member: str, sole: bool) -> Beside:
+    name = f"{path}!{member}"
+    content = _read_zip(archive, archive.getinfo(member), name, replace(DEFAULT_LIMITS, bytes=DEFAULT_LIMITS.store))
+    return Beside(name, content, sole)
+
+
 def _read_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, limits: Limits) -> bytes:
     try:
         with archive.open(member) as stream:
@@ -101,6 +117,7 @@ def _read_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, limi
 
 
 def _tar(path: Path, fingerprint: str, limits: Limits) -> Iterator[Item]:
+    sidecars, stores = _tar_sidecars(path)
     total = 0
     # Decompressed here, for tarfile's own streams take a file that breaks off for one that ends.
     with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
@@ -113,13 +130,43 @@ def _tar(path: Path, fingerprint: str, limits: Limits) -> Iterator[Item]:
             if member.name.lower().endswith(ARCHIVE_ENDINGS):
                 yield refused(name, _nested(name))
                 continue
+            if member.name.endswith(SUFFIX):
+                continue
             content = archive.extractfile(member)
             if content is None:
                 continue
             item = _tar_item(content, member, name, f"{fingerprint} {number}", limits)
             if item is not None:
-                yield item
+                found = sidecars.of(member.name)
+                beside = Beside(found[0], stores[found[0]], found[1]) if found else None
+                yield replace(item, beside=partial(_kept, beside)) if beside else item
         _drain(stream)
+
+
+def _tar_sidecars(path: Path) -> tuple[Sidecars, dict[str, bytes]]:
+    """A first pass: a tar gives its members in their order, and a sidecar may lie behind its picture. What breaks this pass
+    breaks the second one, too, which says so."""
+    names: list[str] = []
+    stores: dict[str, bytes] = {}
+    total = held = 0
+    with suppress(*_BROKEN), _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        for number, member in enumerate(archive):
+            total += member.size
+            _bounded(path, number, total)
+            if not member.isreg():
+                continue
+            if not member.name.endswith(SUFFIX):
+                names.append(member.name)
+            elif member.size <= DEFAULT_LIMITS.store and (content := archive.extractfile(member)) is not None:
+                held += member.size
+                if held > STORES:
+                    raise LimitExceeded(str(path), "bytes of sidecars", found=held, limit=STORES)
+                stores[member.name] = content.read()
+    return Sidecars([*names, *stores]), stores
+
+
+def _kept(beside: Beside) -> Beside:
+    return beside
 
 
 def _decompressed(path: Path) -> IO[bytes]:

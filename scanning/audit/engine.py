@@ -4,7 +4,6 @@ Rules: rows come in the order of the items; work in hand is bounded in files and
 moment it is known; one bad file costs one row. Only this module's caller's thread touches the ledger.
 """
 
-import hashlib
 import queue
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from assay import __version__
 from assay.provenance.errors import AssayError
 from assay.scanning.audit.ledger import Ledger
 from assay.scanning.audit.near import Neighbours
+from assay.scanning.audit.reading import Given, read
 from assay.scanning.audit.row import Content, Row, failed
 from assay.scanning.audit.sources import Item
 from assay.scanning.worker import ParserCrashed, Pool, WorkersFailed
@@ -29,10 +29,11 @@ class _Work:
     """One item on its way to a row."""
 
     item: Item
-    sha256: str | None = None
+    key: str | None = None
     size: int | None = None
     content: Content | None = None
-    reading: "Future[tuple[bytes, str]] | None" = None
+    keep: bool = True  # what is found holds for whoever comes later
+    reading: "Future[Given] | None" = None
     examining: "Future[bytes] | None" = None
     held: int = 0  # bytes in memory on its account
 
@@ -44,8 +45,9 @@ class RowMaker:
         self._ledger = ledger
         self._neighbours = Neighbours()
 
-    def row(self, item: Item, content: Content, *, sha256: str | None, size: int | None) -> Row:
-        """The next row."""
+    def row(self, item: Item, content: Content, *, key: str | None, size: int | None) -> Row:
+        """The next row. `key`: the ledger's, which begins with the file's hash."""
+        sha256 = key.partition("+")[0] if key else None
         first = self._ledger.first_met(sha256, item.name) if sha256 else item.name
         copy = first != item.name
         return Row(
@@ -103,20 +105,20 @@ class Audit:
         while self._order and self._order[0].content is not None:
             work = self._order.popleft()
             assert work.content is not None
-            yield self._rows_of.row(work.item, work.content, sha256=work.sha256, size=work.size)
+            yield self._rows_of.row(work.item, work.content, key=work.key, size=work.size)
 
     def _begin(self, work: _Work) -> None:
         item = work.item
         known = self._ledger.hash_of(item.name, item.fingerprint)
         if known is not None:
-            work.sha256, work.size = known
-            work.content = self._ledger.find(work.sha256)
+            work.key, work.size = known
+            work.content = self._ledger.find(work.key)
             if work.content is not None:
                 return
         self._busy += 1
         work.held = item.size or 0
         self._held += work.held
-        work.reading = self._readers.submit(_read, item)
+        work.reading = self._readers.submit(read, item)
         work.reading.add_done_callback(lambda _: self._events.put(work))
 
     def _advance(self) -> None:
@@ -127,50 +129,53 @@ class Audit:
         elif work.reading is not None:
             self._take_bytes(work, work.reading)
 
-    def _take_bytes(self, work: _Work, reading: "Future[tuple[bytes, str]]") -> None:
+    def _take_bytes(self, work: _Work, reading: "Future[Given]") -> None:
         work.reading = None
-        work.item = replace(work.item, read=bytes)  # a member of an archive holds its bytes; rows may wait for long
+        work.item = replace(work.item, read=bytes, beside=None)  # they may hold bytes, and rows may wait for long
         try:
-            content, work.sha256 = reading.result()
+            given = reading.result()
         except AssayError as error:
             prefix = f"{work.item.name}: "
             self._settle(work, failed(type(error).__name__, error.message.removeprefix(prefix)))
             return
-        work.size = len(content)
-        self._held += work.size - work.held
-        work.held = work.size
+        work.key, work.size = given.key, len(given.content)
+        self._held += given.size - work.held
+        work.held = given.size
         item = work.item
-        self._ledger.note_hash(item.name, item.fingerprint, sha256=work.sha256, size=work.size, modified=item.modified)
-        known = self._ledger.find(work.sha256)
+        if given.refused:  # it may be readable the next time
+            work.keep, work.key = False, f"{given.key}+unread {item.name}"
+        else:
+            self._ledger.note_hash(item.name, item.fingerprint, sha256=work.key, size=work.size, modified=item.modified)
+        known = self._ledger.find(work.key)
         if known is not None:
             self._settle(work, known)
-        elif work.sha256 in self._twins:
-            self._twins[work.sha256].append(work)
+        elif work.key in self._twins:
+            self._twins[work.key].append(work)
             self._release(work)
         else:
-            self._twins[work.sha256] = []
+            self._twins[work.key] = []
             self.examined += 1
-            work.examining = self._pool.submit(content)
+            work.examining = self._pool.submit(given.question())
             work.examining.add_done_callback(lambda _: self._events.put(work))
 
     def _take_answer(self, work: _Work, examining: "Future[bytes]") -> None:
         work.examining = None
-        assert work.sha256 is not None
-        keep = True
+        assert work.key is not None
+        keep = work.keep
         try:
             content = Content.from_json(examining.result())
         except WorkersFailed:
             raise
         except ParserCrashed as error:
-            content, keep = failed(type(error).__name__, error.message), not error.foreign
+            content, keep = failed(type(error).__name__, error.message), keep and not error.foreign
         except (ValueError, TypeError) as error:
             content = failed(ParserCrashed.__name__, f"crashed the parser: its answer is malformed: {error}")
         except CancelledError:
             content, keep = failed("Interrupted", "the audit was ended before its turn"), False
         if keep:
-            self._ledger.note(work.sha256, content)
+            self._ledger.note(work.key, content)
         self._settle(work, content)
-        for twin in self._twins.pop(work.sha256):
+        for twin in self._twins.pop(work.key):
             twin.content = content
 
     def _settle(self, work: _Work, content: Content) -> None:
@@ -181,8 +186,3 @@ class Audit:
         self._busy -= 1
         self._held -= work.held
         work.held = 0
-
-
-def _read(item: Item) -> tuple[bytes, str]:
-    content = item.read()
-    return content, hashlib.sha256(content).hexdigest()

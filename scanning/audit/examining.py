@@ -1,4 +1,4 @@
-"""What a worker does with one file's bytes: scan them and answer with the columns that they decide.
+"""What a worker does with one file's bytes and its sidecar's: scan them and answer with the columns that they decide.
 
 Rules: built once in each child from a picklable description, with the model loaded before the first file comes; the file's
 name never gets here; nothing is raised on account of the content.
@@ -18,7 +18,9 @@ from assay.provenance.decoding import decode
 from assay.provenance.errors import AssayError
 from assay.provenance.repository import repository_state
 from assay.provenance.trust import TrustPolicy
+from assay.scanning import asking
 from assay.scanning.audit.ledger import Version
+from assay.scanning.audit.reading import asked
 from assay.scanning.audit.row import SCHEMA, SUBJECT, content, failed
 from assay.scanning.scan import Failure, Scanner, standard_signals
 
@@ -37,8 +39,12 @@ class Scanning:
 
         def examine(given: bytes) -> bytes:
             try:
-                asset = Asset.from_bytes(given, name=SUBJECT, limits=scanner.limits)
-                found = content(scanner.scan(asset))
+                if (message := asked(given)) is None:
+                    asset, custody = Asset.from_bytes(given, name=SUBJECT, limits=scanner.limits), None
+                else:
+                    examined = asking.examined(message, self.policy, limits=scanner.limits)
+                    asset, custody = examined.asset, examined.custody
+                found = content(scanner.scan(asset, custody=custody))
                 if self.near and found.width is not None:
                     found = replace(found, perceptual_hash=perceptual_hash(decode(asset, limits=scanner.limits)))
             except AssayError as error:

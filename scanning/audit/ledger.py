@@ -1,8 +1,9 @@
 """What an audit has already found out, kept in SQLite: the reason why nothing is lost and nothing is done twice.
 
-Rules: a result is keyed by the content's hash and by everything that could change it (engine, model, trust); it is written
-in one transaction the moment it is known, so that a kill at any point loses only work in hand; a ledger that cannot be
-written is left alone and the audit goes on; the ledger is never the output.
+Rules: a result is keyed by the content's hash (`sha256` here; a sidecar's follows it where one lies beside the file) and by
+everything else that could change it (engine, model, trust); it is written in one transaction the moment it is known, so that
+a kill at any point loses only work in hand; a ledger that cannot be written is left alone and the audit goes on; the ledger
+is never the output.
 """
 
 import sqlite3

@@ -13,7 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from assay.provenance.asset import DEFAULT_LIMITS, Limits
+from assay.provenance.custody.examining import Beside, beside_of
 from assay.provenance.errors import AssayError, LimitExceeded, UnreadableFile
+from assay.provenance.sidecar import SUFFIX, sidecar_names, sidecars_of
 from assay.scanning.walking import files
 
 STORE_SCHEMES = ("s3://", "gs://", "az://")
@@ -22,14 +24,16 @@ ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One file to examine. `read` gives its bytes or raises `AssayError`; `fingerprint` is empty where content cannot be
-    told unchanged without reading; `modified` is seconds since 1970."""
+    """One file to examine. `read` gives its bytes or raises `AssayError`, and `beside` the sidecar that was seen beside it;
+    `fingerprint` covers both and is empty where they cannot be told unchanged without reading; `modified` is seconds since
+    1970."""
 
     name: str
     read: Callable[[], bytes]
     size: int | None = None
     modified: float | None = None
     fingerprint: str = ""
+    beside: Callable[[], Beside | None] | None = None
 
     @property
     def date(self) -> str:
@@ -65,6 +69,8 @@ def items(
                 yield from _archive(path, limits)
                 continue
             also = _is_archive if inside_archives else None
+            if _is_sidecar(path):
+                continue
             for found in files([path], exclude=patterns, also=also):
                 if inside_archives and _is_archive(str(found)):
                     yield from _archive(found, limits)
@@ -88,6 +94,16 @@ def _is_archive(name: str) -> bool:
     return name.lower().endswith(ARCHIVE_ENDINGS)
 
 
+def _is_sidecar(path: Path) -> bool:
+    """Whether a path that was named, or that a glob found, is the manifest store of a file beside it and no picture."""
+    if path.suffix != SUFFIX or not path.is_file():
+        return False
+    return any(
+        other.name != path.name and path.name in sidecar_names(other.name)
+        for other in path.parent.glob(f"{glob.escape(path.stem)}*")
+    )
+
+
 def _archive(path: Path, limits: Limits) -> Iterator[Item]:
     from assay.scanning.audit.archives import members
 
@@ -97,9 +113,16 @@ def _archive(path: Path, limits: Limits) -> Iterator[Item]:
 def _file(path: Path, limits: Limits) -> Item:
     try:
         status = path.stat()
+        sidecar = next(iter(sidecars_of(path)), None)
+        fingerprint = local_fingerprint(status)
+        if sidecar is not None:
+            fingerprint += f" {local_fingerprint(sidecar.stat())}"
+            if sidecar.name != path.name + SUFFIX:  # whose it is depends on what else lies there
+                fingerprint = ""
     except OSError as error:
         return refused(str(path), UnreadableFile.from_os_error(path, error))
-    return Item(str(path), partial(_read, path, limits), status.st_size, status.st_mtime, local_fingerprint(status))
+    beside = partial(beside_of, path, sidecar) if sidecar else None
+    return Item(str(path), partial(_read, path, limits), status.st_size, status.st_mtime, fingerprint, beside)
 
 
 def refused(name: str, error: AssayError) -> Item:

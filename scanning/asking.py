@@ -1,0 +1,38 @@
+"""What a child is asked about one file: its bytes, and the manifest store that lies beside it.
+
+Rules: whatever keeps a sidecar from being read counts only where the file has no manifest of its own.
+"""
+
+from typing import Any
+
+from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
+from assay.provenance.custody.examining import Beside, Examined, examine_asset
+from assay.provenance.errors import UnreadableFile
+from assay.provenance.trust import TrustPolicy
+from assay.scanning import envelope
+
+
+def question(name: str, content: bytes, *, beside: Beside | None, refused: str = "", named: bool = False) -> bytes:
+    """The message. `refused`: why the sidecar cannot be read; `named`: the user named it, so it comes first."""
+    head: dict[str, Any] = {"name": name, "picture": len(content), "refused": refused, "named": named}
+    head |= {"beside": beside.name if beside else "", "sole": beside.sole if beside else True}
+    return envelope.packed(head, content + (beside.store if beside else b""))
+
+
+def examined(message: bytes, policy: TrustPolicy, *, limits: Limits = DEFAULT_LIMITS) -> Examined:
+    """In the child: open and verify. Raises `AssayError` where the file cannot be opened."""
+    head, content = envelope.unpacked(message)
+    end = int(head["picture"])
+
+    def beside() -> Beside | None:
+        if head["refused"]:
+            raise UnreadableFile(str(head["refused"]))
+        return Beside(str(head["beside"]), content[end:], bool(head["sole"])) if head["beside"] else None
+
+    asset = Asset.from_bytes(content[:end], name=str(head["name"]), limits=limits)
+    return examine_asset(asset, policy, beside=beside, named=bool(head["named"]))
+
+
+def name_in(message: bytes) -> str:
+    """What the file is called in a question."""
+    return str(envelope.unpacked(message)[0]["name"])
