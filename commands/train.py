@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from functools import reduce
 from pathlib import Path
 
 import click
@@ -59,8 +60,8 @@ def train(
     try:
         import onnx  # noqa: F401 - needed at the end; better missed at the start
 
-        from assay.detectors.training.building import build_model, join
-        from assay.detectors.training.protocol import Recipe
+        from assay.detectors.training.building import build_model
+        from assay.detectors.training.protocol import Recipe, Sample
     except ImportError as error:
         raise MissingExtra("assay train", "train") from error
     if output.exists():
@@ -88,7 +89,7 @@ def train(
         partial.mkdir(parents=True, exist_ok=True)
         _link(encoder, partial / "encoder.onnx")
         built = build_model(
-            join(samples),
+            reduce(Sample.joined, samples),
             Recipe(ranges=card.columns, strength=strength),
             partial,
             name=output.name,

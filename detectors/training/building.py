@@ -67,6 +67,7 @@ def build_model(
             "folds": FOLDS,
             "strength": recipe.strength,
             "pictures": _counts(sample.examples),
+            "pairs": len(recipe.pairs.examples) // 2 if recipe.pairs else 0,
             "terms": _terms(sample.examples),
         },
     }
@@ -74,16 +75,6 @@ def build_model(
     partial.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     partial.replace(folder / "card.json")
     return card
-
-
-def join(samples: Sequence[Sample]) -> Sample:
-    """Several laundered draws of the same or other pictures as one sample."""
-    return Sample(
-        features=np.concatenate([sample.features for sample in samples]),
-        examples=tuple(example for sample in samples for example in sample.examples),
-        covariates=np.concatenate([sample.covariates for sample in samples]),
-        buckets=tuple(bucket for sample in samples for bucket in sample.buckets),
-    )
 
 
 def _counts(examples: Sequence[Example]) -> dict[str, Any]:

@@ -33,7 +33,8 @@ class Domain(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One row. `domain` is empty where nobody looked; `dhash` is a 64-bit difference hash in hexadecimal."""
+    """One row. `domain` is empty where nobody looked; `dhash` is a 64-bit difference hash in hexadecimal; `pair` the sha256 of
+    the picture whose draws it shares, where it is the twin of one."""
 
     sha256: str
     label: Label
@@ -43,6 +44,11 @@ class Example:
     domain: Domain | None
     licence: str
     dhash: str = ""
+    pair: str = ""
+
+    def draws(self, seed: int) -> np.random.Generator:
+        """The random state of this picture's draws: of its content and the seed alone."""
+        return np.random.default_rng([seed, int((self.pair or self.sha256)[:15], 16)])
 
 
 COLUMNS = ("sha256", "label", "generator", "source", "group", "domain", "licence", "dhash")
@@ -64,6 +70,7 @@ def read_index(*paths: Path) -> list[Example]:
                         domain=Domain(row["domain"]) if row.get("domain") else None,
                         licence=row.get("licence") or "",
                         dhash=row.get("dhash") or "",
+                        pair=row.get("pair") or "",
                     )
                 except (KeyError, ValueError) as error:
                     raise ValueError(f"{path}, line {number}: {error}") from error

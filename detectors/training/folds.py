@@ -6,7 +6,7 @@ balanced by class and domain, and depend on the examples alone.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,11 +59,7 @@ def training_rows(
     Generators without a name are one another's strangers; where holding out families would leave no generated example,
     only groups are held out.
     """
-    held_out = {
-        family(example.generator)
-        for example, place in zip(examples, folds, strict=True)
-        if place == fold and example.generator and example.label is not Label.HUMAN
-    }
+    held_out = _families(example for example, place in zip(examples, folds, strict=True) if place == fold)
     apart = np.array(
         [place != fold and one.label is not Label.ALTERED for one, place in zip(examples, folds, strict=True)]
     )
@@ -71,6 +67,17 @@ def training_rows(
     known = np.array([bool(one.generator) and family(one.generator) in held_out for one in examples])
     chosen = apart & ~(generated & known)
     return chosen if strict and (chosen & generated).any() else apart
+
+
+def rows_beside(others: Sequence[Example], held: Sequence[Example], *, strict: bool) -> NDArray[np.bool_]:
+    """Which of `others`, never measured themselves, a model measured on `held` may be trained on."""
+    groups = {example.group for example in held}
+    families = _families(held) if strict else set()
+    return np.array([one.group not in groups and family(one.generator) not in families for one in others], bool)
+
+
+def _families(examples: Iterable[Example]) -> set[str]:
+    return {family(one.generator) for one in examples if one.generator and one.label is not Label.HUMAN}
 
 
 def _cell(example: Example) -> str:

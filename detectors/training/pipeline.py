@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from assay.detectors.classifier import Network
 from assay.detectors.training.examples import Example, read_index, read_own_index
@@ -14,6 +15,7 @@ from assay.detectors.training.viewing import Shard, read_views, write_views
 
 Progress = Callable[[str], None]
 _BATCH = 4
+_FORMATS = ("", "JPEG", "PNG", "WEBP", "GIF", "AVIF", "MPO", "TIFF", "BMP")
 
 
 def examples_with_pictures(indexes: Sequence[Path], folder: Path | None) -> tuple[list[Example], dict[str, Path]]:
@@ -30,6 +32,24 @@ def examples_with_pictures(indexes: Sequence[Path], folder: Path | None) -> tupl
         return examples, places
     examples = [example for example in read_index(*indexes) if (folder / example.sha256).exists()]
     return examples, {example.sha256: folder / example.sha256 for example in examples}
+
+
+def originals(places: Sequence[Path]) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+    """What the untouched files tell without a pixel, for a control: (n, 5), width, height, area, bytes, format."""
+    rows = []
+    for place in places:
+        with Image.open(place) as image:
+            width, height = image.size
+            rows.append(
+                (
+                    width,
+                    height,
+                    width * height,
+                    place.stat().st_size,
+                    _FORMATS.index(image.format) if image.format in _FORMATS else 0,
+                )
+            )
+    return np.array(rows, np.float64)
 
 
 def extract(

@@ -15,7 +15,7 @@ from assay.detectors import evaluation
 from assay.detectors.calibration import Calibration, Conformal, Point, PredictionSet
 from assay.detectors.evaluation import Flags
 from assay.detectors.training.examples import Example, Label
-from assay.detectors.training.folds import training_rows
+from assay.detectors.training.folds import rows_beside, training_rows
 from assay.detectors.training.head import DOMAINS, Head, fit
 
 Doubles = NDArray[np.float64]
@@ -51,6 +51,15 @@ class Sample:
             buckets=tuple(self.buckets[i] for i in places),
         )
 
+    def joined(self, other: "Sample") -> "Sample":
+        """Both, one after the other."""
+        return Sample(
+            features=np.concatenate([self.features, other.features]),
+            examples=self.examples + other.examples,
+            covariates=np.concatenate([self.covariates, other.covariates]),
+            buckets=self.buckets + other.buckets,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
@@ -63,10 +72,12 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a head is fitted: ranges of columns of the features (start, stop) and scikit-learn's C."""
+    """How a head is fitted: ranges of columns of the features (start, stop), scikit-learn's C, and aligned pairs that are
+    trained on and never measured."""
 
     ranges: tuple[tuple[int, int], ...]
     strength: float
+    pairs: Sample | None = None
 
     @property
     def columns(self) -> NDArray[np.int64]:
@@ -74,7 +85,18 @@ class Recipe:
         return np.concatenate([np.arange(start, stop) for start, stop in self.ranges])
 
     def fit(self, sample: Sample) -> Head:
-        """Fit on everything in `sample`."""
+        """Fit on everything in `sample` and on all pairs."""
+        return self._fit(sample if self.pairs is None else sample.joined(self.pairs))
+
+    def fit_apart(self, sample: Sample, folds: NDArray[np.int64], fold: int, *, strict: bool) -> Head:
+        """Fit on what a model measured on `fold` may see."""
+        seen = sample.rows(training_rows(sample.examples, folds, fold, strict=strict))
+        if self.pairs is None:
+            return self._fit(seen)
+        held = [example for example, place in zip(sample.examples, folds, strict=True) if place == fold]
+        return self._fit(seen.joined(self.pairs.rows(rows_beside(self.pairs.examples, held, strict=strict))))
+
+    def _fit(self, sample: Sample) -> Head:
         return fit(sample.features, sample.examples, columns=self.columns, strength=self.strength)
 
 
@@ -83,7 +105,7 @@ def out_of_fold(sample: Sample, folds: NDArray[np.int64], recipe: Recipe, *, str
     count = len(sample.examples)
     logits, domains, novelty = np.zeros(count), np.zeros(count, np.int64), np.zeros(count)
     for fold in np.unique(folds):
-        head = recipe.fit(sample.rows(training_rows(sample.examples, folds, int(fold), strict=strict)))
+        head = recipe.fit_apart(sample, folds, int(fold), strict=strict)
         held = folds == fold
         logits[held] = head.logit(sample.features[held])
         domains[held] = head.domain(sample.features[held]).argmax(axis=1)

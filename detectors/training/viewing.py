@@ -66,7 +66,7 @@ def read_picture(path: Path, example: Example) -> Image.Image:
 def _view(examples: Sequence[Example], places: Mapping[str, Path], *, seed: int, cell: Cell | None) -> Shard:
     names, wholes, natives, covariates, buckets = [], [], [], [], []
     for example in examples:
-        random = np.random.default_rng([seed, int(example.sha256[:15], 16)])
+        random = example.draws(seed)
         try:
             picture = read_picture(places[example.sha256], example)
             content = launder_to(picture, cell, random) if cell else launder(picture, random)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ from PIL import Image
 
 from assay.detectors.quality import jpeg_quality, measure
 from assay.detectors.training.examples import Example, Label, read_index, spread, without_near_duplicates
-from assay.detectors.training.folds import assign, family, training_rows
+from assay.detectors.training.folds import assign, family, rows_beside, training_rows
 from assay.detectors.training.gathering import gather
 from assay.detectors.training.laundering import GRID, launder, launder_to
+from assay.detectors.training.pairs import GENERATOR, SIDE, write_pairs
+from assay.detectors.training.viewing import read_views, write_views
 
 DATASETS = Path(__file__).resolve().parents[3] / "datasets"
 
@@ -157,3 +160,40 @@ def test_jpeg_quality_is_read_from_the_tables(quality: int) -> None:
     file = io.BytesIO()
     picture((320, 240)).save(file, "JPEG", quality=quality)
     assert jpeg_quality(Image.open(io.BytesIO(file.getvalue())).quantization) == quality
+
+
+def test_pairs_share_crop_group_and_draws(tmp_path: Path) -> None:
+    """Where the reconstruction changes nothing, both pictures of a pair come out of the laundering alike, bit for bit."""
+    big, small = tmp_path / "big", tmp_path / "small"
+    picture((700, 500)).save(big, "PNG")
+    picture((SIDE - 1, 500)).save(small, "PNG")
+    rows = [example(1, Label.HUMAN, "h1"), example(2, Label.HUMAN, "h2")]
+    places = {rows[0].sha256: big, rows[1].sha256: small}
+    folder = tmp_path / "pairs"
+    ((original, twin),) = write_pairs(rows, places, folder, lambda pixels: pixels ^ np.uint8(1))
+    assert (original.group, twin.group) == ("h1", "h1")
+    assert (original.label, twin.label, twin.generator) == (Label.HUMAN, Label.GENERATED, GENERATOR)
+    assert read_index(folder / "pairs.csv") == [original, twin]
+    unchanged = replace(twin, sha256="f" * 64)
+    places = {original.sha256: folder / original.sha256, unchanged.sha256: folder / original.sha256}
+    list(write_views([original, unchanged], places, tmp_path / "views", seed=3))
+    shard = read_views(tmp_path / "views" / "00000.npz")
+    np.testing.assert_array_equal(shard.whole[0], shard.whole[1])
+
+
+def test_pairs_are_held_out_with_their_group_and_the_family_of_their_decoder() -> None:
+    pairs = [example(1, Label.HUMAN, "a"), example(2, Label.GENERATED, "a", GENERATOR), example(3, Label.HUMAN, "b")]
+    held = [example(9, Label.GENERATED, "b", "flux-1")]
+    assert rows_beside(pairs, held, strict=True).tolist() == [True, False, False]
+    assert rows_beside(pairs, held, strict=False).tolist() == [True, True, False]
+
+
+def test_the_tiny_autoencoder_reads_weights_and_keeps_the_shape(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from assay.detectors.training import tiny_autoencoder
+
+    for name, part in (("encoder", tiny_autoencoder._encoder()), ("decoder", tiny_autoencoder._decoder())):
+        torch.save(part.state_dict(), tmp_path / f"taef2_{name}.pth")
+    pixels = np.asarray(picture((64, 48)))
+    found = tiny_autoencoder.reconstructing(tmp_path)(pixels)
+    assert (found.shape, found.dtype) == (pixels.shape, np.uint8)
