@@ -1,4 +1,5 @@
-"""Chains of custody as one self-contained page: each chain a picture, oldest on the left, the file itself on the right.
+"""Chains of custody as one self-contained page: each chain a picture, oldest on the left, the file itself on the right;
+on a narrow screen the same cards from the file downwards.
 
 Rules: no script and no request to anywhere; everything is escaped by Jinja, and strings of the file go through `plain`
 first; thumbnails are re-encoded, never embedded as they came, and bounded in number.
@@ -161,6 +162,8 @@ def _drawn(card: _Card, outcome: Examined) -> dict[str, object]:
         "x": card.x,
         "y": card.y,
         "width": _WIDTH,
+        "depth": min(card.depth, 4),
+        "role": node.role,
         "state": state,
         "title": words.title_of(node),
         "link": link,

@@ -150,6 +150,14 @@ def test_it_fits_a_phone_and_the_dark(browser: Any, server: Server, files: Path,
         page.set_input_files("#file", files / "signed.jpg")
         page.wait_for_selector("article.look")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        cards = page.locator(".chainmap .node").evaluate_all(
+            "nodes => nodes.map(node => node.getBoundingClientRect().toJSON())"
+        )
+        assert all(card["left"] >= 0 and card["right"] <= 360 for card in cards)  # nothing to scroll sideways for
+        assert cards[0]["bottom"] < cards[1]["top"]
+        assert page.locator(".chainmap .from").inner_text() == "↳ made from"
+        verdict, picture = (page.locator(f"article {part}").bounding_box() for part in ("h2", "figure"))
+        assert verdict["y"] < picture["y"]
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         brightness = sum(map(int, paper[4:-1].split(",")))
         assert (brightness > 600) == (scheme == "light")
