@@ -17,7 +17,7 @@ from assay.scanning.report.html import environment
 _SHOWN = 12  # of them on the page
 _NOTABLE = 200  # files listed by name, per reason
 _SECTIONS = {
-    "signer": ("Signers", "Who signed the active manifest. A name is only as good as the list that vouches for it."),
+    "signer": ("Signers", "Who signed the file last. A name is only as good as the list that vouches for it."),
     "generator": ("Generators", "What is said to have made or edited the picture."),
     "folder": ("Folders", "Where the files lie."),
     "month": ("Months", "When the files were last modified, by their own clocks."),
