@@ -8,8 +8,9 @@ throughput: each part alone, one thread, in processor time per file (reading and
 signals, the bare pixel model on the same pictures); then `assay audit` over the folder with one process per core, its
 processor time (all processes; what starting up costs is taken off by auditing a sixth of the files, too) and wall time. Efficiency is the sum of the parts
 over what the audit used: processor time is what an audit can waste, and other programs disturb it least. The second run is
-over the unchanged folder. Peers are commands for one file each, run one after the other on a few files of the same folder;
-one that is not installed is skipped with its reason. Without --folder the pictures are made: 1 MP, sensor-like noise, every
+over the unchanged folder. Peers are commands for one file each, run one after the other on a few files of the same folder:
+`assay scan`, `encypher-c2pa`'s reader and `sahu65`'s command line, where `--cache` holds the environments that
+`benchmarks/peers.py` makes, and any `--peer`; one that is not installed is skipped with its reason. Without --folder the pictures are made: 1 MP, sensor-like noise, every
 tenth signed with the development key. Exit code 1: efficiency below 0.9, or the second run less than 20 times faster.
 
 memory: as many small pictures in five formats, `--different` of them different from one another, no pixel model; once a
@@ -53,6 +54,14 @@ from assay.provenance.trust import default_policy
 from assay.scanning.scan import standard_signals
 from assay.scanning.worker import cores
 
+# In the environments that `benchmarks/peers.py` makes below its cache folder.
+PEERS = (
+    (
+        "encypher-c2pa",
+        'python -c "import sys, encypher_c2pa; encypher_c2pa.verify(sys.argv[1], telemetry=False, online=False)" {file}',
+    ),
+    ("sahu65", "sahu65 detect {file}"),
+)
 AUDIT = [sys.executable, "-m", "assay.cli", "audit", "--quiet"]
 
 
@@ -200,6 +209,7 @@ def throughput(options: argparse.Namespace) -> bool:
         print(f"second run {again:.2f} s after {wall:.1f} s: {wall / again:.0f} times faster")
         for peer in [
             f"shell loop over assay scan={sys.executable} -m assay.cli scan {' '.join(flags)} {{file}}",
+            *(f"{name}={options.cache / name / 'bin' / command}" for name, command in PEERS),
             *options.peer,
         ]:
             compare(peer, copies[:5], home, wall / len(copies))
@@ -341,6 +351,9 @@ def main() -> None:
     one.add_argument("--folder", type=Path)
     one.add_argument("--no-pixels", action="store_true")
     one.add_argument("--peer", action="append", default=[])
+    one.add_argument(
+        "--cache", type=Path, default=Path.home() / ".cache" / "assay-peers", help="the peers' environments"
+    )
     two = commands.add_parser("memory")
     two.add_argument("--files", type=int, default=100_000)
     two.add_argument("--different", type=int)
