@@ -1,7 +1,7 @@
 """How fast the pixel models are: `python benchmarks/detect.py [MODEL …]`.
 
-Per model: pictures a second on one core at 1 and 12 megapixels, from the encoded file to the opinion, against decoding and
-bare inference on the same arrays measured alone; the first answer of a cold process; peak memory of that process.
+Per model: pictures a second on one core at 1 and 12 megapixels, from the encoded file to the opinion, and each step alone, with
+the share that decoding and bare inference on ready arrays have; the first answer of a cold process; peak memory of that process.
 """
 
 import argparse
@@ -48,23 +48,37 @@ def picture(megapixels: int) -> bytes:
     return file.getvalue()
 
 
-def median(act: Callable[[], object], rounds: int) -> float:
-    """Median seconds of processor time of `act` (a busy machine does not distort it), after one call that is not counted."""
-    act()
-    times = []
-    for _ in range(rounds):
-        start = time.process_time()
-        act()
-        times.append(time.process_time() - start)
-    return statistics.median(times)
+def medians(acts: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Median milliseconds of processor time of each act, taken in turns (a busy machine then disturbs all of them alike), after
+    one round that is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in acts}
+    for _ in range(rounds + 1):
+        for name, act in acts.items():
+            start = time.process_time()
+            act()
+            times[name].append(time.process_time() - start)
+    return {name: statistics.median(found[1:]) * 1e3 for name, found in times.items()}
 
 
-def bare(classifier: Classifier, content: bytes) -> float:
-    """Decoding and the two graphs on ready arrays, added up: what any pipeline must spend."""
+def steps(classifier: Classifier, content: bytes) -> dict[str, Callable[[], object]]:
+    """What is timed: the whole way from the file to the opinion, and its steps alone on arrays that are ready."""
     asset = Asset.from_bytes(content)
-    pixels = whole(upright(decode(asset)))[None]
-    decoding = median(lambda: decode(asset), 5)
-    return decoding + median(lambda: classifier.head.run(classifier.encoder.run(pixels, "features")[0], "logits"), 5)
+    image = decode(asset)
+    pixels = whole(upright(image))[None]
+    features = classifier.encoder.run(pixels, "features")[0]
+
+    def answer() -> object:
+        decoded = decode(Asset.from_bytes(content))
+        return classifier.opinions([decoded], [measure(decoded)])
+
+    return {
+        "all": answer,
+        "decode": lambda: decode(asset),
+        "quality": lambda: measure(image),
+        "view": lambda: whole(upright(image)),
+        "encoder": lambda: classifier.encoder.run(pixels, "features"),
+        "head": lambda: classifier.head.run(features, "logits", "domain", "novelty"),
+    }
 
 
 def main() -> None:
@@ -72,20 +86,19 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=list(shipped_models()))
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
-    print("| model | megapixels | ms of processor a picture | pictures a second and core | of decoding + inference |")
-    print("|---|---|---|---|---|")
+    print("Milliseconds of processor time a picture; the last column is decode, encoder and head alone, of all.")
+    print(
+        "| model | megapixels | decode | quality | view | encoder | head | all | pictures a second and core | bare / all |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for name in given.models:
         classifier = load(name, threads=1)
         for megapixels in (1, 12):
-            content = picture(megapixels)
-
-            def answer(content: bytes = content, classifier: Classifier = classifier) -> object:
-                image = decode(Asset.from_bytes(content))
-                return classifier.opinions([image], [measure(image)])
-
-            spent = median(answer, given.rounds)
-            share = bare(classifier, content) / spent
-            print(f"| {name} | {megapixels} | {spent * 1e3:.0f} | {1 / spent:.1f} | {share:.0%} |")
+            took = medians(steps(classifier, picture(megapixels)), given.rounds)
+            cells = [f"{took[step]:.1f}" for step in ("decode", "quality", "view", "encoder", "head", "all")]
+            bare = took["decode"] + took["encoder"] + took["head"]
+            rate, share = f"{1e3 / took['all']:.1f}", f"{bare / took['all']:.0%}"
+            print(f"| {' | '.join([name, str(megapixels), *cells, rate, share])} |")
     print()
     for name in given.models:
         done = subprocess.run([sys.executable, "-c", COLD, name], capture_output=True, text=True, check=True)
