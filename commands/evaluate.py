@@ -88,6 +88,8 @@ def _text(name: str, version: str, found: dict[str, Any], *, as_delivered: bool)
     ):
         value, low, high = found[figure]
         lines.append(f"  {label}: {value:.3f} ({low:.3f} to {high:.3f})")
+    if found["originals_metadata_only_auc"] is not None:
+        lines.append(f"  AUC of size, bytes and format of the files alone: {found['originals_metadata_only_auc']:.3f}")
     lines.append(
         f"  calibration: ECE {found['ece']:.3f}, Cllr {found['cllr']:.3f} (best possible {found['min_cllr']:.3f})"
     )
@@ -100,6 +102,8 @@ def _text(name: str, version: str, found: dict[str, Any], *, as_delivered: bool)
         worst = [f"{group} {hits}/{trials}" for group, (hits, trials) in rates["worst_sources"].items() if hits]
         if worst:
             lines.append(f"    worst sources: {', '.join(worst)}")
+        missed = [f"{name} {hits}/{trials}" for name, (hits, trials) in list(rates["recall_by_generator"].items())[:5]]
+        lines.append(f"    least flagged generators: {', '.join(missed)}")
     return "\n".join(lines)
 
 

@@ -18,7 +18,10 @@ from assay.detectors.calibration import Point, PredictionSet, rate
 from assay.detectors.classifier import Classifier, Opinion
 from assay.detectors.quality import Quality, measure
 from assay.detectors.training.examples import Example, Label
+from assay.detectors.training.folds import assign
 from assay.detectors.training.laundering import launder
+from assay.detectors.training.pipeline import originals
+from assay.detectors.training.reporting import boosted
 from assay.detectors.training.viewing import read_picture
 
 _COVERING = {
@@ -34,6 +37,7 @@ class Answer:
     example: Example
     opinion: Opinion
     quality: Quality
+    original: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"  # as `pipeline.originals` gives it
 
 
 def ask(
@@ -59,7 +63,8 @@ def ask(
             continue
         quality = measure(image)
         (opinion,) = classifier.opinions([image], [quality])
-        answers.append(Answer(example=example, opinion=opinion, quality=quality))
+        original = originals([places[example.sha256]])[0]
+        answers.append(Answer(example=example, opinion=opinion, quality=quality, original=original))
         progress(len(answers))
     return answers
 
@@ -101,12 +106,22 @@ def result(answers: Sequence[Answer]) -> dict[str, Any]:
             for label, sets in _COVERING.items()
         },
         **evaluation.summary(llr, positive, groups),
+        "originals_metadata_only_auc": _metadata_only(judged, positive),
         "points": points,
         "ece": round(evaluation.ece(llr, positive), 3),
         "cllr": round(evaluation.cllr(llr, positive), 3),
         "min_cllr": round(evaluation.min_cllr(llr, positive), 3),
         "reliability": evaluation.reliability(llr, positive),
     }
+
+
+def _metadata_only(judged: Sequence[Answer], positive: "np.ndarray[Any, np.dtype[np.bool_]]") -> float | None:
+    """What size, bytes and format of the files alone would tell, groups held out; None where folds lack a class."""
+    folds = assign([answer.example for answer in judged], 4)
+    if any(len(np.unique(positive[folds != fold])) < 2 for fold in np.unique(folds)):
+        return None
+    table = np.stack([answer.original for answer in judged])
+    return round(evaluation.auc(boosted(table, positive, folds), positive), 3)
 
 
 def _counts(flags: "np.ndarray[Any, np.dtype[np.bool_]]") -> list[float]:

@@ -45,6 +45,8 @@ def test_evaluate_prints_the_protocol_and_writes_figures(archive: Path, tmp_path
     assert found["points"]["strict"]["false_positive"][1] + found["points"]["strict"]["true_positive"][1] <= 72
     assert {path.name for path in plots.iterdir()} == {"roc.svg", "reliability.svg"}
     assert "AUC" in done.output
+    assert 0 <= found["originals_metadata_only_auc"] <= 1
+    assert sum(trials for _, trials in found["points"]["strict"]["recall_by_generator"].values()) <= 36
 
 
 def test_train_writes_a_model_that_answers(archive: Path, tmp_path: Path) -> None:
@@ -55,6 +57,7 @@ def test_train_writes_a_model_that_answers(archive: Path, tmp_path: Path) -> Non
     card = json.loads((folder / "card.json").read_text())
     assert card["name"] == "mine"
     assert "index.csv" in card["failures"][0]
+    assert card["conformal"].keys() == set(card["domains"])
     again = CliRunner().invoke(assay, ["evaluate", str(archive), "--model", str(folder)])
     assert again.exit_code == 0, again.output
 
