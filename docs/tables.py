@@ -37,7 +37,7 @@ from assay.scanning.words import (
 )
 
 DOCS = Path(__file__).resolve().parent
-DOCUMENTS = ("commands.md", "evaluation.md", "hardening.md", "signals.md", "verdicts.md")
+DOCUMENTS = ("commands.md", "evaluation.md", "hardening.md", "pixels.md", "signals.md", "verdicts.md")
 _TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -145,6 +145,20 @@ def measured(model: str) -> str:
     )
 
 
+def in_a_hundred() -> str:
+    """What the shipped models flag at each point, for readers who want one number."""
+
+    def share(counts: list[float]) -> str:
+        return f"{100 * counts[0] / counts[1]:.1f}"
+
+    rows = [
+        (model, point, share(rates["false_positive"]), share(rates["true_positive"]))
+        for model in shipped_models()
+        for point, rates in read_card(model).figures["strict"]["points"].items()
+    ]
+    return table(("model", "point", "human-made, wrongly flagged", "generated, flagged"), rows)
+
+
 def tables() -> dict[str, str]:
     """Every generated table by name."""
     verdicts = [(basis.word, origin.value, said) for (basis, origin), said in SENTENCES.items()]
@@ -191,6 +205,7 @@ def tables() -> dict[str, str]:
         ),
         "enfsi": table(("likelihood ratio", "words"), ratios),
         **{f"model-{name}": measured(name) for name in shipped_models()},
+        "pixels": in_a_hundred(),
         "signals": table(
             ("name", "looks at", "speaks at most on"),
             [(f"[`{entry.name}`](#{entry.name})", entry.title, entry.basis) for entry in REGISTRY],
