@@ -16,13 +16,11 @@ _SIDE = 48  # pixels
 _BLUR = 3  # radius in pixels of the mean that is taken away
 _STEPS = (0.04, 0.02, 0.01, 0.005)  # shares of the original by which an edge is moved
 _ROUNDS = 4  # at each step width
+_HOPE = (0.15, 0.3, 0.5, 0.6)  # what must be reached before each step width: below, no match ever came of it
+_FITS = 0.98  # moving on would change nothing
 _DRIFT = (
     0.1  # share of the original by which an edge may leave the guess: further off, single edges begin to fit anything
 )
-_HOPELESS = (
-    0.1,
-    0.2,
-)  # at the guess itself, and at the first step width: below, nothing that counts as a match comes of it
 _FLAT = 2.0  # deviation in grey levels below which there is nothing to compare
 
 
@@ -31,19 +29,19 @@ def agreement(copy: Image.Image, view: View, original: Image.Image) -> float:
 
     Both are grey working pictures. From -1 to 1; where there is no hope of a match, what was reached when it was given up.
     """
-    seen = _texture(cut(copy, view.box, view.turn, side=_SIDE))
+    (seen,) = _textures([cut(copy, view.box, view.turn, side=_SIDE)])
     start = box = REGIONS[view.region]
-    best = _correlation(seen, original, box)
-    if best < _HOPELESS[0]:
-        return best
-    for step in _STEPS:
-        for _ in range(_ROUNDS):
-            moved = max((_correlation(seen, original, other), other) for other in _neighbours(box, step, start))
-            if moved[0] <= best + 1e-4:
-                break
-            best, box = moved
-        if best < _HOPELESS[1]:
+    (best,) = _correlations(seen, original, [box])
+    for step, hope in zip(_STEPS, _HOPE, strict=True):
+        if not hope <= best < _FITS:
             break
+        for _ in range(_ROUNDS):
+            boxes = _neighbours(box, step, start)
+            found = _correlations(seen, original, boxes)
+            nearest = int(np.argmax(found))
+            if found[nearest] <= best + 1e-4:
+                break
+            best, box = found[nearest], boxes[nearest]
     return best
 
 
@@ -65,21 +63,21 @@ def _neighbours(box: Box, step: float, start: Box) -> list[Box]:
     return found
 
 
-def _correlation(seen: NDArray[np.float32], original: Image.Image, box: Box) -> float:
-    return float(np.mean(seen * _texture(cut(original, box, side=_SIDE))))
+def _correlations(seen: NDArray[np.float32], original: Image.Image, boxes: list[Box]) -> list[float]:
+    textures = _textures([cut(original, box, side=_SIDE) for box in boxes])
+    return [float(value) for value in np.mean(seen * textures, axis=(1, 2))]
 
 
-def _texture(square: Image.Image) -> NDArray[np.float32]:
-    """What remains when the local mean is taken away, at mean 0 and deviation 1; zero where nothing remains."""
-    grey = np.asarray(square, np.float32)
+def _textures(squares: list[Image.Image]) -> NDArray[np.float32]:
+    """What remains of each when the local mean is taken away, at mean 0 and deviation 1; zero where nothing remains."""
+    grey = np.stack([np.asarray(square, np.float32) for square in squares])
     width = 2 * _BLUR + 1
-    padded = np.pad(grey, _BLUR, mode="edge")
-    for axis in (0, 1):
-        sums = np.cumsum(np.insert(padded, 0, 0, axis=axis), axis=axis)
-        ahead = np.take(sums, range(width, sums.shape[axis]), axis=axis)
-        behind = np.take(sums, range(sums.shape[axis] - width), axis=axis)
-        padded = ((ahead - behind) / width).astype(np.float32)
-    rest = grey - padded
-    rest -= rest.mean()
-    deviation = float(rest.std())
-    return rest / deviation if deviation > _FLAT else np.zeros_like(rest)
+    means = np.pad(grey, ((0, 0), (_BLUR, _BLUR), (_BLUR, _BLUR)), mode="edge")
+    for axis in (1, 2):
+        sums = np.cumsum(np.insert(means, 0, 0, axis=axis), axis=axis)
+        ahead, behind = np.split(sums, [width], axis=axis)[1], np.split(sums, [-width], axis=axis)[0]
+        means = (ahead - behind) / np.float32(width)
+    rest = grey - means
+    rest -= rest.mean(axis=(1, 2), keepdims=True)
+    deviations = rest.std(axis=(1, 2), keepdims=True)
+    return np.where(deviations > _FLAT, rest / np.maximum(deviations, _FLAT), 0).astype(np.float32)
