@@ -73,11 +73,11 @@ def first_views(picture: Image.Image) -> tuple[View, ...]:
     content = content_box(picture)
     if content != WHOLE:
         views.append(View("within its borders", content, "whole"))
-    left, top, right, bottom = content
-    for bar in _BARS:
-        height = bottom - top
-        views.append(View("above a caption bar", (left, top, right, bottom - bar * height), "whole"))
-        views.append(View("below a caption bar", (left, top + bar * height, right, bottom), "whole"))
+    for left, top, right, bottom in dict.fromkeys((content, WHOLE)):  # the flat part may be the picture's own
+        for bar in _BARS:
+            height = bottom - top
+            views.append(View("above a caption bar", (left, top, right, bottom - bar * height), "whole"))
+            views.append(View("below a caption bar", (left, top + bar * height, right, bottom), "whole"))
     return tuple(views)
 
 
