@@ -242,6 +242,7 @@ def search(work: Path, members: list[Path], strangers: list[Path], options: argp
     done = {row["picture"] for row in rows}
     mixed = [(path, path in set(members)) for path in (*members, *strangers) if path.name not in done]
     random.Random(SEED + 2).shuffle(mixed)
+    mixed.sort(key=lambda one: one[1])  # strangers first: what takes little time and matters most
     tasks = [(work / "repository.sqlite", path, member, options.choose) for path, member in mixed]
     with log.open("a", encoding="utf-8") as file, Pool(options.processes) as pool:
         for number, fresh in enumerate(pool.imap_unordered(searched, tasks)):

@@ -39,7 +39,9 @@ _CODED = 3 * (8 * PAYLOAD + 32 + 6)
 _STRONGEST = 6.0  # grey levels of the mark's standard deviation where the texture is strongest
 _HOST = 0.7  # share of the picture's own values at those frequencies that is made up for
 _SMOOTH, _ROUGH = 8.0, 20.0  # mean texture up to which the mark is weakest, and from which on strongest
-_PEAK = 4.5  # standard deviations that the fixed pattern must reach before a payload is looked for
+_PEAK = (
+    6.0  # standard deviations that the fixed pattern must reach before a payload is looked for; marks reach 9 and more
+)
 _SCALES = (1.0, *(1 - step / 200 for step in range(1, 46)))  # of lengths: what cropping leaves of the canonical size
 _THOROUGH_SCALES = tuple(1 + step / 200 for step in range(1, 61))  # and what borders add
 
