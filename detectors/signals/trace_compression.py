@@ -68,6 +68,8 @@ def encoder_in_words(encoder: Encoder) -> str:
             return f"with {encoder.family}'s tables at quality {encoder.quality}"
         case Family.PHOTOSHOP:
             return f"with Photoshop's tables ({encoder.setting}), about quality {encoder.quality}"
+        case Family.CAMERA:
+            return f"with tables as in {encoder.setting} (others may have them, too), about quality {encoder.quality}"
         case Family.OTHER:
             return f"with tables of its own, as cameras and some editors have, about quality {encoder.quality}"
 

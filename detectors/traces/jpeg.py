@@ -4,11 +4,13 @@ Rules: tables are in natural (row-major) order, 64 integers each, luminance firs
 published formula, never stored; only the last encoder is seen: whatever happened before lies elsewhere.
 """
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from math import log
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -72,7 +74,8 @@ class Family(StrEnum):
     LIBJPEG = "libjpeg"  # Annex K scaled: most software, many phones, nearly every web service
     MOZJPEG = "mozjpeg"  # Robidoux's table: mozjpeg, Squoosh, some web services
     PHOTOSHOP = "photoshop"
-    OTHER = "other"  # cameras, and editors with tables of their own
+    CAMERA = "camera"  # measured in originals of at least two sources: `camera_tables.csv`, docs/camera-traces.md
+    OTHER = "other"  # other cameras, and editors with tables of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,11 @@ def _known_tables() -> Mapping[tuple[tuple[int, ...], ...], Encoder]:
     from PIL.JpegPresets import presets  # Photoshop's settings, as Pillow documents them
 
     known: dict[tuple[tuple[int, ...], ...], Encoder] = {}
+    with Path(__file__).with_name("camera_tables.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            pair = tuple(tuple(int(step) for step in row[part].split()) for part in ("luminance", "chrominance"))
+            setting = f"{row['makers']}, {row['pictures']} originals of {row['models']} models"
+            known[pair] = Encoder(Family.CAMERA, _nearest_quality(pair[0]), exact=False, setting=setting)
     for name, preset in presets.items():
         key = tuple(tuple(table) for table in cast("list[list[int]]", preset["quantization"]))
         quality = _nearest_quality(key[0])

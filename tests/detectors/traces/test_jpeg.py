@@ -1,11 +1,15 @@
 """Quantisation tables against the encoders that really write them."""
 
+import csv
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from assay.detectors.signals.trace_compression import encoder_in_words
+from assay.detectors.traces import jpeg
 from assay.detectors.traces.jpeg import Family, chroma_subsampling, estimate_quality, identify, scaled, tables_of
 
 
@@ -44,6 +48,22 @@ def test_mozjpeg_uses_one_table_for_both() -> None:
     encoder = identify(tables_of(saved(qtables=[list(table), list(table)]).quantization))
     assert encoder is not None
     assert (encoder.family, encoder.quality) == (Family.MOZJPEG, 80)
+
+
+def test_camera_tables_are_named_with_what_they_were_seen_in(tmp_path: Path) -> None:
+    """A file written with a listed pair is told apart from libjpeg's, and the words claim no more than was seen."""
+    with (Path(jpeg.__file__).parent / "camera_tables.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(int(row["sources"]) >= 2 for row in rows)
+    for row in rows:
+        pair = [[int(step) for step in row[part].split()] for part in ("luminance", "chrominance")]
+        written = io.BytesIO()
+        Image.new("RGB", (64, 48), (90, 120, 30)).save(written, "JPEG", qtables=pair)
+        encoder = identify(tables_of(Image.open(written).quantization))
+        assert encoder is not None
+        assert encoder.family is Family.CAMERA
+        assert encoder.setting.startswith(f"{row['makers']}, {row['pictures']} originals")
+        assert "others may have them" in encoder_in_words(encoder)
 
 
 def test_unknown_tables_get_the_nearest_quality() -> None:
