@@ -1,15 +1,13 @@
-"""What a child process costs: the same pictures scanned in process and in one child, in processor time of both sides.
+"""What a child process costs: the same pictures scanned in process and in one child, in processor time of both sides
+and by the clock.
 
 python benchmarks/isolation.py [--pictures 40] [--rounds 5] [--pixels]
 """
 
 import argparse
 import json
-import os
-import resource
 import statistics
 import time
-from pathlib import Path
 
 from PIL import Image
 
@@ -32,18 +30,12 @@ def photo(number: int) -> bytes:
 
 
 def child_seconds(pid: int) -> float:
-    """Processor time that a living process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def own_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    """Processor time of all threads of another process, to the nanosecond (clock_getcpuclockid of Linux's C library)."""
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def main() -> None:
-    """Alternate the two, so that a busy machine does not decide, and print the median of the ratios."""
+    """Take turns picture by picture, so that a busy machine does not decide."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=5)
@@ -52,36 +44,48 @@ def main() -> None:
     pictures = [photo(number) for number in range(given.pictures)]
     scanning = Scanning(model="deep" if given.pixels else None, policy=default_policy())
     examine = scanning()
-    ratios, inside, outside = [], [], []
+    rounds = []
     with Pool(scanning, size=1) as pool:
-        pid = int(pool.submit(pictures[0]).result() and pool._lanes[0]._child.pid)
-        examine(pictures[0])
-        for _ in range(given.rounds):
-            before = own_seconds()
-            for picture in pictures:
-                Asset.from_bytes(picture)  # the parent of a child reads and hashes, too
-                examine(picture)
-            inside.append(own_seconds() - before)
-            before = own_seconds() + child_seconds(pid)
-            for picture in pictures:
+        for picture in pictures:
+            pool.submit(picture).result()
+            examine(picture)
+        pid = pool._lanes[0]._child.pid
+        for turn in range(given.rounds):
+            sums = dict.fromkeys(("inside", "outside", "inside wall", "outside wall", "hash"), 0.0)
+            for number, picture in enumerate(pictures):
+                for side in ("inside", "outside") if (number + turn) % 2 else ("outside", "inside"):
+                    own, child, wall = time.process_time(), child_seconds(pid), time.perf_counter()
+                    _ = examine(picture) if side == "inside" else pool.submit(picture).result()
+                    sums[side] += time.process_time() - own + child_seconds(pid) - child
+                    sums[f"{side} wall"] += time.perf_counter() - wall
+                own = time.process_time()
                 Asset.from_bytes(picture)
-                pool.submit(picture).result()
-            outside.append(own_seconds() + child_seconds(pid) - before)
-            ratios.append(outside[-1] / inside[-1])
-            time.sleep(0.05)
+                sums["hash"] += time.process_time() - own
+            rounds.append(sums)
+    each = {name: 1000 * statistics.median(sums[name] for sums in rounds) / given.pictures for name in rounds[0]}
+    ratios = {
+        "processor time": [sums["outside"] / sums["inside"] for sums in rounds],
+        "processor time, and the parent hashes as well": [(r["outside"] + r["hash"]) / r["inside"] for r in rounds],
+        "wall": [sums["outside wall"] / sums["inside wall"] for sums in rounds],
+    }
     print(
         json.dumps(
             {
                 "pictures": given.pictures,
                 "rounds": given.rounds,
-                "in process, ms each": round(1000 * statistics.median(inside) / given.pictures, 2),
-                "in a child, ms each": round(1000 * statistics.median(outside) / given.pictures, 2),
-                "ratio, median": round(statistics.median(ratios), 3),
-                "ratios": [round(ratio, 3) for ratio in ratios],
+                "in process, ms of processor each": round(each["inside"], 2),
+                "in a child, both sides": round(each["outside"], 2),
+                "a hash": round(each["hash"], 2),
+            }
+            | {
+                f"ratio of {name}: median, least, most": [
+                    round(statistics.median(found), 3), round(min(found), 3), round(max(found), 3),
+                ]
+                for name, found in ratios.items()
             },
             indent=1,
         )
-    )
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -272,8 +272,9 @@ def ask(tool: str, python: Path, files: list[Path], anchors: Path, folder: Path,
         listed.write_text(json.dumps(rest))
         written.write_text("")
         asked = [python, HERE / "peers_asking.py", tool, listed, written, anchors]
-        child = subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=variables, text=True)
-        hung = _watched(child, written, patience)
+        with (folder / "printed.txt").open("w") as printed:  # a pipe that nobody empties would stop what prints much
+            child = subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=printed, env=variables, text=True)
+            hung = _watched(child, written, patience)
         lines = [json.loads(line) for line in written.read_text().splitlines() if line.endswith("}")]
         answers |= {line["file"]: line for line in lines if "custody" in line}
         for line in lines:
@@ -282,7 +283,7 @@ def ask(tool: str, python: Path, files: list[Path], anchors: Path, folder: Path,
         if lines and "peak" in lines[-1]:
             break
         if not begun:
-            message = (child.stderr.read() if child.stderr else "").strip().splitlines()
+            message = (folder / "printed.txt").read_text(errors="replace").strip().splitlines()
             return {"failed": message[-1][:200] if message else f"it ends with code {child.returncode}"}
         ended[begun[-1]] = "hang" if hung else f"death by code {child.returncode}"
         rest = rest[rest.index(begun[-1]) + 1 :]
@@ -325,6 +326,8 @@ def measured(given: argparse.Namespace, folder: Path) -> dict[str, object]:
     cases = corpus(made_here, given.pictures, given.number)
     of = {str(path): case for case, paths in cases.items() for path in paths}
     malformed = sorted(path for path in given.malformed.rglob("*") if path.is_file()) if given.malformed else []
+    if given.hostile and len(malformed) > given.hostile:
+        malformed = malformed[:: len(malformed) // given.hostile][: given.hostile]
     document: dict[str, object] = {
         "schema": 1,
         "made": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -386,6 +389,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=Path, help="pictures of datasets/*/index.csv, each named by its sha256")
     parser.add_argument("--malformed", type=Path, help="a folder of malformed files")
+    parser.add_argument("--hostile", type=int, default=0, help="of the malformed files only so many, evenly spaced")
     parser.add_argument("--number", type=int, default=20, help="files of each case")
     parser.add_argument("--patience", type=float, default=120.0, help="seconds for one file")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "assay-peers")

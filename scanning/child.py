@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
+from assay.scanning.carrier import Carrier
 from assay.scanning.confining import confine
 
 Examine = Callable[[bytes], bytes]
@@ -34,8 +35,8 @@ class WorkerLimits:
     descriptors: int = field(default=256, metadata={"bounds": "open files"})
 
 
-def serve(make: Callable[[], Examine], pipe: Connection, limits: WorkerLimits) -> None:
-    """A child's life: make the scanner, answer until the pipe closes."""
+def serve(make: Callable[[], Examine], pipe: Connection, carrier: Carrier, limits: WorkerLimits) -> None:
+    """A child's life: make the scanner, answer for what the carrier holds until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 1)  # native libraries print what hostile files make them print
@@ -49,7 +50,7 @@ def serve(make: Callable[[], Examine], pipe: Connection, limits: WorkerLimits) -
     pipe.send_bytes(b"ready")
     while True:
         try:
-            content = pipe.recv_bytes()
+            content = carrier.unload(pipe.recv_bytes())
         except (EOFError, OSError):
             return
         _limit(resource.RLIMIT_CPU, int(time.process_time()) + limits.cpu_seconds + 1)

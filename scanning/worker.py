@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import queue
+import select
 import signal
 import sys
 import threading
@@ -21,6 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from assay.provenance.errors import AssayError
+from assay.scanning.carrier import Carrier
 from assay.scanning.child import MEBIBYTE, Examine, WorkerLimits, serve
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
@@ -122,6 +124,7 @@ class _Lane(threading.Thread):
         self._make, self._limits, self._tasks, self._closing = make, limits, tasks, closing
         self._child: Any = None
         self._pipe: Connection | None = None
+        self._carrier = Carrier()
 
     def run(self) -> None:
         while (task := self._tasks.get()) is not None:
@@ -137,6 +140,7 @@ class _Lane(threading.Thread):
                 future.set_exception(WorkersFailed(f"a worker's thread failed: {type(error).__name__}: {error}"[:500]))
             del content, future, task
         self._end()
+        self._carrier.close()
 
     def kill(self) -> None:
         """End the child at once, from another thread."""
@@ -172,8 +176,8 @@ class _Lane(threading.Thread):
     def _ask(self, content: bytes) -> bytes:
         pipe = self._connected()
         try:
-            pipe.send_bytes(content)
-            if not pipe.poll(self._limits.seconds):
+            pipe.send_bytes(self._carrier.load(content))
+            if not _readable(pipe, self._limits.seconds):
                 self._kill_child()
                 raise ParserCrashed(f"no answer within {self._limits.seconds:g} seconds")
             answer = pipe.recv_bytes(self._limits.answer + 1)
@@ -182,6 +186,7 @@ class _Lane(threading.Thread):
         except OSError:  # longer than allowed; the pipe is closed already
             self._kill_child()
             raise ParserCrashed("its answer is too long") from None
+        self._carrier.shrink(len(content))
         kind, body = answer[:1], answer[1:]
         if kind == b"R":  # it has grown too large and ends itself
             self._end()
@@ -195,7 +200,7 @@ class _Lane(threading.Thread):
             return self._pipe
         spawning = get_context("spawn")
         ours, theirs = spawning.Pipe()
-        child = spawning.Process(target=serve, args=(self._make, theirs, self._limits), daemon=True)
+        child = spawning.Process(target=serve, args=(self._make, theirs, self._carrier, self._limits), daemon=True)
         with _environment_of_a_child():
             child.start()
         theirs.close()
@@ -238,6 +243,13 @@ class _Died(Exception):
     def __init__(self, reason: str, number: int) -> None:
         super().__init__(reason)
         self.reason, self.signal = reason, number
+
+
+def _readable(pipe: Connection, seconds: float) -> bool:
+    """As `pipe.poll`, without the selector that it makes every time."""
+    waiting = select.poll()
+    waiting.register(pipe.fileno(), select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))
 
 
 def _cause(code: int | None) -> str:
