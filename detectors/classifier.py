@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import exp
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,10 +65,7 @@ class Network:
     """One ONNX graph on the processor: named arrays in, named arrays out."""
 
     def __init__(self, path: Path, *, threads: int = 0, optimised: bool = True) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise AssayError("pixel models need ONNX Runtime", "pip install onnxruntime") from error
+        onnxruntime = _runtime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -86,6 +83,24 @@ class Network:
         """Run one batch. Arrays of `outputs` in that order; of all outputs where none is named."""
         wanted = outputs or self.outputs
         return tuple(self._session.run(list(wanted), {self._inputs[0]: batch}))
+
+
+class RuntimeUnavailable(AssayError):
+    """ONNX Runtime is missing, or this machine cannot load it."""
+
+
+def _runtime() -> Any:
+    """ONNX Runtime's module. Raises `RuntimeUnavailable`."""
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise RuntimeUnavailable("pixel models need ONNX Runtime", "pip install onnxruntime") from error
+    except (ImportError, OSError) as error:  # a library or an instruction set that this machine lacks
+        raise RuntimeUnavailable(
+            f"ONNX Runtime cannot be loaded on this machine: {error}"[:300],
+            "go on without the pixel classifier: --no-pixels",
+        ) from error
+    return onnxruntime
 
 
 @lru_cache(maxsize=4)

@@ -4,6 +4,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`; a test compare
 """
 
 import dataclasses
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ from assay.scanning.words import (
 )
 
 DOCS = Path(__file__).resolve().parent
-DOCUMENTS = ("commands.md", "evaluation.md", "hardening.md", "pixels.md", "signals.md", "verdicts.md")
+DOCUMENTS = ("commands.md", "evaluation.md", "hardening.md", "peers.md", "pixels.md", "signals.md", "verdicts.md")
 _TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -159,6 +160,101 @@ def in_a_hundred() -> str:
     return table(("model", "point", "human-made, wrongly flagged", "generated, flagged"), rows)
 
 
+def adversarial(model: str) -> str:
+    """How far simple attacks move a shipped model: `adversarial.json` of its folder."""
+    card = read_card(model)
+    path = card.folder / "adversarial.json"
+    if not path.is_file():
+        return "Not measured.\n"
+    found = json.loads(path.read_text("utf-8"))
+    same = all(found[file] == card.files[f"{file}.onnx"] for file in ("encoder", "head"))
+
+    def flagged(line: dict[str, object], label: str) -> tuple[str, ...]:
+        these: dict[str, object] = line[label]  # type: ignore[assignment]
+        counts: dict[str, int] = these["flagged"]  # type: ignore[assignment]
+        moved = these["logit moved by, median"]
+        return (f"{counts['balanced']} / {counts['sensitive']} of {these['pictures']}", f"{moved:+.2f}")
+
+    rows = [(line["attack"], *flagged(line, "generated"), *flagged(line, "human")) for line in found["attacks"]]
+    scans = [
+        (name, *("; ".join(f"{count} {verdict}" for verdict, count in said[label].items()) for label in said))
+        for name, said in found["verdicts of a whole scan"].items()
+    ]
+    pictures = ", ".join(
+        f"{sum(counts.values())} {label} (fitted on: {counts.get('picture', 0)})"
+        for label, counts in found["fitted on"].items()
+    )
+    return "\n".join(
+        [
+            f"{found['model']} {found['version']}{'' if same else ', an earlier version than the shipped one'}: {pictures}.\n",
+            table(
+                ("attack", "generated flagged (balanced / sensitive)", "logit", "human flagged", "logit"),
+                rows,
+            ),
+            table(("the whole scan", "generated", "human"), scans),
+        ]
+    )
+
+
+def _peers() -> dict[str, object]:
+    found: dict[str, object] = json.loads((DOCS / "peers.json").read_text("utf-8"))
+    return found
+
+
+def peers(question: str) -> str:
+    """Right, wrong and none of every tool to one question, by case."""
+    found = _peers()
+    tools: dict[str, dict[str, dict[str, dict[str, int]]]] = found["tools"]  # type: ignore[assignment]
+    asked = [name for name, tool in tools.items() if question in tool]
+    files: dict[str, int] = found["files"]  # type: ignore[assignment]
+    rows = []
+    for case in files:
+        cells = []
+        for name in asked:
+            counts = tools[name][question][case]
+            cells.append(
+                ", ".join(f"{count} {answer}" for answer, count in sorted(counts.items()) if answer != "-") or "–"
+            )
+        rows.append((case, *cells))
+    return table(("case", *asked), rows)
+
+
+def peers_cost() -> str:
+    """What every tool costs, and what malformed files do to it."""
+    found = _peers()
+    rows = []
+    tools: dict[str, dict[str, object]] = found["tools"]  # type: ignore[assignment]
+    for name, tool in tools.items():
+        if "left out" in tool:
+            rows.append((name, str(tool.get("version", "")), f"left out: {tool['left out']}", "", "", "", "", ""))
+            continue
+        hostile: dict[str, object] = tool.get("malformed", {})  # type: ignore[assignment]
+        ended: dict[str, int] = hostile.get("deaths and hangs", {})  # type: ignore[assignment]
+        raised: dict[str, int] = hostile.get("exceptions", {})  # type: ignore[assignment]
+        rows.append(
+            (
+                f"{name} {tool['version']}",
+                str(tool["files per second of one processor"]),
+                str(tool["seconds to start"]),
+                str(tool["peak, MiB"]),
+                str(hostile.get("answered", "–")),
+                str(sum(raised.values())),
+                "; ".join(f"{count} {how}" for how, count in ended.items()) or "0",
+                f"{hostile.get('slowest, seconds', 0):.1f}",
+            )
+        )
+    return table(
+        ("tool", "files / processor second", "start, s", "peak, MiB", "malformed: answered", "exceptions", "deaths and hangs",
+         "slowest, s"), rows,
+    )  # fmt: skip
+
+
+def peers_mapping() -> str:
+    """Whose words were read as what."""
+    mapping: list[list[str]] = _peers()["mapping"]  # type: ignore[assignment]
+    return table(("tool", "custody", "origin"), [tuple(row) for row in mapping])
+
+
 def tables() -> dict[str, str]:
     """Every generated table by name."""
     verdicts = [(basis.word, origin.value, said) for (basis, origin), said in SENTENCES.items()]
@@ -179,6 +275,12 @@ def tables() -> dict[str, str]:
         "conditions": table(
             ("condition", "holds for an image that is"), [(f"`{name}`", said) for name, (said, _) in CONDITIONS.items()]
         ),
+        "adversarial-deep": adversarial("deep"),
+        "adversarial-swift": adversarial("swift"),
+        "peers-custody": peers("custody"),
+        "peers-origin": peers("origin"),
+        "peers-cost": peers_cost(),
+        "peers-mapping": peers_mapping(),
         "verdicts": table(("basis", "origin", "what may be said"), verdicts),
         "sure": table(
             ("basis", "how sure", "what would change it"),

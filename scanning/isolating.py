@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -93,9 +93,10 @@ class ScanTask:
     def __call__(self) -> Callable[[bytes], bytes]:
         os.environ["COLUMNS"] = str(self.style.columns)  # a child has no terminal to ask
         if self.model is not None:
-            from assay.detectors.classifier import load
+            from assay.detectors.classifier import RuntimeUnavailable, load
 
-            load(self.model)  # before the first file
+            with suppress(RuntimeUnavailable):  # each report says so
+                load(self.model)  # before the first file
         scanner = Scanner(signals=standard_signals(self.model), policy=self.policy, thorough=self.thorough)
 
         def examine(message: bytes) -> bytes:

@@ -29,6 +29,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON
 # glibc would give a picture's memory back after each file and fault it in again for the next: a tenth of a child's time
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 * MEBIBYTE), "MALLOC_TRIM_THRESHOLD_": str(64 * MEBIBYTE)}
 _START_SECONDS = 120.0
+_UNABLE = "a library needs instructions that this processor lacks, most likely ONNX Runtime: go on with --no-pixels"
 
 
 class ParserCrashed(AssayError):
@@ -214,7 +215,8 @@ class _Lane(threading.Thread):
             greeting = str(self._death()).encode()
         if greeting != b"ready":
             self._kill_child()
-            raise WorkersFailed(f"a worker process does not start: {greeting.decode(errors='replace')[:500]}")
+            said = greeting.decode(errors="replace")[:500]
+            raise WorkersFailed(f"a worker process does not start: {said}", _UNABLE if "SIGILL" in said else "")
         return ours
 
     def _death(self) -> "_Died":

@@ -1,13 +1,16 @@
 """Bad days: for each fault, what the user sees and what is kept. The table is in docs/hardening.md."""
 
+import json
 import os
 import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import custody_assets as made
@@ -171,6 +174,65 @@ def test_a_truncated_model_file_is_refused_by_name(tmp_path: Path) -> None:
     os.truncate(cut, cut.stat().st_size // 2)
     with pytest.raises(ModelRefused, match=re.escape(cut.name)):
         card.verified(str(cut.relative_to(folder)))
+
+
+def onnxruntime_that(folder: Path, does: str) -> dict[str, str]:
+    """The environment of a machine on which importing ONNX Runtime does that."""
+    (folder / "onnxruntime.py").write_text(does)
+    return os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+
+
+@pytest.mark.parametrize("how", ["--isolate", "--no-isolate"])
+def test_onnx_runtime_that_cannot_be_loaded_costs_the_pixels_alone(tmp_path: Path, how: str) -> None:
+    (tmp_path / "modules").mkdir()
+    does = "raise ImportError('libonnxruntime.so: cannot enable executable stack')"
+    environment = onnxruntime_that(tmp_path / "modules", does)
+    done = assay("scan", how, "--format", "json", pictures(tmp_path / "in", 1), env=environment)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    (pixels,) = (entry for entry in report["evidence"] if entry["signal"] == "pixels")
+    assert pixels["silence"] == "failed"
+    assert "cannot be loaded on this machine: libonnxruntime.so" in pixels["statement"]
+    assert sum(entry["silence"] != "failed" for entry in report["evidence"]) == len(report["evidence"]) - 1
+
+
+def test_an_instruction_that_the_processor_lacks_is_named_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "modules").mkdir()
+    environment = onnxruntime_that(tmp_path / "modules", "import os, signal; os.kill(os.getpid(), signal.SIGILL)")
+    folder = pictures(tmp_path / "in", 1)
+    done = assay("scan", "--isolate", "--format", "json", folder, env=environment)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "SIGILL" in done.stdout + done.stderr
+    assert "--no-pixels" in done.stdout + done.stderr
+    without = assay("scan", "--isolate", "--no-pixels", "--format", "json", folder, env=environment)
+    assert without.returncode == 0
+
+
+@pytest.fixture
+def silent_authority() -> Iterator[str]:
+    """Accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+
+def test_a_time_stamp_authority_that_hangs_ends_in_bounded_time_and_loses_nothing(
+    tmp_path: Path, silent_authority: str
+) -> None:
+    picture = tmp_path / "photo.png"
+    picture.write_bytes(made.encoded(made.picture(), "PNG"))
+    before = picture.read_bytes()
+    environment = os.environ | {"ASSAY_HOME": str(tmp_path / "home")}
+    started = time.monotonic()
+    done = assay(
+        "sign", picture, "-o", tmp_path / "signed.png", "--timestamp", silent_authority, env=environment
+    )  # fmt: skip
+    assert time.monotonic() - started < 90
+    assert done.returncode == 1
+    assert f"time stamp from {silent_authority} failed" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "signed.png").exists()
+    assert picture.read_bytes() == before
 
 
 def test_every_row_of_the_fault_table_names_a_test_that_exists() -> None:
