@@ -32,7 +32,7 @@ lock: $(VENV)/.supply
 	$(VENV)/bin/uv pip compile pyproject.toml $(LOCKED) --quiet --output-file requirements.lock
 
 audit-dependencies: $(VENV)/.supply
-	$(PY) -m pip_audit --require-hashes --disable-pip --requirement requirements.lock
+	$(PY) -m pip_audit --strict --require-hashes --disable-pip --requirement requirements.lock
 
 sbom: $(VENV)/.supply
 	$(VENV)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-format JSON --output-file sbom.json requirements.lock
