@@ -85,7 +85,11 @@ def read_own_index(path: Path) -> list[tuple[Example, Path]]:
     """
     rows = []
     with path.open(newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), start=2):
+        table = csv.DictReader(file)
+        for column in ("path", "label"):
+            if column not in (table.fieldnames or ()):
+                raise ValueError(f"{path}: no column `{column}`")
+        for number, row in enumerate(table, start=2):
             try:
                 place = path.parent / row["path"]
                 digest = hashlib.sha256(place.read_bytes()).hexdigest()

@@ -68,3 +68,11 @@ def test_an_index_with_an_unknown_label_is_refused_by_line(archive: Path, tmp_pa
     done = CliRunner().invoke(assay, ["evaluate", str(index), "--model", BASE])
     assert done.exit_code != 0
     assert "line 2" in str(done.exception)
+
+
+def test_an_index_without_a_column_of_paths_is_refused_by_its_name(tmp_path: Path) -> None:
+    index = tmp_path / "wrong.csv"
+    index.write_text("file,label\n0.png,human\n")
+    done = CliRunner().invoke(assay, ["evaluate", str(index), "--model", BASE])
+    assert done.exit_code != 0
+    assert "no column `path`" in str(done.exception)
