@@ -1,11 +1,11 @@
 """What an audit costs beside the sum of its parts, what it keeps in memory, and whether it survives being killed.
 
-    python benchmarks/audit.py throughput [--files 150] [--folder DIR] [--no-pixels] [--peer "NAME=COMMAND {file}"]…
+    python benchmarks/audit.py throughput [--files 150] [--folder DIR] [--model swift | --no-pixels] [--peer "NAME=COMMAND {file}"]…
     python benchmarks/audit.py memory [--files 100000] [--different 100000]
     python benchmarks/audit.py kills [--files 5000] [--kills 20]
 
 throughput: each part alone, one thread, in processor time per file (reading and hashing, the C2PA read and custody, decoding,
-signals, the bare pixel model on the same pictures); then `assay audit` over the folder with one process per core, its
+signals, the bare pixel model on the same pictures: `--model`, which the audit is told to ask, too); then `assay audit` over the folder with one process per core, its
 processor time (all processes; what starting up costs is taken off by auditing a sixth of the files, too) and wall time. Efficiency is the sum of the parts
 over what the audit used: processor time is what an audit can waste, and other programs disturb it least. The second run is
 over the unchanged folder. Peers are commands for one file each, run one after the other on a few files of the same folder:
@@ -13,8 +13,8 @@ over the unchanged folder. Peers are commands for one file each, run one after t
 `benchmarks/peers.py` makes, and any `--peer`; one that is not installed is skipped with its reason. Without --folder the pictures are made: 1 MP, sensor-like noise, every
 tenth signed with the development key. Exit code 1: efficiency below 0.9, or the second run less than 20 times faster.
 
-memory: as many small pictures in five formats, `--different` of them different from one another, no pixel model; once a
-second, the sum of the proportional set sizes (what /proc/PID/smaps_rollup calls Pss) of all processes together, and the
+memory: as many small pictures in five formats, `--different` of them different from one another (a few hundred pictures,
+each of which got a comment of its own as often as it was needed), no pixel model; once a second, the sum of the proportional set sizes (what /proc/PID/smaps_rollup calls Pss) of all processes together, and the
 largest of it in each tenth of the rows. Exit code 1 above 1.5 GB.
 
 kills: SIGKILL at random moments, then one undisturbed run; exit code 1 unless its rows are those of a run that nothing
@@ -31,12 +31,15 @@ import resource
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -77,24 +80,37 @@ def photograph(seed: int, width: int = 1152, height: int = 896) -> bytes:
     return buffer.getvalue()
 
 
-SMALL = (
-    ("JPEG", (32, 32)),
-    ("PNG", (32, 32)),
-    ("WEBP", (48, 40)),
-    ("GIF", (40, 48)),
-    ("TIFF", (24, 24)),
-    ("JPEG", (64, 48)),
-)
+SMALL = (("JPEG", (160, 120)), ("PNG", (64, 64)), ("WEBP", (128, 96)), ("GIF", (96, 96)), ("TIFF", (72, 64)))
+BASES = 400
+
+
+@cache
+def base(seed: int) -> bytes:
+    """A picture of 64 to 160 pixels a side, in one of five formats."""
+    form, (width, height) = SMALL[seed % len(SMALL)]
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(photograph(seed, width, height))) as picture:
+        picture.save(buffer, form, quality=80)
+    return buffer.getvalue()
 
 
 def small(seed: int) -> bytes:
-    """A small picture of one to a few kilobytes, none like another, in one format after the other."""
-    form, (width, height) = SMALL[seed % len(SMALL)]
-    generator = np.random.default_rng(seed)
-    buffer = io.BytesIO()
-    pixels = generator.integers(0, 255, (height, width, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(buffer, form, quality=70)
-    return buffer.getvalue()
+    """A picture of a few kilobytes whose bytes are none other's: one of `BASES`, with a comment of its own."""
+    content, text = base(seed % BASES), f"picture {seed:08}".encode()
+    match SMALL[seed % BASES % len(SMALL)][0]:
+        case "JPEG":  # a comment segment behind the start of image
+            return content[:2] + b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text + content[2:]
+        case "PNG":  # a text chunk before the end
+            chunk = b"tEXtComment\0" + text
+            packed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+            return content[:-12] + packed + content[-12:]
+        case "WEBP":  # a chunk of an unknown name, which readers pass over
+            grown = content + b"note" + struct.pack("<I", len(text)) + text
+            return grown[:4] + struct.pack("<I", len(grown) - 8) + grown[8:]
+        case "GIF":  # a comment extension before the trailer
+            return content[:-1] + b"\x21\xfe" + bytes([len(text)]) + text + b"\0" + content[-1:]
+        case _:  # TIFF: bytes that no directory points to
+            return content + text
 
 
 def fill(folder: Path, files: int, make: Callable[[int], bytes], *, signed_every: int = 0) -> None:
@@ -111,7 +127,7 @@ def fill(folder: Path, files: int, make: Callable[[int], bytes], *, signed_every
         os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
-def parts(paths: list[Path], *, pixels: bool) -> dict[str, float]:
+def parts(paths: list[Path], *, model: str | None) -> dict[str, float]:
     """Processor seconds per file of each part alone."""
     policy = default_policy()
     signals = [one for one in standard_signals(None) if one.name != "c2pa-manifest"]
@@ -134,14 +150,14 @@ def parts(paths: list[Path], *, pixels: bool) -> dict[str, float]:
     for one in signals:  # warm
         one.examine(subjects[0])
     clock("signals", lambda: [one.examine(subject) for subject in subjects for one in signals])
-    if pixels:
+    if model:
         from assay.detectors.classifier import load
         from assay.detectors.quality import measure
 
-        model = load("deep", threads=1)
+        asked = load(model, threads=1)
         qualities = [measure(image) for image in images[:1]] * len(images)
-        model.opinions(images[:1], qualities[:1])
-        clock("pixel model", lambda: [model.opinions([image], qualities[:1]) for image in images])
+        asked.opinions(images[:1], qualities[:1])
+        clock(f"model {model}", lambda: [asked.opinions([image], qualities[:1]) for image in images])
     return used
 
 
@@ -188,8 +204,8 @@ def throughput(options: argparse.Namespace) -> bool:
         for path in sorted(chosen.iterdir())[: max(len(paths) // 6, 2 * cores())]:
             shutil.copy2(path, few)
         copies = sorted(chosen.iterdir())
-        used = parts(copies, pixels=not options.no_pixels)
-        flags = ["--no-pixels"] if options.no_pixels else []
+        used = parts(copies, model=None if options.no_pixels else options.model)
+        flags = ["--no-pixels"] if options.no_pixels else ["--model", options.model]
         home = place / "home"
         command = [*AUDIT, *flags, str(chosen), "-o", str(place / "rows.jsonl")]
         less = len(list(few.iterdir()))
@@ -262,7 +278,7 @@ def memory(options: argparse.Namespace) -> bool:
             tenths = [0] * 11  # the last: while the outputs are being finished
             while process.poll() is None:
                 held = sum(_pss(pid) for pid in _family(process.pid))
-                done = _lines(place / "rows.jsonl.part") * 10 // options.files
+                done = max(_lines(place / f"rows.jsonl{ending}") for ending in (".part", "")) * 10 // options.files
                 tenths[done] = max(tenths[done], held)
                 time.sleep(1.0)
             seconds = time.monotonic() - begun
@@ -349,6 +365,7 @@ def main() -> None:
     one = commands.add_parser("throughput")
     one.add_argument("--files", type=int, default=150)
     one.add_argument("--folder", type=Path)
+    one.add_argument("--model", default="swift", help="pixel model of the parts, the audit and the shell loop")
     one.add_argument("--no-pixels", action="store_true")
     one.add_argument("--peer", action="append", default=[])
     one.add_argument(

@@ -53,7 +53,7 @@ def make_dossier(
             content = to_bytes(found)
             (inside / EXTRACT).write_bytes(content)
             digest = hashlib.sha256(content).hexdigest()
-            html = page(found, report, extract_sha256=digest, sealed_by=signer.name, heat=heat)
+            html = page(found, report, extract_sha256=digest, sealed_by=signer.name, stamped=bool(authority), heat=heat)
             (inside / PAGE).write_text(html, encoding="utf-8")
             if pdf:
                 (inside / PDF).write_bytes(to_pdf(html))

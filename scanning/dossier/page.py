@@ -22,8 +22,16 @@ if TYPE_CHECKING:
 _PAPER = 660  # width of the text on A4 in CSS pixels: a wider chain is drawn smaller
 
 
-def page(found: Document, report: Report, *, extract_sha256: str, sealed_by: str, heat: "Image | None" = None) -> str:
-    """Render one extract as an HTML document made for paper and screen."""
+def page(
+    found: Document,
+    report: Report,
+    *,
+    extract_sha256: str,
+    sealed_by: str,
+    stamped: bool = False,
+    heat: "Image | None" = None,
+) -> str:
+    """Render one extract as an HTML document made for paper and screen. `stamped`: the seal will bear an authority's stamp."""
     custody = report.custody
     chain = chain_picture(Examined(report.asset, custody)) if isinstance(custody, Custody) else None
     evidence = found["report"]["evidence"]
@@ -44,6 +52,7 @@ def page(found: Document, report: Report, *, extract_sha256: str, sealed_by: str
             questions=custody_words.AXES,
             extract_sha256=extract_sha256,
             sealed_by=sealed_by,
+            stamped=stamped,
         )
     )
 

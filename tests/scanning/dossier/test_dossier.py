@@ -141,6 +141,7 @@ def test_the_seal_can_be_checked_with_openssl_alone(folder: Path, tmp_path: Path
         "seal.sig",
         "seal.json",
     ]
+    assert "openssl ts" not in (folder / "dossier.html").read_text()  # nobody was asked for a stamp
     assert b"Verified OK" in subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout
 
 
@@ -164,6 +165,7 @@ def test_a_stamp_certifies_the_time_for_whoever_believes_its_authority(
             examined, tmp_path / "d", scanner=scanner, signer=open_signer("dev:"), authority=stamping.url, pdf=False
         )
     question = "Is it certified when it was sealed?"
+    assert "openssl ts -verify" in (tmp_path / "d/dossier.html").read_text()
     assert answers(tmp_path / "d", TrustPolicy())[question] is Answer.UNKNOWN
     believing = TrustPolicy(lists=(trust_list(root, purpose=Purpose.TIME_STAMPING),))
     assert answers(tmp_path / "d", believing)[question] is Answer.YES
