@@ -54,7 +54,7 @@ def train(
     """
     from assay.detectors.card import read_card
     from assay.detectors.training.examples import Label, spread, without_near_duplicates
-    from assay.detectors.training.pipeline import examples_with_pictures, extract
+    from assay.detectors.training.pipeline import examples_with_pictures, extract, originals
     from assay.provenance.errors import AssayError, MissingExtra, OutputRefused
 
     try:
@@ -88,8 +88,9 @@ def train(
         partial = output.with_name(f"{output.name}.partial")
         partial.mkdir(parents=True, exist_ok=True)
         _link(encoder, partial / "encoder.onnx")
+        sample = reduce(Sample.joined, samples)
         built = build_model(
-            reduce(Sample.joined, samples),
+            sample,
             Recipe(ranges=card.columns, strength=strength),
             partial,
             name=output.name,
@@ -97,6 +98,7 @@ def train(
             views=card.views,
             seed=seed,
             command=" ".join(["assay", *sys.argv[1:]]),
+            metadata=originals([places[example.sha256] for example in sample.examples]),
             notes=(f"Fitted on the pictures of {', '.join(index.name for index in indexes)}; untested elsewhere.",),
         )
     except ValueError as error:

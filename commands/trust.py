@@ -42,7 +42,7 @@ def list_(form: str) -> None:
             r["id"],
             r["kind"],
             ", ".join(r["purposes"]) or "product names",
-            str(r["entries"]),
+            f"{r['entries']} + {r['allowed']} single" if r["allowed"] else str(r["entries"]),
             r["issued"][:10],
             r["state"],
         )

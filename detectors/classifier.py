@@ -71,7 +71,7 @@ class Network:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # no fusing of 8-bit weights with the floats around them: the graph's own arithmetic gives the same answer on every CPU
+        # 8-bit weights are unpacked once, when the graph is loaded, and all arithmetic is float32: same answer on every CPU
         options.add_session_config_entry("session.disable_quant_qdq", "1")
         if not optimised:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

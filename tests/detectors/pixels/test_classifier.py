@@ -53,44 +53,12 @@ def test_graph_optimisation_does_not_change_the_logit(classifier: Classifier) ->
     np.testing.assert_allclose(found, expected, atol=5e-3)
 
 
-def test_integer_products_are_exact_on_every_processor(classifier: Classifier) -> None:
-    """Without dot-product instructions two products are added in 16 bits and may saturate. Where the graph multiplies integers,
-    activations must stay within 7 bits, and the features must be those of exact arithmetic (64-bit floats hold every sum)."""
+def test_weights_are_never_multiplied_as_integers(classifier: Classifier) -> None:
+    """Integer products differ between processors, or make rounding amplify the differences of floats (docs/adr/0011)."""
     onnx = pytest.importorskip("onnx")
-    onnxruntime = pytest.importorskip("onnxruntime")
-    model = onnx.load(classifier.card.folder / "encoder.onnx")
-    kinds = {node.op_type for node in model.graph.node}
-    assert not kinds & {"ConvInteger", "QLinearMatMul", "QLinearConv", "DynamicQuantizeLinear"}
-    weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    nodes, activations = [], []
-    for node in model.graph.node:
-        if node.op_type != "MatMulInteger":
-            nodes.append(node)
-            continue
-        activation, weight, zero = node.input
-        assert np.abs(weights[weight].astype(int)).max() <= 127
-        activations.append(activation)
-        double = {"to": onnx.TensorProto.DOUBLE}
-        wide = [f"{name}.wide.{node.output[0]}" for name in (activation, weight, zero)]
-        for name, out in zip((activation, weight, zero), wide, strict=True):
-            nodes.append(onnx.helper.make_node("Cast", [name], [out], **double))
-        moved, exact = f"moved.{node.output[0]}", f"exact.{node.output[0]}"
-        nodes.append(onnx.helper.make_node("Sub", [wide[0], wide[2]], [moved]))
-        nodes.append(onnx.helper.make_node("MatMul", [moved, wide[1]], [exact]))
-        nodes.append(onnx.helper.make_node("Cast", [exact], [node.output[0]], to=onnx.TensorProto.INT32))
-    if not activations:
-        return  # weights only: all arithmetic is in floats
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    watched = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, None) for name in activations]
-    model.graph.output.extend(watched)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    pixels = np.stack([whole(upright(picture(7))), np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)])
-    exact_features, *levels = session.run(["features", *activations], {"pixels": pixels})
-    assert max(int(level.max()) for level in levels) <= 127
-    found = classifier.encoder.run(pixels, "features")[0]
-    expected = classifier.head.run(exact_features, "logits")[0]
-    np.testing.assert_allclose(classifier.head.run(found, "logits")[0], expected, atol=0.05)
+    graph = onnx.load(classifier.card.folder / "encoder.onnx").graph
+    kinds = {node.op_type for node in graph.node}
+    assert not kinds & {"MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DynamicQuantizeLinear"}
 
 
 def test_an_altered_file_is_refused_by_name(tmp_path: Path) -> None:

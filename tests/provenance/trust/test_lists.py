@@ -453,6 +453,7 @@ def test_hostile_names_in_a_list_are_shown_harmless(tmp_path: Path) -> None:
 def test_the_list_of_lists_says_that_nobody_vouches_for_identities(tmp_path: Path) -> None:
     said = CliRunner().invoke(trust, ["list"]).stdout
     assert "no trust list for identities (CAWG) is in use" in said
+    assert "26 + 117 single" in said
     (tmp_path / "ca.pem").write_text(ONE.pem)
     add_list("publishers", tmp_path / "ca.pem", (Purpose.IDENTITY,))
     assert "Note:" not in CliRunner().invoke(trust, ["list"]).stdout
