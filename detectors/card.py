@@ -32,8 +32,8 @@ class ModelRefused(AssayError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """What `card.json` says. `views` is how pictures are cut; `columns` are ranges
-    of features that the head reads; `conformal` is empty in cards older than it; `figures` and `training` are for people and documents."""
+    """What `card.json` says. `views` is how pictures are cut; `columns` are ranges of features that the head reads; `conformal`
+    is empty in cards older than it; `figures` and `training` are for people and documents."""
 
     folder: Path
     name: str

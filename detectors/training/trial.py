@@ -52,7 +52,7 @@ def ask(
     """Launder (unless `as_delivered`) and classify each picture; those that cannot be decoded are left out."""
     answers: list[Answer] = []
     for example in examples:
-        random = np.random.default_rng([seed, int(example.sha256[:15], 16)])
+        random = example.draws(seed)
         try:
             if as_delivered:
                 image: Image.Image = Image.open(places[example.sha256])
