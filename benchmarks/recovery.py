@@ -4,7 +4,8 @@
 
 FOLDER holds pictures of any kind, each reduced to at most 1,024 pixels (distractors: 512, the size at which they are hashed)
 before anything else, as a platform would have them.
-They are shuffled with a fixed seed: the first 1,200 are for choosing the threshold (`--choose` looks at nothing else), of the
+They are put in an order by lot (the hash of a seed and the name), which DIR/pictures.txt keeps, so that a folder that grows
+changes nothing: the first 1,200 are for choosing the threshold (`--choose` looks at nothing else), of the
 rest `--pictures` are remembered and laundered in all twelve ways, `--strangers` are searched for in one of them without being
 remembered, and all others are remembered as distractors: whole, and as eight places of half their sides each.
 
@@ -15,6 +16,7 @@ decided without the search that is measured: by the difference hash (64 bits) th
 
 import argparse
 import csv
+import hashlib
 import io
 import json
 import random
@@ -32,10 +34,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFile, ImageOps
 
-from assay.detectors.fingerprints.grounds import REGIONS, crop_views, cut, first_views, ground
+from assay.detectors.fingerprints.grounds import REGIONS, crop_views, cut, first_views, framed_views, ground
 from assay.detectors.fingerprints.index import HammingIndex
 from assay.detectors.fingerprints.pdq import LEAST_QUALITY, PDQ, pdq
-from assay.detectors.fingerprints.searching import Match, Searcher, operating_point
+from assay.detectors.fingerprints.searching import FRAMED, Match, Searcher, operating_point
 from assay.provenance.custody.chain import BottomLine
 from assay.provenance.repository import Fingerprint, Keepsake, Repository
 
@@ -144,8 +146,7 @@ def main() -> None:
     if options.million:
         print(json.dumps(million(), indent=1))
         return
-    paths = sorted(path for path in options.folder.iterdir() if path.is_file())
-    random.Random(SEED).shuffle(paths)
+    paths = ordered(options.folder, options.work / "pictures.txt")
     paths = paths[:CHOOSING] if options.choose else paths[CHOOSING:]
     work = options.work / ("choosing" if options.choose else "reported")
     work.mkdir(parents=True, exist_ok=True)
@@ -158,6 +159,16 @@ def main() -> None:
     print(json.dumps(result, indent=1, ensure_ascii=False))
     if options.out:
         options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def ordered(folder: Path, listing: Path) -> list[Path]:
+    """All pictures in the order of this run, which is written down at its first start."""
+    if not listing.exists():
+        names = (path.name for path in folder.iterdir() if path.is_file())
+        lots = sorted(names, key=lambda name: hashlib.sha256(f"{SEED} {name}".encode()).digest())
+        listing.parent.mkdir(parents=True, exist_ok=True)
+        listing.write_text("".join(f"{name}\n" for name in lots), "utf-8")
+    return [folder / name for name in listing.read_text("utf-8").splitlines()]
 
 
 def opened(path: Path, edge: int = EDGE) -> Image.Image:
@@ -272,17 +283,18 @@ def searched(task: tuple[Path, Path, bool, bool]) -> list[dict[str, Any]]:
     for name in LAUNDERINGS if member else [chance.choice(list(LAUNDERINGS))]:
         copy = LAUNDERINGS[name](image, chance)
         start = time.process_time()
-        found = both_groups(searcher(database, True), copy) if choose else searcher(database, False).search(copy)
+        found = all_groups(searcher(database, True), copy) if choose else searcher(database, False).search(copy)
         spent = time.process_time() - start
         matches = [(match.record.name, match.distance, round(match.agreement, 4)) for match in found]
         rows.append({"picture": path.name, "member": member, "laundering": name, "found": matches, "ms": 1e3 * spent})
     return rows
 
 
-def both_groups(searcher: Searcher, copy: Image.Image) -> list[Match]:
-    """What both groups of guesses find without a threshold; a search tries cut edges only where nothing else fits."""
+def all_groups(searcher: Searcher, copy: Image.Image) -> list[Match]:
+    """What the groups of guesses find without a threshold; a search tries cut edges and frames only where nothing else fits."""
     picture = ground(copy)
     found = searcher._try(picture, first_views(picture)) + searcher._try(picture, crop_views())
+    found += searcher._try(picture, framed_views(picture), within=FRAMED)
     return sorted(found, key=lambda match: -match.agreement)
 
 

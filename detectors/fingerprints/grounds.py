@@ -5,7 +5,7 @@ is hashed, so that a hash does not depend on the picture's resolution.
 """
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,10 @@ TURNS: tuple[Image.Transpose | None, ...] = (
 _STEP = 0.05  # of cropping; a cut between two steps still lies within the hash's tolerance
 _BARS = (0.06, 0.1, 0.14, 0.18, 0.22)  # shares of the copy's height that a caption bar may take
 _FLAT = 6.0  # standard deviation in grey levels below which a row or column shows nothing
+_STEP_IN_GREY = 3  # grey levels between two neighbours that make a step
+_LINE_SEEN = 0.25  # share of a row or column that must be a step, to be looked at
+_SIDE_SEEN = 0.6  # share of a rectangle's side that must be a step
+_LINES, _FRAMES = 8, 12  # most lines of either direction, most rectangles
 _LEAST = 0.3  # share of the copy that its content must have, to be believed
 
 
@@ -90,6 +94,41 @@ def crop_views() -> tuple[View, ...]:
             start, end = before * _STEP, 1 - after * _STEP  # what is left of the original along this axis
             spans.append(((INSET - start) / (end - start), (1 - INSET - start) / (end - start)))
     return tuple(View("cropped", (x[0], y[0], x[1], y[1]), "core") for x, y in product(spans, repeat=2))
+
+
+def framed_views(picture: Image.Image) -> tuple[View, ...]:
+    """Guesses at a picture shown on a page: the rectangles whose sides are straight steps in brightness, the surest first.
+
+    Unlike `content_box` this finds pictures whose own margins are flat, as long as the page has another brightness. A side
+    counts where at least 60 % of it is a step; the edges of the copy itself count as sides.
+    """
+    grey = np.asarray(picture, np.int16)
+    across, along = (np.abs(np.diff(grey, axis=axis)) > _STEP_IN_GREY for axis in (0, 1))
+    rows, columns = _lines(across.mean(axis=1)), _lines(along.mean(axis=0))
+    height, width = grey.shape
+    found = []
+    for (top, bottom), (left, right) in product(combinations(rows, 2), combinations(columns, 2)):
+        if (bottom - top) * (right - left) < _LEAST * height * width or (top, bottom, left, right) == (
+            0,
+            height,
+            0,
+            width,
+        ):
+            continue
+        sides = [across[y - 1, left:right].mean() for y in (top, bottom) if 0 < y < height]
+        sides += [along[top:bottom, x - 1].mean() for x in (left, right) if 0 < x < width]
+        if min(sides) >= _SIDE_SEEN:
+            found.append((min(sides), (left / width, top / height, right / width, bottom / height)))
+    found.sort(key=lambda one: -one[0])
+    return tuple(View("within a frame", box, "whole") for _, box in found[:_FRAMES])
+
+
+def _lines(steps: NDArray[np.float64]) -> list[int]:
+    """Where the longest straight steps are, as first row (or column) behind each; with both ends of the picture."""
+    inner = np.concatenate(([0.0], steps, [0.0]))
+    peaks = np.flatnonzero((inner[1:-1] >= inner[:-2]) & (inner[1:-1] > inner[2:]) & (steps >= _LINE_SEEN))
+    longest = peaks[np.argsort(-steps[peaks], kind="stable")][:_LINES]
+    return sorted({0, *(int(at) + 1 for at in longest), steps.size + 1})
 
 
 def content_box(picture: Image.Image) -> Box:

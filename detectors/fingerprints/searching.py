@@ -15,7 +15,7 @@ from PIL import Image
 
 from assay.detectors.evidence import Rate
 from assay.detectors.fingerprints.aligning import agreement
-from assay.detectors.fingerprints.grounds import REGIONS, View, crop_views, cut, first_views, ground
+from assay.detectors.fingerprints.grounds import REGIONS, View, crop_views, cut, first_views, framed_views, ground
 from assay.detectors.fingerprints.index import HammingIndex
 from assay.detectors.fingerprints.iscc import ISCC, image_code
 from assay.detectors.fingerprints.pdq import LEAST_QUALITY, PDQ, pdq
@@ -26,6 +26,7 @@ from assay.provenance.repository import MARK, Fingerprint
 if TYPE_CHECKING:
     from assay.provenance.repository import Record, Repository
 
+FRAMED = 64  # bits in which a frame's content may differ: its sides are known to the pixel (copies seen: at most 32)
 WHOLE_PICTURE = "whole"  # the region of fingerprints that know no regions
 
 
@@ -110,9 +111,11 @@ class Searcher:
         matches = self._try(picture, first_views(picture))
         if not matches and crops:
             matches = self._try(picture, crop_views())
+        if not matches:
+            matches = self._try(picture, framed_views(picture), within=min(FRAMED, self.point.within))
         return tuple(sorted(matches, key=lambda match: -match.agreement)[:most])
 
-    def _try(self, picture: Image.Image, views: tuple[View, ...]) -> list[Match]:
+    def _try(self, picture: Image.Image, views: tuple[View, ...], *, within: int | None = None) -> list[Match]:
         """Look at the nearest candidates of a group of guesses, each record once."""
         hashed = [(view, *pdq(cut(picture, view.box, view.turn))) for view in views]
         asked = [(view, value) for view, value, quality in hashed if quality >= LEAST_QUALITY]
@@ -122,7 +125,7 @@ class Searcher:
             if not here:
                 continue
             values = [value for _, value in here]
-            for hit in index.nearest(values, within=self.point.within, most=self.point.looks):
+            for hit in index.nearest(values, within=within or self.point.within, most=self.point.looks):
                 known = nearest.get(hit.record)
                 if known is None or hit.distance < known[0]:
                     nearest[hit.record] = (hit.distance, here[hit.query][0])

@@ -19,6 +19,7 @@ from assay.detectors.fingerprints.grounds import (
     crop_views,
     cut,
     first_views,
+    framed_views,
     ground,
 )
 from assay.detectors.fingerprints.index import HammingIndex, distance
@@ -110,6 +111,21 @@ def test_flat_surroundings_are_left_out() -> None:
     left, top, right, bottom = content_box(page)
     assert np.allclose((left * 400, top * 500, right * 400, bottom * 500), (50, 100, 350, 400), atol=3)
     assert content_box(Image.new("L", (40, 40))) == WHOLE
+
+
+def test_a_picture_with_flat_margins_is_seen_on_a_page_of_another_brightness() -> None:
+    """Its own margins are flat, so that its content is not where it ends; the step to the page is."""
+    picture = Image.new("L", (300, 240), 20)
+    picture.paste(ground(photograph(1)).resize((120, 160)), (140, 40))
+    page = Image.new("L", (400, 360), 245)
+    page.paste(picture, (50, 80))
+    exact = (50, 80, 350, 320)
+    assert not np.allclose(np.multiply(content_box(page), (400, 360, 400, 360)), exact, atol=10)
+    boxes = [np.multiply(view.box, (400, 360, 400, 360)) for view in framed_views(page)]
+    assert any(np.allclose(box, exact, atol=1) for box in boxes)
+    assert len(boxes) <= 12
+    assert framed_views(Image.new("L", (40, 40))) == ()
+    assert framed_views(Image.new("L", (1, 1))) == ()
 
 
 def test_the_second_look_tells_copies_from_strangers() -> None:

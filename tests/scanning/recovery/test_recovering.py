@@ -71,6 +71,21 @@ def test_a_laundered_copy_leads_back_to_its_manifest(repository, signed):
     assert recovery.own.bottom_line is BottomLine.NO_MANIFEST
 
 
+def test_a_screenshot_of_a_picture_with_flat_margins_leads_back(tmp_path):
+    """A product on white, shown on a page of another white with a line of writing: only the page's edge shows where it ends."""
+    product = Image.new("RGB", (600, 500), "white")
+    product.paste(photograph(11, (220, 300)), (310, 90))
+    signed = sign(jpeg_asset(product, "product.jpg"), Recipe.published(), open_signer("dev:")).asset
+    page = Image.new("RGB", (900, 760), (236, 236, 236))
+    page.paste(decode(signed).convert("RGB").resize((660, 550)), (120, 130))
+    page.paste((60, 60, 60), (120, 95, 700, 105))
+    with Repository(tmp_path / "r.sqlite") as repository:
+        remember(signed, repository)
+        recovery = recover(jpeg_asset(page, "shot.jpg", quality=85), repository)
+        assert [found.record.sha256 for found in recovery.found] == [signed.sha256]
+        assert recovery.found[0].match.how == "within a frame"
+
+
 def test_a_stranger_leads_nowhere(repository):
     recovery = recover(jpeg_asset(photograph(9), "stranger.jpg"), repository)
     assert recovery.found == ()
