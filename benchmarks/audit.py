@@ -68,16 +68,35 @@ PEERS = (
 AUDIT = [sys.executable, "-m", "assay.cli", "audit", "--quiet"]
 
 
-def photograph(seed: int, width: int = 1152, height: int = 896) -> bytes:
+def scene(seed: int, width: int, height: int) -> bytes:
     """A JPEG that compresses like a photograph, none like another."""
     generator = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    scene = 128 + 60 * np.sin(x / (90 + seed % 97)) * np.cos(y / (80 + seed % 61)) + 30 * np.sin((x + 2 * y) / 61)
-    pixels = np.stack([scene, scene * 0.8 + 20, scene * 0.6 + 40], axis=-1)
+    waves = 128 + 60 * np.sin(x / (90 + seed % 97)) * np.cos(y / (80 + seed % 61)) + 30 * np.sin((x + 2 * y) / 61)
+    pixels = np.stack([waves, waves * 0.8 + 20, waves * 0.6 + 40], axis=-1)
     pixels += generator.normal(0, 3, (height, width, 1)).astype(np.float32)
     buffer = io.BytesIO()
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
+
+
+SCENES = 200
+
+
+@cache
+def photograph(seed: int) -> bytes:
+    """One of `SCENES` pictures of 1 MP."""
+    return scene(seed, 1152, 896)
+
+
+def different_photograph(number: int) -> bytes:
+    """A picture of 1 MP whose bytes are none other's: one of `SCENES`, with a comment of its own."""
+    return commented(photograph(number % SCENES), f"picture {number:08}".encode())
+
+
+def commented(jpeg: bytes, text: bytes) -> bytes:
+    """The same picture with a comment segment behind the start of image."""
+    return jpeg[:2] + b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text + jpeg[2:]
 
 
 SMALL = (("JPEG", (160, 120)), ("PNG", (64, 64)), ("WEBP", (128, 96)), ("GIF", (96, 96)), ("TIFF", (72, 64)))
@@ -89,7 +108,7 @@ def base(seed: int) -> bytes:
     """A picture of 64 to 160 pixels a side, in one of five formats."""
     form, (width, height) = SMALL[seed % len(SMALL)]
     buffer = io.BytesIO()
-    with Image.open(io.BytesIO(photograph(seed, width, height))) as picture:
+    with Image.open(io.BytesIO(scene(seed, width, height))) as picture:
         picture.save(buffer, form, quality=80)
     return buffer.getvalue()
 
@@ -98,8 +117,8 @@ def small(seed: int) -> bytes:
     """A picture of a few kilobytes whose bytes are none other's: one of `BASES`, with a comment of its own."""
     content, text = base(seed % BASES), f"picture {seed:08}".encode()
     match SMALL[seed % BASES % len(SMALL)][0]:
-        case "JPEG":  # a comment segment behind the start of image
-            return content[:2] + b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text + content[2:]
+        case "JPEG":
+            return commented(content, text)
         case "PNG":  # a text chunk before the end
             chunk = b"tEXtComment\0" + text
             packed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))

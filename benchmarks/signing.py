@@ -46,7 +46,7 @@ def compare(content: bytes, pairs: int) -> dict[str, float]:
     from assay.provenance.asset import Asset
     from assay.provenance.signing import KeySigner, Recipe, SoftwareAgent, open_signer, sign
     from assay.provenance.signing.definition import manifest_definition
-    from assay.provenance.signing.development import development_anchor
+    from assay.provenance.trust.development import development_anchor
 
     signer = open_signer("dev:")
     assert isinstance(signer, KeySigner)

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf, log10, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.detectors.evidence import Rate
-from assay.detectors.quality import Bucket
+
+if TYPE_CHECKING:
+    from assay.detectors.quality import Bucket
 
 
 class Point(StrEnum):
@@ -92,7 +94,7 @@ class Threshold:
     false_positive: Mapping[str, Rate]
     true_positive: Mapping[str, Rate]
 
-    def rates(self, bucket: Bucket, *, least: int = 100) -> tuple[Rate, Rate]:
+    def rates(self, bucket: "Bucket", *, least: int = 100) -> tuple[Rate, Rate]:
         """False- and true-positive rate for this bucket; over all where fewer than `least` pictures were measured."""
         enough = all(
             bucket in rates and rates[bucket].trials >= least for rates in (self.false_positive, self.true_positive)

@@ -4,12 +4,22 @@ Rules: pure look-up; whether a sidecar was made for the file beside it is for th
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from assay.provenance.errors import LimitExceeded, UnreadableFile
 from assay.provenance.limits import DEFAULT_LIMITS
 
 SUFFIX = ".c2pa"
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A sidecar: its name, its manifest store, and whether no other picture beside it could be meant."""
+
+    name: str
+    store: bytes
+    sole: bool
 
 
 def sidecar_names(name: str) -> tuple[str, str]:
@@ -32,3 +42,16 @@ def read_sidecar(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UnreadableFile.from_os_error(path, error) from error
+
+
+def beside_of(path: Path, sidecar: Path | None = None) -> Beside | None:
+    """The sidecar that was named, or the one that lies beside a file. Raises `UnreadableFile` or `LimitExceeded`."""
+    found = sidecar or next(iter(sidecars_of(path)), None)
+    if found is None:
+        return None
+    others = () if found.name == path.name + SUFFIX else path.parent.glob(f"{_literal(path.stem)}.*")
+    return Beside(found.name, read_sidecar(found), all(other in (path, found) for other in others))
+
+
+def _literal(stem: str) -> str:
+    return "".join(f"[{character}]" if character in "*?[" else character for character in stem)

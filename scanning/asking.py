@@ -3,13 +3,16 @@
 Rules: whatever keeps a sidecar from being read counts only where the file has no manifest of its own.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
-from assay.provenance.custody.examining import Beside, Examined, examine_asset
 from assay.provenance.errors import UnreadableFile
-from assay.provenance.trust import TrustPolicy
+from assay.provenance.sidecar import Beside
 from assay.scanning import envelope
+
+if TYPE_CHECKING:
+    from assay.provenance.custody.examining import Examined
+    from assay.provenance.trust import TrustPolicy
 
 
 def question(name: str, content: bytes, *, beside: Beside | None, refused: str = "", named: bool = False) -> bytes:
@@ -19,8 +22,10 @@ def question(name: str, content: bytes, *, beside: Beside | None, refused: str =
     return envelope.packed(head, content + (beside.store if beside else b""))
 
 
-def examined(message: bytes, policy: TrustPolicy, *, limits: Limits = DEFAULT_LIMITS) -> Examined:
+def examined(message: bytes, policy: "TrustPolicy", *, limits: Limits = DEFAULT_LIMITS) -> "Examined":
     """In the child: open and verify. Raises `AssayError` where the file cannot be opened."""
+    from assay.provenance.custody.examining import examine_asset  # the parent, who only asks, verifies nothing
+
     head, content = envelope.unpacked(message)
     end = int(head["picture"])
 

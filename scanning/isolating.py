@@ -17,9 +17,10 @@ from typing import TextIO
 
 from assay.provenance.asset import DEFAULT_LIMITS, Asset
 from assay.provenance.custody.chain import Requirement
-from assay.provenance.custody.examining import Examined, beside_of
+from assay.provenance.custody.examining import Examined
 from assay.provenance.errors import AssayError, DecodeFailed, LimitExceeded
 from assay.provenance.replacing import replacing
+from assay.provenance.sidecar import beside_of
 from assay.provenance.text import plain
 from assay.provenance.trust import TrustPolicy
 from assay.scanning import asking, envelope

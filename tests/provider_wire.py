@@ -18,7 +18,7 @@ from assay.provenance.generating.procedural import Procedural
 from assay.provenance.generating.provider import Request as Asked
 from assay.provenance.media_type import MediaType
 from assay.provenance.signing import Recipe, SoftwareAgent, open_signer, sign
-from assay.provenance.signing.development import development_anchor
+from assay.provenance.trust.development import development_anchor
 
 NAMESPACE = "io.readthedocs.assay."
 

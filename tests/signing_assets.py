@@ -8,7 +8,7 @@ from PIL import Image
 from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
 from assay.provenance.signing import open_signer
-from assay.provenance.signing.development import DEVELOPMENT_LIST, development_anchor
+from assay.provenance.trust.development import DEVELOPMENT_LIST, development_anchor
 
 
 def picture(image_format: str = "PNG", name: str = "picture") -> Asset:

@@ -6,8 +6,10 @@ registry imports no signal; a signal never raises on bad input.
 
 from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from assay.detectors.subject import Signal
+if TYPE_CHECKING:
+    from assay.detectors.subject import Signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class Entry:
         """Where the documentation describes it."""
         return f"docs/signals.md#{self.name}"
 
-    def make(self) -> Signal:
+    def make(self) -> "Signal":
         """Import and build the signal."""
         module, _, name = self.target.partition(":")
         signal: Signal = getattr(import_module(f"assay.detectors.signals.{module}"), name)()

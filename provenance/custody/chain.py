@@ -7,9 +7,10 @@ answer is yes, no or unknown, with the codes that led to it. Strings in here com
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from assay.provenance.jumbf.store import ManifestStore
+if TYPE_CHECKING:
+    from assay.provenance.jumbf.store import ManifestStore
 
 IPTC_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
@@ -219,7 +220,7 @@ class Custody:
     place: str = ""  # where the store lay: a segment, a box, a sidecar, a remote host
     remote_url: str = ""
     warnings: tuple[str, ...] = ()  # stale trust list, development authority in use …
-    store: ManifestStore | None = field(default=None, repr=False, compare=False)  # for thumbnails
+    store: "ManifestStore | None" = field(default=None, repr=False, compare=False)  # for thumbnails
 
     @property
     def active(self) -> Link | None:

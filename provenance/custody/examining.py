@@ -13,7 +13,7 @@ from assay.provenance.custody.chain import Answer, Custody, Gap
 from assay.provenance.custody.verifying import verify
 from assay.provenance.errors import AssayError
 from assay.provenance.fetching import FetchLimits, fetch
-from assay.provenance.sidecar import SUFFIX, read_sidecar, sidecars_of
+from assay.provenance.sidecar import Beside, beside_of
 from assay.provenance.trust import TrustPolicy
 
 REMOTE_LIMITS = FetchLimits(bytes=32 * 1024 * 1024, seconds=20.0)
@@ -26,15 +26,6 @@ class Examined:
     asset: Asset
     custody: Custody
     manifest_store: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """A sidecar: its name, its manifest store, and whether no other picture beside it could be meant."""
-
-    name: str
-    store: bytes
-    sole: bool
 
 
 def examine(
@@ -79,15 +70,6 @@ def examine_asset(
     return Examined(asset, custody)
 
 
-def beside_of(path: Path, sidecar: Path | None = None) -> Beside | None:
-    """The sidecar that was named, or the one that lies beside a file. Raises `UnreadableFile` or `LimitExceeded`."""
-    found = sidecar or next(iter(sidecars_of(path)), None)
-    if found is None:
-        return None
-    others = () if found.name == path.name + SUFFIX else path.parent.glob(f"{_literal(path.stem)}.*")
-    return Beside(found.name, read_sidecar(found), all(other in (path, found) for other in others))
-
-
 def _fetched(asset: Asset, custody: Custody, policy: TrustPolicy, remote: FetchLimits) -> Examined:
     url = custody.remote_url
     try:
@@ -103,7 +85,3 @@ def _fetched(asset: Asset, custody: Custody, policy: TrustPolicy, remote: FetchL
 def _meant_for_another(found: Custody, beside: Beside) -> bool:
     """Whether the sidecar shares only the stem with this file, binds it not, and there is another it could mean."""
     return not beside.sole and bool(found.links) and found.links[-1].axes.intact.answer is Answer.NO
-
-
-def _literal(stem: str) -> str:
-    return "".join(f"[{character}]" if character in "*?[" else character for character in stem)

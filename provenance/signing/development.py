@@ -8,7 +8,6 @@ import datetime
 import os
 import shutil
 import tempfile
-from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -20,7 +19,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from assay.provenance.errors import CredentialRefused
 from assay.provenance.home import home, private_folder
 
-DEVELOPMENT_LIST = "urn:assay:development"  # the name of the trust list that holds the development anchor
 AUTHORITY_NAME = "assay development CA – not trusted by anybody else"
 SIGNER_NAME = "assay development signer – not trusted by anybody else"
 WARNING = "signed with assay's development certificate, which nobody else trusts"
@@ -30,21 +28,6 @@ DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # RFC 9336
 
 _AUTHORITY_DAYS = 3650
 _SIGNER_DAYS = 365
-
-
-def development_anchor() -> str | None:
-    """The development authority's certificate as PEM; None where this user has no such authority. Makes nothing."""
-    path = home() / "development" / "authority.pem"
-    try:
-        return _text(path, path.stat().st_mtime_ns)
-    except OSError:
-        return None
-
-
-@lru_cache(maxsize=4)
-def _text(path: Path, _mtime_ns: int) -> str:
-    """Every signature asks for the anchor; the file is read again only when it has changed."""
-    return path.read_text()
 
 
 def development_credential() -> tuple[str, bytes]:

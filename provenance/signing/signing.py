@@ -21,7 +21,7 @@ from assay.provenance.replacing import replacing
 from assay.provenance.sidecar import SUFFIX
 from assay.provenance.signing.checking import check_signed, fingerprint
 from assay.provenance.signing.definition import manifest_definition, parts
-from assay.provenance.signing.development import DEVELOPMENT_LIST, WARNING, development_anchor
+from assay.provenance.signing.development import WARNING
 from assay.provenance.signing.ingredients import Upstream, ingest, may_carry_manifest, upstream_of
 from assay.provenance.signing.jxl import is_bare_jxl, jxl_container
 from assay.provenance.signing.log import SigningLog
@@ -29,6 +29,8 @@ from assay.provenance.signing.recipe import Recipe
 from assay.provenance.signing.signer import KeySigner, Signer
 from assay.provenance.signing.thumbnail import MEDIA_TYPE, thumbnail
 from assay.provenance.signing.timestamp import TimestampAuthority, WithoutStamp
+from assay.provenance.trust import default_policy
+from assay.provenance.trust.development import DEVELOPMENT_LIST, development_anchor
 
 if TYPE_CHECKING:
     from assay.provenance.trust import TrustPolicy
@@ -198,8 +200,6 @@ def _remembering(sign: Callable[[bytes], bytes], cause: list[Exception]) -> Call
 
 
 def _anchors(policy: "TrustPolicy | None") -> tuple[_c2pa.Anchors, ...]:
-    from assay.provenance.trust import default_policy  # which imports the development authority from here
-
     return (policy or default_policy()).anchors()
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from assay.provenance.home import home
 from assay.provenance.trust.certificates import is_authority
+from assay.provenance.trust.development import DEVELOPMENT_LIST, development_anchor
 from assay.provenance.trust.products import Product, read_products
 from assay.provenance.trust.reading import TrustListRefused, moment, read_allowed, read_contents
 from assay.provenance.trust.trust_list import ListKind, Purpose, TrustList
@@ -110,8 +111,6 @@ def load_products() -> tuple[Product, ...]:
 
 def development_list() -> TrustList | None:
     """The list that holds this machine's development authority; None where there is none."""
-    from assay.provenance.signing.development import DEVELOPMENT_LIST, development_anchor
-
     anchor = development_anchor()
     if anchor is None:
         return None

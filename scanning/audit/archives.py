@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import IO, cast
 
 from assay.provenance.asset import DEFAULT_LIMITS, Limits
-from assay.provenance.custody.examining import Beside
 from assay.provenance.errors import AssayError, LimitExceeded
 from assay.provenance.media_type import sniff
-from assay.provenance.sidecar import SUFFIX
+from assay.provenance.sidecar import SUFFIX, Beside
 from assay.scanning.audit.listing import Sidecars
 from assay.scanning.audit.sources import ARCHIVE_ENDINGS, Item, local_fingerprint, refused
 from assay.scanning.walking import is_image_name

@@ -9,15 +9,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from assay import __version__
 from assay.provenance.errors import AssayError
 from assay.scanning.audit.ledger import Ledger
-from assay.scanning.audit.near import Neighbours
 from assay.scanning.audit.reading import Given, read
 from assay.scanning.audit.row import Content, Row, failed
 from assay.scanning.audit.sources import Item
 from assay.scanning.worker import ParserCrashed, Pool, WorkersFailed
+
+if TYPE_CHECKING:
+    from assay.scanning.audit.near import Neighbours
 
 _READERS = 8  # they wait for disks and networks, and hash
 _AHEAD = 4096  # rows that wait for an earlier one, so that one slow file holds nobody up
@@ -43,7 +46,7 @@ class RowMaker:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._neighbours = Neighbours()
+        self._neighbours: Neighbours | None = None
 
     def row(self, item: Item, content: Content, *, key: str | None, size: int | None) -> Row:
         """The next row. `key`: the ledger's, which begins with the file's hash."""
@@ -57,9 +60,18 @@ class RowMaker:
             bytes=size if size is not None else item.size,
             modified=item.date,
             duplicate_of=first if copy else "",
-            near="" if copy else self._neighbours.first_like(content.perceptual_hash, item.name),
+            near="" if copy else self._first_like(content.perceptual_hash, item.name),
             **content.columns(),
         )
+
+    def _first_like(self, perceptual_hash: str, name: str) -> str:
+        if not perceptual_hash:
+            return ""
+        if self._neighbours is None:
+            from assay.scanning.audit.near import Neighbours
+
+            self._neighbours = Neighbours()
+        return self._neighbours.first_like(perceptual_hash, name)
 
 
 class Audit:

@@ -1,28 +1,30 @@
 """What a worker does with one file's bytes and its sidecar's: scan them and answer with the columns that they decide.
 
 Rules: built once in each child from a picklable description, with the model loaded before the first file comes; the file's
-name never gets here; nothing is raised on account of the content.
+name never gets here; nothing is raised on account of the content; importing this imports no scanner and no numbers, for a
+folder whose every answer is known needs neither.
 """
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from assay import __version__
 from assay.detectors.card import read_card
-from assay.detectors.perceptual import perceptual_hash
 from assay.detectors.signals import REGISTRY
 from assay.detectors.signals.rule_loading import rules_digest
 from assay.provenance.asset import Asset
-from assay.provenance.decoding import decode
 from assay.provenance.errors import AssayError
 from assay.provenance.repository import repository_state
 from assay.provenance.trust import TrustPolicy
 from assay.scanning import asking
 from assay.scanning.audit.ledger import Version
 from assay.scanning.audit.reading import asked
-from assay.scanning.audit.row import SCHEMA, SUBJECT, content, failed
-from assay.scanning.scan import Failure, Scanner, standard_signals
+from assay.scanning.audit.row import SCHEMA, SUBJECT, failed
+
+if TYPE_CHECKING:
+    from assay.scanning.scan import Scanner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,11 @@ class Scanning:
     near: bool = False  # perceptual hashes are wanted
 
     def __call__(self) -> Callable[[bytes], bytes]:
+        from assay.detectors.perceptual import perceptual_hash
+        from assay.provenance.decoding import decode
+        from assay.scanning.audit.columns import content
+        from assay.scanning.scan import Failure
+
         scanner = self.scanner()
 
         def examine(given: bytes) -> bytes:
@@ -55,8 +62,10 @@ class Scanning:
 
         return examine
 
-    def scanner(self) -> Scanner:
+    def scanner(self) -> "Scanner":
         """The scanner itself, computing with one thread. Raises `ModelRefused`."""
+        from assay.scanning.scan import Scanner, standard_signals
+
         signals = standard_signals(None)
         if self.model is not None:
             from assay.detectors.classifier import load

@@ -7,8 +7,8 @@ sidecar is asked about by its bare bytes.
 import hashlib
 from dataclasses import dataclass, replace
 
-from assay.provenance.custody.examining import Beside
 from assay.provenance.errors import AssayError
+from assay.provenance.sidecar import Beside
 from assay.scanning import asking
 from assay.scanning.audit.row import SUBJECT
 from assay.scanning.audit.sources import Item

@@ -9,11 +9,8 @@ import json
 from dataclasses import dataclass, fields
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
-from assay.detectors.evidence import Basis, Evidence, Origin, Severity
-from assay.provenance.custody.chain import BottomLine, Custody, Link
-from assay.scanning.gate import conditions
-from assay.scanning.scan import Failure, Report
-from assay.scanning.words import headline
+from assay.detectors.evidence import Basis, Origin, Severity
+from assay.provenance.custody.chain import BottomLine
 
 SCHEMA = "assay.row/1"
 Bytes = bytes  # `bytes` is a column of a row
@@ -97,38 +94,9 @@ class Row(Content):
         return cls(**_checked({name: found[name] for name in found if name in _ROW_TYPES}, _ROW_TYPES))
 
 
-def content(outcome: Report | Failure) -> Content:
-    """The columns that one outcome decides."""
-    held = tuple(sorted(conditions(outcome)))
-    if isinstance(outcome, Failure):
-        return failed(type(outcome.error).__name__, outcome.error.message, held)
-    verdict = outcome.verdict
-    voice = next((piece for piece in outcome.evidence if piece.llr is not None), None)
-    return Content(
-        media_type=outcome.asset.media_type.value,
-        width=outcome.width,
-        height=outcome.height,
-        undecoded=_anonymous(outcome.undecoded.message) if outcome.undecoded else "",
-        origin=verdict.origin.value,
-        basis=verdict.basis.word,
-        headline=headline(verdict),
-        contested=verdict.contested,
-        generator=_generator(verdict.grounds + verdict.dissent),
-        log10_likelihood_ratio=voice.llr if voice else None,
-        false_positive_rate=voice.false_positive_rate.value if voice and voice.false_positive_rate else None,
-        **_custody(outcome),
-        grounds=tuple(piece.signal for piece in verdict.grounds),
-        dissent=tuple(piece.signal for piece in verdict.dissent),
-        conflicts=tuple(dict.fromkeys(conflict.code for conflict in verdict.conflicts)),
-        declared=any(piece.basis in (Basis.DECLARED, Basis.PROVED) for piece in verdict.grounds),
-        findings=tuple(f"{finding.severity.value}:{finding.code}" for finding in verdict.findings),
-        conditions=held,
-    )
-
-
 def failed(kind: str, message: str, held: tuple[str, ...] = ("unreadable",)) -> Content:
     """The columns of a file that could not be examined."""
-    return Content(headline=_anonymous(message), conditions=held, error=kind)
+    return Content(headline=anonymous(message), conditions=held, error=kind)
 
 
 def severity_of(finding: str) -> Severity:
@@ -141,34 +109,9 @@ def code_of(finding: str) -> str:
     return finding.partition(":")[2]
 
 
-def _anonymous(message: str) -> str:
+def anonymous(message: str) -> str:
+    """A message of the scanner without the name that the file had there."""
     return message.removeprefix(f"{SUBJECT}: ")[:1000]
-
-
-def _generator(voices: tuple[Evidence, ...]) -> str:
-    return next((piece.generator for piece in voices if piece.generator), "")[:200]
-
-
-def _custody(report: Report) -> dict[str, Any]:
-    custody = report.custody
-    if not isinstance(custody, Custody):
-        return {"custody_headline": _anonymous(custody.message)}
-    link = custody.active
-    return {
-        "custody": custody.bottom_line.value,
-        "custody_headline": custody.headline[:1000],
-        **(_link(link) if link else {}),
-    }
-
-
-def _link(link: Link) -> dict[str, Any]:
-    return {
-        "signer": (link.signer.common_name or link.signer.organisation)[:200],
-        "organisation": link.signer.organisation[:200],
-        "trust_list": link.signer.trust_list,
-        "signed": link.certified_time.isoformat() if link.certified_time else link.claimed_time[:40],
-        "source_types": tuple(uri.rsplit("/", 1)[-1][:100] for uri in link.digital_source_types)[:20],
-    }
 
 
 def _checked(found: object, kinds: dict[str, tuple[type, ...] | None]) -> dict[str, Any]:

@@ -13,9 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from assay.provenance.asset import DEFAULT_LIMITS, Limits
-from assay.provenance.custody.examining import Beside, beside_of
 from assay.provenance.errors import AssayError, LimitExceeded, UnreadableFile
-from assay.provenance.sidecar import SUFFIX, sidecar_names, sidecars_of
+from assay.provenance.sidecar import SUFFIX, Beside, beside_of, sidecar_names, sidecars_of
 from assay.scanning.walking import files
 
 STORE_SCHEMES = ("s3://", "gs://", "az://")

@@ -12,9 +12,8 @@ from functools import partial
 from typing import Any
 
 from assay.provenance.asset import DEFAULT_LIMITS, Limits
-from assay.provenance.custody.examining import Beside
 from assay.provenance.errors import AssayError, LimitExceeded, MissingExtra, UnreadableFile
-from assay.provenance.sidecar import SUFFIX, sidecar_names
+from assay.provenance.sidecar import SUFFIX, Beside, sidecar_names
 from assay.scanning.audit.listing import Sidecars
 from assay.scanning.audit.sources import Item, refused
 from assay.scanning.walking import is_image_name

@@ -137,6 +137,28 @@ def test_against_a_baseline_only_changes_are_reported_and_fail(folder: Path, tmp
     assert changes == {"new.jpg": "new", "b.png": "gone"}
 
 
+def test_a_folder_whose_every_answer_is_known_loads_no_model_and_starts_no_child(folder: Path, tmp_path: Path) -> None:
+    for path in folder.iterdir():
+        os.utime(path, (1_000_000, 1_000_000))
+    arguments = ["audit", str(folder), "-o", str(tmp_path / "out.jsonl"), "--workers", "1", "-q"]
+    program = f"""
+import json, sys
+from assay.cli import assay
+try:
+    assay.main({arguments!r}, standalone_mode=False)
+finally:
+    print(json.dumps(sorted(sys.modules)))
+"""
+    loaded: list[set[str]] = []
+    for _ in range(2):
+        environ = environment() | {"ASSAY_HOME": str(tmp_path / "home")}
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environ, check=True)
+        loaded.append(set(json.loads(done.stdout.splitlines()[-1])))
+    assert "multiprocessing.popen_spawn_posix" in loaded[0]
+    assert not loaded[1] & {"multiprocessing.popen_spawn_posix", "numpy", "onnxruntime", "c2pa", "PIL"}
+    assert len(rows(tmp_path / "out.jsonl")) == 4
+
+
 def many(folder: Path, number: int) -> list[Path]:
     """Pictures that each take a moment, none like another."""
     folder.mkdir()

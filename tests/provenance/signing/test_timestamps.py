@@ -12,8 +12,8 @@ from timestamp_authority import TimestampServer, has_openssl, timestamp_server
 from assay.provenance import _c2pa
 from assay.provenance.errors import AssayError, SigningFailed
 from assay.provenance.signing import CallbackSigner, Recipe, Signer, SoftwareAgent, sign
-from assay.provenance.signing.development import DEVELOPMENT_LIST, development_anchor
 from assay.provenance.signing.timestamp import TimestampAuthority, WithoutStamp, configured_authority
+from assay.provenance.trust.development import DEVELOPMENT_LIST, development_anchor
 
 RECIPE = Recipe.generated(SoftwareAgent("example-model"))
 NOBODY = "http://127.0.0.1:9/"  # the discard port: nothing listens

@@ -11,8 +11,9 @@ from outcomes import picture
 from assay.detectors.card import ModelRefused
 from assay.provenance.asset import Asset
 from assay.provenance.trust import TrustPolicy
+from assay.scanning.audit.columns import content
 from assay.scanning.audit.examining import Scanning
-from assay.scanning.audit.row import SUBJECT, Content, content
+from assay.scanning.audit.row import SUBJECT, Content
 from assay.scanning.scan import Scanner, standard_signals
 
 POLICY = TrustPolicy()

@@ -13,7 +13,8 @@ from outcomes import CAPTURED, DECLARED, FAILURE, HOSTILE, PIXELS, SILENT, repor
 
 from assay.detectors.evidence import Basis, Origin
 from assay.provenance.custody.chain import BottomLine
-from assay.scanning.audit.row import COLUMNS, Content, Row, content
+from assay.scanning.audit.columns import content
+from assay.scanning.audit.row import COLUMNS, Content, Row
 from assay.scanning.report.row_writing import Outputs
 from assay.scanning.report.table import cell
 
