@@ -1,12 +1,13 @@
 """Splits that keep apart what belongs together: by group always, by generator family in the strict arm.
 
-Rules: a group is never on both sides; in the strict arm no generator family of the measured side is in training; folds are
-balanced by class and domain, and depend on the examples alone.
+Rules: a group is never on both sides; in the strict arm a head has never met the generator family that it is measured on;
+folds are balanced by class and domain, and depend on the examples alone.
 """
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,33 +52,67 @@ def assign(examples: Sequence[Example], count: int = 6) -> NDArray[np.int64]:
     return folds
 
 
-def training_rows(
-    examples: Sequence[Example], folds: NDArray[np.int64], fold: int, *, strict: bool
-) -> NDArray[np.bool_]:
-    """Which examples a model measured on `fold` may be trained on.
+@dataclass(frozen=True, slots=True, eq=False)
+class Crossing:
+    """What one head of the protocol may not see, a fold and some generator families, and what it is measured on (n,)."""
+
+    fold: int
+    families: frozenset[str]
+    measured: NDArray[np.bool_]
+
+
+def crossings(
+    examples: Sequence[Example], folds: NDArray[np.int64], *, strict: bool, least: int = 20
+) -> Iterator[Crossing]:
+    """The heads that measure every example once.
+
+    Not strict: one for each fold. Strict: one for each fold and each generator family with `least` pictures there, and one for
+    the fold's rarer families together. The human-made pictures of a fold are shared out among its heads in proportion to the
+    generated ones, by their hash, so that false positives are those of the same heads.
+    """
+    generated = np.array([example.label is Label.GENERATED for example in examples])
+    families = np.array([_known_family(example) for example in examples])
+    drawn = np.array([int(example.sha256[:8], 16) / 2**32 for example in examples])
+    for fold in np.unique(folds):
+        here = folds == fold
+        counts = Counter(families[here & generated].tolist())
+        common = [name for name, count in counts.items() if strict and name and count >= least]
+        parts = [{name} for name in sorted(common)] + [set(counts) - set(common)]
+        sizes = [sum(counts[name] for name in part) for part in parts]
+        edges = np.cumsum([0, *sizes]) / max(1, sum(sizes))
+        edges[-1] = 1.0
+        for part, low, high in zip(parts, edges, edges[1:], strict=False):
+            made = generated & np.isin(families, sorted(part))
+            shared = ~generated & (low <= drawn) & (drawn < high)
+            measured = here & (made | shared)
+            if measured.any():
+                yield Crossing(int(fold), frozenset(part - {""}) if strict else frozenset(), measured)
+
+
+def training_rows(examples: Sequence[Example], folds: NDArray[np.int64], crossing: Crossing) -> NDArray[np.bool_]:
+    """Which examples the head of `crossing` may be trained on.
 
     Generators without a name are one another's strangers; where holding out families would leave no generated example,
     only groups are held out.
     """
-    held_out = _families(example for example, place in zip(examples, folds, strict=True) if place == fold)
     apart = np.array(
-        [place != fold and one.label is not Label.ALTERED for one, place in zip(examples, folds, strict=True)]
+        [place != crossing.fold and one.label is not Label.ALTERED for one, place in zip(examples, folds, strict=True)]
     )
     generated = np.array([example.label is Label.GENERATED for example in examples])
-    known = np.array([bool(one.generator) and family(one.generator) in held_out for one in examples])
+    known = np.isin([_known_family(example) for example in examples], sorted(crossing.families))
     chosen = apart & ~(generated & known)
-    return chosen if strict and (chosen & generated).any() else apart
+    return chosen if (chosen & generated).any() else apart
 
 
-def rows_beside(others: Sequence[Example], held: Sequence[Example], *, strict: bool) -> NDArray[np.bool_]:
-    """Which of `others`, never measured themselves, a model measured on `held` may be trained on."""
+def rows_beside(others: Sequence[Example], held: Sequence[Example], families: Set[str]) -> NDArray[np.bool_]:
+    """Which of `others`, never measured themselves, a head measured on `held` without `families` may be trained on."""
     groups = {example.group for example in held}
-    families = _families(held) if strict else set()
-    return np.array([one.group not in groups and family(one.generator) not in families for one in others], bool)
+    return np.array([one.group not in groups and _known_family(one) not in families for one in others], bool)
 
 
-def _families(examples: Iterable[Example]) -> set[str]:
-    return {family(one.generator) for one in examples if one.generator and one.label is not Label.HUMAN}
+def _known_family(example: Example) -> str:
+    """The family of an example's generator; empty for human-made pictures and where nobody knows."""
+    return family(example.generator) if example.generator and example.label is not Label.HUMAN else ""
 
 
 def _cell(example: Example) -> str:

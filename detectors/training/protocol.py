@@ -1,6 +1,6 @@
 """The protocol: out-of-fold logits, cross-fitted calibration and thresholds, and every figure of a card.
 
-Rules: the logit of a picture comes from a head that saw neither its group nor (strict arm) any generator of its fold; its
+Rules: the logit of a picture comes from a head that saw neither its group nor (strict arm) its generator's family; its
 calibration and thresholds come from the other folds; what ships is refitted on all folds and reported by these figures.
 """
 
@@ -15,7 +15,7 @@ from assay.detectors import evaluation
 from assay.detectors.calibration import Calibration, Conformal, Point, PredictionSet
 from assay.detectors.evaluation import Flags
 from assay.detectors.training.examples import Example, Label
-from assay.detectors.training.folds import rows_beside, training_rows
+from assay.detectors.training.folds import Crossing, crossings, rows_beside, training_rows
 from assay.detectors.training.head import DOMAINS, Head, fit
 
 Doubles = NDArray[np.float64]
@@ -88,28 +88,28 @@ class Recipe:
         """Fit on everything in `sample` and on all pairs."""
         return self._fit(sample if self.pairs is None else sample.joined(self.pairs))
 
-    def fit_apart(self, sample: Sample, folds: NDArray[np.int64], fold: int, *, strict: bool) -> Head:
-        """Fit on what a model measured on `fold` may see."""
-        seen = sample.rows(training_rows(sample.examples, folds, fold, strict=strict))
+    def fit_apart(self, sample: Sample, folds: NDArray[np.int64], crossing: Crossing) -> Head:
+        """Fit on what the head of `crossing` may see."""
+        seen = sample.rows(training_rows(sample.examples, folds, crossing))
         if self.pairs is None:
             return self._fit(seen)
-        held = [example for example, place in zip(sample.examples, folds, strict=True) if place == fold]
-        return self._fit(seen.joined(self.pairs.rows(rows_beside(self.pairs.examples, held, strict=strict))))
+        held = [example for example, place in zip(sample.examples, folds, strict=True) if place == crossing.fold]
+        return self._fit(seen.joined(self.pairs.rows(rows_beside(self.pairs.examples, held, crossing.families))))
 
     def _fit(self, sample: Sample) -> Head:
         return fit(sample.features, sample.examples, columns=self.columns, strength=self.strength)
 
 
 def out_of_fold(sample: Sample, folds: NDArray[np.int64], recipe: Recipe, *, strict: bool) -> Scores:
-    """Score each fold with a head fitted on the others."""
+    """Score every picture with a head that saw neither its fold nor (strict) its generator's family."""
     count = len(sample.examples)
     logits, domains, novelty = np.zeros(count), np.zeros(count, np.int64), np.zeros(count)
-    for fold in np.unique(folds):
-        head = recipe.fit_apart(sample, folds, int(fold), strict=strict)
-        held = folds == fold
-        logits[held] = head.logit(sample.features[held])
-        domains[held] = head.domain(sample.features[held]).argmax(axis=1)
-        novelty[held] = head.novelty(sample.features[held])
+    for crossing in crossings(sample.examples, folds, strict=strict):
+        head = recipe.fit_apart(sample, folds, crossing)
+        features = sample.features[crossing.measured]
+        logits[crossing.measured] = head.logit(features)
+        domains[crossing.measured] = head.domain(features).argmax(axis=1)
+        novelty[crossing.measured] = head.novelty(features)
     return Scores(logits=logits, domains=domains, novelty=novelty)
 
 

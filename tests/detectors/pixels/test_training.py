@@ -11,7 +11,7 @@ from PIL import Image
 
 from assay.detectors.quality import jpeg_quality, measure
 from assay.detectors.training.examples import Example, Label, read_index, spread, without_near_duplicates
-from assay.detectors.training.folds import assign, family, rows_beside, training_rows
+from assay.detectors.training.folds import assign, crossings, family, rows_beside, training_rows
 from assay.detectors.training.gathering import gather
 from assay.detectors.training.laundering import GRID, launder, launder_to
 from assay.detectors.training.pairs import GENERATOR, SIDE, write_pairs
@@ -27,7 +27,7 @@ def picture(size: tuple[int, int], seed: int = 0) -> Image.Image:
 
 def example(number: int, label: Label, group: str, generator: str = "", dhash: str = "") -> Example:
     return Example(
-        sha256=f"{number:064x}",
+        sha256=hashlib.sha256(str(number).encode()).hexdigest(),
         label=label,
         generator=generator,
         source=group,
@@ -94,19 +94,46 @@ def test_groups_never_straddle_folds() -> None:
         assert len({int(fold) for one, fold in zip(made, folds, strict=True) if one.group == group}) == 1
 
 
-def test_the_strict_arm_holds_out_generator_families() -> None:
+def test_the_strict_arm_crosses_sources_and_generators() -> None:
     made = examples()
     folds = assign(made)
-    rows = training_rows(made, folds, 0, strict=True)
-    trained = {family(one.generator) for one, row in zip(made, rows, strict=True) if row and one.generator}
-    measured = {family(one.generator) for one, fold in zip(made, folds, strict=True) if fold == 0 and one.generator}
-    assert not trained & measured
+    heads = list(crossings(made, folds, strict=True, least=3))
+    assert len(heads) > len(set(folds.tolist()))
+    assert (sum(head.measured.astype(int) for head in heads) == 1).all()
+    for head in heads:
+        rows = training_rows(made, folds, head)
+        trained = [one for one, row in zip(made, rows, strict=True) if row]
+        measured = [one for one, here in zip(made, head.measured, strict=True) if here]
+        assert not {one.group for one in trained} & {one.group for one in measured}
+        assert not {family(one.generator) for one in trained if one.generator} & head.families
+        assert {family(one.generator) for one in measured if one.generator} <= head.families
+        elsewhere = [one for one, fold in zip(made, folds, strict=True) if fold != head.fold]
+        assert len(trained) == sum(family(one.generator) not in head.families for one in elsewhere)
+
+
+def test_human_made_pictures_are_shared_out_like_generated_ones() -> None:
+    made = [example(n, Label.GENERATED, "g", "gpt-image-2" if n % 4 else "flux-1") for n in range(400)]
+    made += [example(1000 + n, Label.HUMAN, f"h{n % 7}") for n in range(2000)]
+    folds = np.zeros(len(made), np.int64)
+    heads = list(crossings(made, folds, strict=True))
+    assert [sorted(head.families) for head in heads] == [["flux"], ["gpt"]]
+    human = np.array([one.label is Label.HUMAN for one in made])
+    shares = [int((head.measured & human).sum()) / 2000 for head in heads]
+    assert shares == pytest.approx([0.25, 0.75], abs=0.04)
+
+
+def test_known_generators_have_one_head_a_fold() -> None:
+    made = examples()
+    folds = assign(made)
+    heads = list(crossings(made, folds, strict=False))
+    assert [head.fold for head in heads] == sorted(set(folds.tolist()))
+    assert all(not head.families and (head.measured == (folds == head.fold)).all() for head in heads)
 
 
 def test_altered_pictures_are_never_trained_on() -> None:
     made = [*examples(), example(9999, Label.ALTERED, "swaps", "inswapper")]
     folds = assign(made)
-    assert not any(training_rows(made, folds, fold, strict=False)[-1] for fold in range(6))
+    assert not any(training_rows(made, folds, head)[-1] for head in crossings(made, folds, strict=False))
 
 
 def test_families() -> None:
@@ -184,8 +211,8 @@ def test_pairs_share_crop_group_and_draws(tmp_path: Path) -> None:
 def test_pairs_are_held_out_with_their_group_and_the_family_of_their_decoder() -> None:
     pairs = [example(1, Label.HUMAN, "a"), example(2, Label.GENERATED, "a", GENERATOR), example(3, Label.HUMAN, "b")]
     held = [example(9, Label.GENERATED, "b", "flux-1")]
-    assert rows_beside(pairs, held, strict=True).tolist() == [True, False, False]
-    assert rows_beside(pairs, held, strict=False).tolist() == [True, True, False]
+    assert rows_beside(pairs, held, {"flux"}).tolist() == [True, False, False]
+    assert rows_beside(pairs, held, frozenset()).tolist() == [True, True, False]
 
 
 def test_the_tiny_autoencoder_reads_weights_and_keeps_the_shape(tmp_path: Path) -> None:
