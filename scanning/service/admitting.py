@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
-from typing import Any
 
 from assay.provenance.errors import AssayError
 from assay.scanning.service.examining import SCAN, VERIFY, WARM, Answer, Task
@@ -96,15 +95,16 @@ class Examiner:
         if hung_up is None:
             return await answered
         gone = asyncio.ensure_future(hung_up())
-        either: set[asyncio.Future[Any]] = {answered, gone}
+        # takes it out of the queue; what is in a child already goes on to its end
+        gone.add_done_callback(lambda _: answered.cancel())
         try:
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            return await answered
+        except asyncio.CancelledError:
+            if gone.done():
+                raise Abandoned("the caller hung up") from None
+            raise
         finally:
             gone.cancel()
-        if not answered.done():
-            answered.cancel()  # takes it out of the queue; what is in a child already goes on to its end
-            raise Abandoned("the caller hung up")
-        return answered.result()
 
 
 def _check(task: Task, body: bytes) -> None:

@@ -4,12 +4,10 @@ Rules: the body of an answer is byte for byte the command's; a content that cann
 command's failure document and a 4xx status.
 """
 
-from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from assay.scanning.service import examples
@@ -17,23 +15,7 @@ from assay.scanning.service.examining import SCAN, VERIFY, Answer, Task
 from assay.scanning.service.refusing import CONTENT_STATUS
 from assay.scanning.service.state import service_of
 
-
-class Direct(APIRoute):
-    """A route whose every parameter is in the query and has a default: where there is no query, the framework's reading of
-    parameters, a sixth of the server's work for a request, is left out."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """What the framework calls for a request."""
-        thorough = super().get_route_handler()
-        endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
-
-        async def answered(request: Request) -> Response:
-            return await (thorough if request.scope["query_string"] else endpoint)(request)
-
-        return answered
-
-
-router = APIRouter(prefix="/v1", tags=["examination"], route_class=Direct)
+router = APIRouter(prefix="/v1", tags=["examination"])
 
 Name = Annotated[str, Query(description="What to call a raw body in the answer; a form's file has a name of its own.")]
 Thorough = Annotated[

@@ -85,7 +85,8 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
     app.state.service = service
     generate = app.openapi
     app.openapi = lambda: examples.filled(generate())  # type: ignore[method-assign]
-    app.add_middleware(Guard, settings=settings, metrics=metrics)
+    straight = {"/v1/scan": api.scan, "/v1/verify": api.verify}
+    app.add_middleware(Guard, settings=settings, metrics=metrics, straight=straight)
     app.add_exception_handler(AssayError, refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.include_router(api.router)

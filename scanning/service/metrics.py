@@ -42,6 +42,11 @@ class Metrics:
         Gauge("assay_waiting", "Examinations submitted and not answered", registry=self._registry).set_function(waiting)
         Gauge("assay_ready", "1 when every worker is warm", registry=self._registry).set_function(warm)
 
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        self.requests.labels(route, str(status)).inc()
+        self.seconds.labels(route).observe(seconds)
+
     def text(self) -> bytes:
         """Everything counted so far."""
         return generate_latest(self._registry)

@@ -67,16 +67,14 @@ async def receive(request: Request, *, limit: int, seconds: float, files: int = 
         async with asyncio.timeout(seconds):
             if form:
                 return await _form(request, most=most, limit=limit, files=files)
-            body = bytearray()
-            async for part in _bounded(request, most, limit):
-                body += part
+            body = b"".join([part async for part in _bounded(request, most, limit)])
     except TimeoutError:
         raise TooSlow(
             f"the upload did not arrive within {seconds:g} seconds", "send it faster, or a smaller one"
         ) from None
     if not body:
         raise Malformed("there is no file in this request", "send an image as the body, or as the file of a form")
-    return (Upload(_name(request), bytes(body)),)
+    return (Upload(_name(request), body),)
 
 
 def _name(request: Request) -> str:

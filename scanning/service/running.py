@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from assay.detectors.card import read_card
 from assay.provenance.errors import AssayError
@@ -22,6 +22,9 @@ from assay.scanning.service.app import create
 from assay.scanning.service.base import StateRefused
 from assay.scanning.service.keys import opened
 from assay.scanning.service.settings import LOOPBACK, Settings
+
+_HEAD = 64 * 1024  # bytes of a request line and headers, which the parser itself would take without end
+_TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class CannotListen(AssayError):
@@ -96,7 +99,7 @@ def _run(
         http=_protocol(settings.head),
         ws="none",
         lifespan="on",
-        log_level="warning",
+        log_level="error",  # a line for each malformed request would let callers fill the log
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -148,22 +151,44 @@ def _end(server: uvicorn.Server, stop: threading.Event, seconds: float | None) -
     server.should_exit = True
 
 
-def _protocol(seconds: float) -> type[H11Protocol]:
-    """uvicorn's HTTP/1.1, which closes a connection whose next request's head does not arrive in time."""
+def _protocol(seconds: float) -> type[HttpToolsProtocol]:
+    """uvicorn's HTTP/1.1, which closes a connection whose next request's head does not arrive in time or will not end."""
 
-    class Impatient(H11Protocol):
+    class Impatient(HttpToolsProtocol):
         _waiting: asyncio.TimerHandle | None = None
+        _since = 0  # bytes received since a head, a chunk's size, a piece of a body or a request was complete
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._wait()
 
         def data_received(self, data: bytes) -> None:
+            self._since += len(data)
             super().data_received(data)
-            if self.cycle is not None and not self.cycle.response_complete:
+            working = self.cycle is not None and not self.cycle.response_complete
+            if working:
                 self._stop()
             elif self._waiting is None:
                 self._wait()
+            if self._since > _HEAD and not self.transport.is_closing():
+                if not working:
+                    self.transport.write(_TOO_LONG)
+                self.transport.close()
+
+        def on_headers_complete(self) -> None:
+            self._since = 0
+            super().on_headers_complete()
+
+        def on_chunk_header(self) -> None:
+            self._since = 0  # what comes after the last one is kept as headers are
+
+        def on_body(self, body: bytes) -> None:
+            self._since = 0
+            super().on_body(body)
+
+        def on_message_complete(self) -> None:
+            self._since = 0
+            super().on_message_complete()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop()

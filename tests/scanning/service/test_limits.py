@@ -1,5 +1,6 @@
 """Hostile callers and hostile files: too large, too slow, too many, deadly; the server answers clearly and lives."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -117,6 +118,45 @@ def test_slow_senders_are_cut_off(address: str) -> None:
         answer = line.recv(4096)
         assert b" 408 " in answer
         assert b"connection: close" in answer.lower()
+
+
+CHUNKED = b"POST /v1/scan HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begun", "answer"),
+    [
+        (b"POST /", b"HTTP/1.1 431 "),
+        (b"POST /v1/scan HTTP/1.1\r\nHost: localhost\r\nX-Long: ", b"HTTP/1.1 431 "),
+        (CHUNKED + b"1\r\nx\r\n0\r\nX-Long: ", b""),  # what follows the last chunk is kept as headers are
+        (CHUNKED + b"1;", b""),
+    ],
+)
+def test_headers_without_an_end_are_refused_before_they_fill_the_memory(
+    address: str, begun: bytes, answer: bytes
+) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        for piece in (begun, b"z" * 60_000, b"z" * 10_000):
+            line.sendall(piece)
+            time.sleep(0.05)
+        told = b""
+        with contextlib.suppress(ConnectionResetError):
+            while part := line.recv(4096):
+                told += part
+    assert told[:13] == answer  # and not the 408 of one that is slow
+    assert post(address, b"fine").status_code == 200
+
+
+def test_what_is_no_http_is_refused_without_a_line_in_the_log(capfd: pytest.CaptureFixture[str], address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    upgrade = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+    both = CHUNKED.replace(b"Transfer", b"Content-Length: 4\r\nTransfer") + b"0\r\n\r\n"
+    for sent, status in ((b"\x16\x03\x01 hello\r\n\r\n", 400), (both, 400), (upgrade, 200)):
+        with socket.create_connection((host, int(port)), timeout=20) as line:
+            line.sendall(sent)
+            assert b"HTTP/1.1 %d " % status in line.recv(4096)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_idle_connections_may_be_used_again(address: str) -> None:
