@@ -18,6 +18,11 @@ from assay.scanning.audit.listing import Sidecars
 from assay.scanning.audit.sources import Item, refused
 from assay.scanning.walking import is_image_name
 
+_ENDPOINTS = {  # the variables that name another server than the store's own
+    "s3": ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"),
+    "gs": ("GOOGLE_BASE_URL",),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
 _GROUP = 4096  # objects whose names begin alike; a sidecar further off is not found
 
 
@@ -33,7 +38,7 @@ def objects(url: str, *, exclude: tuple[str, ...] = (), limits: Limits = DEFAULT
     spec = _spec(exclude)
     try:
         make: Any = obstore.store.from_url  # typed per store, and which one it is decides the URL
-        store = make(f"{scheme}://{bucket}", client_options=_client_options())
+        store = make(f"{scheme}://{bucket}", client_options=_client_options(scheme))
         if single := is_image_name(prefix):
             listed = iter([_single(store, prefix)])
         else:
@@ -127,9 +132,10 @@ def _read(store: Any, key: str, name: str, size: int, limits: Limits) -> bytes:
         raise UnreadableFile(f"{name}: cannot be read: {_first_line(error)}") from error
 
 
-def _client_options() -> dict[str, Any]:
-    """Plain HTTP only where the user's own endpoint is plain HTTP: a local server."""
-    return {"allow_http": os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")}
+def _client_options(scheme: str) -> dict[str, Any] | None:
+    """Plain HTTP only where the user's own endpoint is plain HTTP: a local server. None leaves it to the variables."""
+    plain = any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS[scheme])
+    return {"allow_http": True} if plain else None
 
 
 def _spec(exclude: tuple[str, ...]) -> Any:

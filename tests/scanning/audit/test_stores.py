@@ -1,4 +1,4 @@
-"""A bucket is listed and read through a real S3 server on loopback."""
+"""A bucket is listed and read through a real S3 server on loopback; those of Google and Azure through theirs, where installed."""
 
 import os
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from misbehaving import misbehaving
 from s3_server import s3_server
+from store_servers import azure_server, google_server
 
 from assay.provenance.asset import Limits
 from assay.provenance.errors import AssayError
@@ -81,3 +82,28 @@ def test_a_bucket_is_audited_and_remembered(bucket: str, tmp_path: Path) -> None
     first, copies, examined = run()
     assert (len(first), copies, examined) == (30, 5, 25)
     assert run() == (first, 5, 0)
+
+
+@pytest.fixture(params=["gs", "az"])
+def other_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    server = google_server("pictures") if request.param == "gs" else azure_server("pictures", tmp_path / "azure")
+    with server as put:
+        for key in ("a/00.jpg", "a/01.jpg", "a/01.jpg.c2pa", "a/notes.txt", "b/ünïcode key.png"):
+            put(key, f"content of {key}".encode())
+        yield f"{request.param}://pictures"
+
+
+def test_google_and_azure_are_listed_and_read_like_s3(other_store: str) -> None:
+    found = list(items([other_store]))
+    assert [item.name.removeprefix(other_store) for item in found] == ["/a/00.jpg", "/a/01.jpg", "/b/ünïcode key.png"]
+    assert found[0].read() == b"content of a/00.jpg"
+    assert all(item.fingerprint and item.date for item in found)
+    assert [item.beside is not None for item in found] == [False, True, False]
+    assert found[1].beside is not None
+    beside = found[1].beside()
+    assert beside is not None
+    assert beside.store == b"content of a/01.jpg.c2pa"
+    (one,) = items([f"{other_store}/b/ünïcode key.png"])
+    assert one.read() == "content of b/ünïcode key.png".encode()
+    (missing,) = items([f"{other_store.partition('://')[0]}://nowhere/x"])
+    assert "cannot be listed" in _refusal(missing)
