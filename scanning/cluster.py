@@ -3,7 +3,8 @@
 Rules: one warm scanner for each actor, in a child process of its own, so that a hostile file kills neither the actor nor its
 neighbours' answers; the function that Ray maps never raises, for an errored block would drop all its rows; items travel by
 name and are read where they are examined (members of archives are read here); rows are those of one machine, in the same
-order. A content that lies in several places may be examined in each of them.
+order. A content that lies in several places may be examined in each of them. Ray is started for the first item that is not
+known yet.
 """
 
 import logging
@@ -48,16 +49,20 @@ class ClusterAudit:
         self.examined = 0
 
     def __iter__(self) -> Iterator[Row]:
-        ray = _started()
+        ray: Any = None
         try:
             fresh = (item for item in self._items if self._ledger.names_first(item.name))
             while piece := [self._known(item) for item in islice(fresh, _PIECE)]:
-                self._examine(ray, [found for found in piece if found.content is None])
+                unknown = [found for found in piece if found.content is None]
+                if unknown:
+                    ray = ray or _started()
+                    self._examine(ray, unknown)
                 for found in piece:
                     assert found.content is not None
                     yield self._rows_of.row(found.item, found.content, key=found.key, size=found.size)
         finally:
-            ray.shutdown()
+            if ray is not None:
+                ray.shutdown()
 
     def _known(self, item: Item) -> _Found:
         found = _Found(item)
@@ -68,8 +73,6 @@ class ClusterAudit:
         return found
 
     def _examine(self, ray: Any, piece: list[_Found]) -> None:
-        if not piece:
-            return
         actors = self._actors or max(int(ray.cluster_resources().get("CPU", 1)), 1)
         rows = [{"number": number, "item": _portable(found.item)} for number, found in enumerate(piece)]
         blocks = max(len(rows) // _BLOCK, min(actors, len(rows)))

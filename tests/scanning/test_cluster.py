@@ -12,6 +12,7 @@ pytest.importorskip("moto")
 pytest.importorskip("obstore")
 
 from assay.provenance.trust import TrustPolicy
+from assay.scanning import cluster
 from assay.scanning.audit.engine import Audit
 from assay.scanning.audit.examining import Scanning
 from assay.scanning.audit.ledger import Ledger
@@ -57,3 +58,9 @@ def test_the_cluster_gives_the_rows_of_one_machine_and_resumes(tmp_path: Path, m
         assert examined >= 22
         with Ledger(tmp_path / "cluster", SCANNING.version()) as ledger:
             assert all(ledger.find(row.sha256) is not None for row in rows if row.sha256)
+
+        # What is known needs no cluster at all.
+        monkeypatch.setattr(cluster, "_started", lambda: pytest.fail("Ray was started"))
+        targets.remove(str(tmp_path / "missing.png"))
+        again, examined = on_ray()
+        assert (again, examined) == ([row for row in local if "missing" not in row.name], 0)
