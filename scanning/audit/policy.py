@@ -7,6 +7,7 @@ misspelt rule that silently holds is worse than none; patterns are gitignore's, 
 import fnmatch
 import os
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,9 +22,11 @@ from assay.scanning.gate import CONDITIONS
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-_SIGNED = {  # what a rule may ask of the signature: the bottom lines that satisfy it
-    "trusted": (BottomLine.TRUSTED,),
-    "valid": (BottomLine.TRUSTED, BottomLine.VALID),
+_HOLDS = (BottomLine.TRUSTED.value, BottomLine.INCOMPLETE_HISTORY.value, BottomLine.VALID.value)
+_SIGNED: dict[str, Callable[[Row], bool]] = {  # what a rule may ask of the signature
+    "trusted": lambda row: row.custody == BottomLine.TRUSTED.value,  # as `assay verify --require trusted`
+    "vouched": lambda row: row.custody in _HOLDS and bool(row.trust_list),
+    "valid": lambda row: row.custody in _HOLDS,  # as `assay verify --require valid`
 }
 _AI = (Origin.SYNTHETIC, Origin.COMPOSITE)
 
@@ -34,8 +37,10 @@ class PolicyRefused(AssayError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What files must be. `files`: which (all where empty). `signed`: trusted or valid. `by`: shell patterns of the
-    signer's name or organisation. `labelled`: what is held to be generated must say so itself. `origin`: allowed origins."""
+    """What files must be. `files`: which (all where empty). `signed`: trusted (a list vouches for every signer, and nothing
+    they worked from is unknown), vouched (a list vouches for who signed last) or valid (intact, by anybody). `by`: shell
+    patterns of the signer's name or organisation. `labelled`: what is held to be generated must say so itself. `origin`:
+    allowed origins."""
 
     name: str
     files: tuple[str, ...] = ()
@@ -46,7 +51,7 @@ class Rule:
 
     def holds(self, row: Row) -> bool:
         """Whether a row satisfies the rule, its files aside. What cannot be read satisfies no demand for a signature."""
-        if self.signed and row.custody not in {line.value for line in _SIGNED[self.signed]}:
+        if self.signed and not _SIGNED[self.signed](row):
             return False
         if self.by and not any(_named(pattern, row) for pattern in self.by):
             return False
@@ -63,6 +68,17 @@ class Policy:
     fail_on: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+
+    @property
+    def prunable(self) -> tuple[str, ...]:
+        """The exclusions that mean the same in every folder, so that a walk need not enter what they name."""
+        if any(pattern.startswith("!") for pattern in self.exclude):
+            return ()
+        return tuple(pattern for pattern in self.exclude if "/" not in pattern.rstrip("/"))
+
+    def excludes(self, name: str) -> bool:
+        """Whether a file is none of this policy's business, wherever it was named."""
+        return bool(self.exclude) and _spec(self.exclude).match_file(self._place(name))
 
     def judged(self, row: Row) -> Row:
         """The row with the names of the rules that it breaks."""
@@ -127,8 +143,8 @@ def _rule(table: dict[str, Any]) -> Rule:
         raise ValueError(f"rule {name!r}: signed is one of {', '.join(_SIGNED)}")
     if type(rule.labelled) is not bool:
         raise ValueError(f"rule {name!r}: labelled is true or false")
-    if rule.by and not rule.signed:
-        raise ValueError(f"rule {name!r}: `by` needs `signed`, for anybody can write a name")
+    if rule.by and rule.signed not in ("trusted", "vouched"):
+        raise ValueError(f"rule {name!r}: `by` needs `signed`, trusted or vouched, for anybody can write a name")
     if not (rule.signed or rule.labelled or rule.origin):
         raise ValueError(f"rule {name!r} demands nothing")
     return rule

@@ -12,6 +12,7 @@ from assay.scanning.audit.baseline import Baseline, read_rows
 from assay.scanning.audit.grouping import GROUPS, Grouping
 from assay.scanning.audit.policy import read_policy
 from assay.scanning.audit.running import Ending, compared, judge
+from assay.scanning.audit.tally import SAME
 from assay.scanning.report.audit_terminal import show_groups
 from assay.scanning.report.row_writing import Outputs
 
@@ -35,7 +36,7 @@ def summarise(
     try:
         for row in compared((row for path in paths for row in read_rows(path)), rules, earlier):
             ending.tally.add(row)
-            if row.change == "same":
+            if row.change == SAME:
                 continue
             judge(row, fail_on, rules, ending)
             grouping.add(row)

@@ -25,7 +25,7 @@ from assay.scanning.audit.ledger import Ledger
 from assay.scanning.audit.policy import Policy, read_policy
 from assay.scanning.audit.row import Row
 from assay.scanning.audit.sources import STORE_SCHEMES, Item, items
-from assay.scanning.audit.tally import Tally
+from assay.scanning.audit.tally import SAME, Tally
 from assay.scanning.report.audit_terminal import AuditTerminal
 from assay.scanning.report.progress import progress
 from assay.scanning.report.row_writing import Outputs
@@ -87,8 +87,10 @@ def run(options: Options) -> Ending:
         outputs = Outputs(options.outputs)
         terminal = None if "-" in options.outputs else AuditTerminal(sys.stdout, everything=options.verbose)
         targets = _listed(options.targets)
-        exclude = options.exclude + (policy.exclude if policy else ())
+        exclude = options.exclude + (policy.prunable if policy else ())
         found = items(targets, exclude=exclude, inside_archives=options.archives)
+        if policy:
+            found = (item for item in found if not policy.excludes(item.name))
         audit: Audit | ClusterAudit | None = None
         try:
             with ExitStack() as running:
@@ -102,7 +104,7 @@ def run(options: Options) -> Ending:
                     for row in compared(audit, policy, baseline):
                         ending.tally.add(row)
                         step(ending.tally)
-                        if row.change == "same":
+                        if row.change == SAME:
                             continue
                         judge(row, options.fail_on, policy, ending)
                         outputs.write(row)

@@ -8,16 +8,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from assay.detectors.evidence import Origin
+from assay.provenance.custody.chain import BottomLine
 from assay.scanning.audit.row import Row
 
 UNREADABLE = "unreadable"
 GONE = "gone"
+SAME = "same"
 VERDICTS = (*(origin.value for origin in Origin), UNREADABLE)
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of rows. `verdicts` by origin (or unreadable), `conditions` and `breaches` by name."""
+    """Counts of rows. `verdicts` by origin (or unreadable), `conditions` and `breaches` by name. Rows that are the same as in
+    a baseline are only counted as that, for nothing else is reported of them."""
 
     rows: int = 0
     bytes: int = 0
@@ -35,6 +38,8 @@ class Tally:
         if row.change == GONE:
             return
         self.rows += 1
+        if row.change == SAME:
+            return
         self.bytes += row.bytes or 0
         self.duplicates += bool(row.duplicate_of)
         self.near += bool(row.near)
@@ -58,6 +63,12 @@ def verdict_of(row: Row) -> str:
 def remarkable(row: Row) -> bool:
     """Whether a person should look at this row: a condition holds, a rule is broken, or a finding is an alarm."""
     return bool(row.conditions or row.breaches or any(finding.startswith("alarm:") for finding in row.findings))
+
+
+def sentence_of(row: Row) -> str:
+    """What a person must be told of a row that deserves a look: of its signature where that is at issue, else of its origin."""
+    signed = row.custody not in (None, BottomLine.NO_MANIFEST.value)
+    return row.custody_headline if "tampered" in row.conditions or (row.breaches and signed) else row.headline
 
 
 def tallied(rows: Iterable[Row]) -> Tally:

@@ -12,7 +12,8 @@ from rich.text import Text
 from assay.provenance.text import plain
 from assay.scanning.audit.grouping import Grouping
 from assay.scanning.audit.row import Row, code_of
-from assay.scanning.audit.tally import VERDICTS, Tally, remarkable, verdict_of
+from assay.scanning.audit.tally import VERDICTS, Tally, remarkable, sentence_of, verdict_of
+from assay.scanning.gate import CONDITIONS
 
 _STYLES = {
     "synthetic": "bold magenta",
@@ -41,8 +42,8 @@ class AuditTerminal:
         line = Text.assemble((f"{verdict:<13}", _STYLES.get(verdict, "dim")), (plain(row.name, limit=400), "bold"))
         if notes:
             line.append("  " + plain(", ".join(notes)), "red")
-        if row.origin is None and row.change != "gone":
-            line.append("  " + plain(row.headline, limit=200), "dim")
+        if remarkable(row) and row.change != "gone":
+            line.append("  " + plain(sentence_of(row), limit=200), "dim")
         line.overflow = "fold"
         self._console.print(line, soft_wrap=True)
 
@@ -53,14 +54,18 @@ class AuditTerminal:
         state = "" if complete else "interrupted after "
         remembered = tally.rows - examined
         how = f", {remembered:,} of them known already or copies" if remembered > 0 else ""
-        console.print(Text(f"{state}{tally.rows:,} files in {seconds:.1f} s{how}", "bold"))
+        console.print(Text(f"{state}{tally.rows:,} file{'s' * (tally.rows != 1)} in {seconds:.1f} s{how}", "bold"))
+        if tally.changes:
+            told = ", ".join(f"{number:,} {name}" for name, number in tally.changes.most_common())
+            console.print(Text(f"against the baseline: {told}; of those that are new or changed:"))
         for verdict in VERDICTS:
             if tally.verdicts[verdict]:
                 console.print(Text.assemble(f"{tally.verdicts[verdict]:>9,}  ", (verdict, _STYLES[verdict])))
-        for title, counts in (("", tally.conditions), ("breaks: ", tally.breaches), ("", tally.changes)):
-            for name, number in counts.most_common():
-                if name not in VERDICTS:
-                    console.print(Text.assemble(f"{number:>9,}  ", title, plain(name)))
+        for name, (meaning, _) in CONDITIONS.items():
+            if number := tally.conditions[name]:
+                console.print(Text.assemble(f"{number:>9,}  {meaning} ", (f"({name})", "dim")))
+        for rule, number in tally.breaches.most_common():
+            console.print(Text.assemble(f"{number:>9,}  break the rule: ", plain(rule)))
 
 
 def show_groups(stream: TextIO, grouping: Grouping, *, number: int = 40) -> None:

@@ -11,7 +11,7 @@ from typing import TextIO
 from assay import __version__
 from assay.scanning.audit.grouping import GROUPS, Grouping
 from assay.scanning.audit.row import Row, code_of
-from assay.scanning.audit.tally import GONE, VERDICTS, Tally, remarkable, verdict_of
+from assay.scanning.audit.tally import GONE, SAME, VERDICTS, Tally, remarkable, sentence_of, verdict_of
 from assay.scanning.report.html import environment
 
 _SHOWN = 12  # of them on the page
@@ -29,7 +29,7 @@ _EXPLAINED = {
     "created": "drawn, rendered or computed, without a trained model",
     "captured": "stated to come from a camera",
     "undetermined": "nothing says where they come from; that is no evidence of anything",
-    "unreadable": "could not be opened or examined",
+    "unreadable": "could not be opened at all",
 }
 _REASONS = {  # why a file deserves a look, gravest first: title, explanation
     "policy": ("Breaks a rule of the policy", "These files are not what the policy file demands of them."),
@@ -52,8 +52,9 @@ _REASONS = {  # why a file deserves a look, gravest first: title, explanation
         "The file says of itself that an AI model made it, wholly or in part.",
     ),
     "unreadable": (
-        "Could not be examined",
-        "Broken or hostile files, files of another format, and files that could not be read.",
+        "Could not be opened or decoded",
+        "Broken or hostile files, files of another format, and files that could not be read. Where a file was opened and only "
+        "its picture could not be decoded, what it says of itself still counts.",
     ),
     "gone": ("Gone since the baseline", "These files were in the earlier audit and are not there any more."),
 }
@@ -91,7 +92,7 @@ class Summary:
             environment()
             .get_template("summary.html.j2")
             .render(
-                title=f"{tally.rows:,} files audited",
+                title=_title(tally),
                 lead=lead(tally),
                 complete=complete,
                 made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -130,6 +131,12 @@ class SummaryPage:
         self._stream.write(self._summary.page(complete=complete))
 
 
+def _title(tally: Tally) -> str:
+    number = tally.rows - tally.changes[SAME]
+    files = f"{number:,} file{'s' * (number != 1)}"
+    return f"{files} new or changed" if tally.changes else f"{files} audited"
+
+
 def reason(row: Row) -> str:
     """The gravest reason why a row deserves a look."""
     if row.breaches:
@@ -145,7 +152,7 @@ def lead(tally: Tally) -> str:
         _count(generated, "is held to be generated, wholly or in part", "are held to be generated, wholly or in part"),
         _count(tally.verdicts["captured"], "is stated to come from a camera", "are stated to come from a camera"),
         _count(tally.verdicts["undetermined"], "says nothing of its origin", "say nothing of their origin"),
-        _count(tally.conditions["unreadable"], "could not be read", "could not be read"),
+        _count(tally.conditions["unreadable"], "could not be opened or decoded", "could not be opened or decoded"),
     ]
     said = "; ".join(part for part in parts if part)
     silent = tally.conditions["undisclosed"]
@@ -159,12 +166,11 @@ def _count(number: int, one: str, many: str) -> str:
 
 def _line(row: Row) -> dict[str, object]:
     alarms = [code_of(finding) for finding in row.findings if finding.startswith("alarm:")]
-    tampered = "tampered" in row.conditions
     return {
         "name": row.name,
         "verdict": verdict_of(row),
         "basis": row.basis or "",
-        "why": row.custody_headline if tampered else row.headline,
+        "why": sentence_of(row),
         "notes": [*row.breaches, *(name for name in alarms if name not in row.conditions)],
         "who": row.signer or row.generator,
         "twin": row.duplicate_of,

@@ -119,10 +119,12 @@ def test_names_on_standard_input(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_policy_in_the_folder_is_found_and_its_breach_fails(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "assay.toml").write_text('[[rule]]\nname = "signed"\nfiles = ["/pictures/a.png"]\nsigned = "trusted"\n')
+    rule = '[[rule]]\nname = "signed"\nfiles = ["/pictures/a.png"]\nsigned = "trusted"\n'
+    (tmp_path / "assay.toml").write_text(f'exclude = ["/pictures/text.*"]\n{rule}')
     done = assay("pictures", "-o", "out.jsonl", cwd=tmp_path)
     assert done.returncode == 10, done.stderr
-    assert [row["breaches"] for row in rows(tmp_path / "out.jsonl")] == [["signed"], [], [], []]
+    assert [row["breaches"] for row in rows(tmp_path / "out.jsonl")] == [["signed"], [], []]
+    assert "break the rule: signed" in done.stdout
 
 
 def test_against_a_baseline_only_changes_are_reported_and_fail(folder: Path, tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from scanning_rows import simple
 
-from assay.scanning.audit.policy import Policy, PolicyRefused, read_policy
+from assay.provenance.custody.chain import BottomLine
+from assay.scanning.audit.policy import Policy, PolicyRefused, Rule, read_policy
 
 POLICY = """
 fail-on = ["tampered"]
-exclude = ["drafts/"]
+exclude = ["drafts/", "/desk/raw*"]
 
 [[rule]]
 name = "press pictures are signed by us"
@@ -67,7 +68,32 @@ def test_which_origins_are_allowed(policy: Policy, tmp_path: Path) -> None:
 
 def test_the_rest_of_the_file_is_read(policy: Policy) -> None:
     assert policy.fail_on == ("tampered",)
-    assert policy.exclude == ("drafts/",)
+    assert policy.exclude == ("drafts/", "/desk/raw*")
+
+
+def test_exclusions_are_relative_to_the_policy_and_hold_for_named_files(policy: Policy, tmp_path: Path) -> None:
+    assert policy.excludes(str(tmp_path / "deep/drafts/a.png"))
+    assert policy.excludes(str(tmp_path / "desk/raw-1.png"))
+    assert not policy.excludes(str(tmp_path / "deep/desk/raw-1.png"))
+    assert policy.prunable == ("drafts/",)
+    assert Policy(root=tmp_path, exclude=("drafts/", "!drafts/kept/")).prunable == ()
+
+
+def test_what_is_asked_of_a_signature(tmp_path: Path) -> None:
+    met = {
+        signed: [
+            (custody, vouched)
+            for custody in (line.value for line in BottomLine)
+            for vouched in (True, False)
+            if Rule(name="x", signed=signed).holds(
+                simple("a.png", custody=custody, signer="S", trust_list="a list" if vouched else "")
+            )
+        ]
+        for signed in ("trusted", "vouched", "valid")
+    }
+    assert met["trusted"] == [("trusted", True), ("trusted", False)]
+    assert met["vouched"] == [("valid", True), ("incomplete-history", True), ("trusted", True)]
+    assert {custody for custody, _ in met["valid"]} == {"valid", "incomplete-history", "trusted"}
 
 
 @pytest.mark.parametrize(
@@ -81,6 +107,7 @@ def test_the_rest_of_the_file_is_read(policy: Policy) -> None:
         ("[[rule]]\nname='x'\nsign='trusted'", "unknown key 'sign'"),
         ("[[rule]]\nname='x'\nsigned='maybe'", "signed is one of"),
         ("[[rule]]\nname='x'\nby=['me']\nlabelled=true", "needs `signed`"),
+        ("[[rule]]\nname='x'\nby=['me']\nsigned='valid'", "anybody can write a name"),
         ("[[rule]]\nname='x'", "demands nothing"),
         ("[[rule]]\nname='x'\nlabelled='yes'", "true or false"),
         ("= broken", "cannot be read"),
