@@ -18,6 +18,7 @@ from assay.detectors.evidence import Basis, Origin
 from assay.detectors.signals import REGISTRY
 from assay.detectors.signals.rule_loading import all_rules
 from assay.detectors.source_types import SOURCE_TYPES
+from assay.detectors.training.laundering import GRID
 from assay.provenance.limits import Limits
 from assay.scanning.child import WorkerLimits
 from assay.scanning.gate import CONDITIONS
@@ -196,6 +197,31 @@ def adversarial(model: str) -> str:
     )
 
 
+def laundering(model: str) -> str:
+    """A shipped model at every cell of the laundering grid: `laundering.json` of its folder."""
+    path = read_card(model).folder / "laundering.json"
+    if not path.is_file():
+        return "Not measured.\n"
+    found = json.loads(path.read_text("utf-8"))
+    figures = ("auc", "tpr_at_5_percent", "tpr_at_1_percent")
+    rows = [
+        (
+            cell.name,
+            str(cell.long_side),
+            f"{cell.codec} {cell.quality}",
+            *("{:.3f} ({:.2f} to {:.2f})".format(*found["cells"][cell.name][figure]) for figure in figures),
+        )
+        for cell in GRID
+    ]
+    counts = next(iter(found["cells"].values()))
+    return "\n".join(
+        [
+            f"{model} {found['version']}: {counts['human']} human-made and {counts['generated']} generated pictures.\n",
+            table(("cell", "long side", "encoding", "AUC", "recall at 5 % FPR", "recall at 1 % FPR"), rows),
+        ]
+    )
+
+
 def _peers() -> dict[str, object]:
     found: dict[str, object] = json.loads((DOCS / "peers.json").read_text("utf-8"))
     return found
@@ -306,6 +332,7 @@ def tables() -> dict[str, str]:
             ],
         ),
         "enfsi": table(("likelihood ratio", "words"), ratios),
+        **{f"laundering-{name}": laundering(name) for name in shipped_models()},
         **{f"model-{name}": measured(name) for name in shipped_models()},
         "pixels": in_a_hundred(),
         "signals": table(

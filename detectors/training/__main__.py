@@ -4,13 +4,20 @@ gather    bring the pictures of the indexes from clones and unpacked packages
 pairs     reconstruct human-made pictures by an autoencoder: the same picture with and without a decoder's traces
 encoder   build a tier's encoder from the published weights
 fit       launder, encode, fit, calibrate, measure, and write head and card beside the encoder
+grid      bring some of these pictures to every cell of the laundering grid and measure there; writes laundering.json beside the card
 """
 
 import argparse
+import functools
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.detectors.training.examples import Example, Label, read_index, spread, without_near_duplicates
+
+if TYPE_CHECKING:
+    from assay.detectors.training.laundering import Cell
+    from assay.detectors.training.protocol import Sample
 
 SEED = 0
 RANGES = {  # features that the head reads: blocks 6 and 8 of the deep encoder; every stage of the swift one
@@ -28,23 +35,28 @@ def main(arguments: list[str] | None = None) -> None:
     pairs = steps.add_parser("pairs", help="human-made pictures and their reconstructions, for training alone")
     encoder = steps.add_parser("encoder", help="build a tier's encoder from the published weights")
     fit = steps.add_parser("fit", help="launder, encode, fit, calibrate and measure")
-    for step in (gather, pairs, fit):
+    grid = steps.add_parser("grid", help="measure at every cell of the laundering grid")
+    for step in (gather, pairs, fit, grid):
         step.add_argument("--index", action="append", required=True, type=Path)
         step.add_argument("--pictures", required=True, type=Path)
     gather.add_argument("places", nargs="+", type=Path, help="clones and unpacked packages")
     pairs.add_argument("clone", type=Path, help="holds taef2_encoder.pth and taef2_decoder.pth (madebyollin/taesd)")
     pairs.add_argument("--output", required=True, type=Path)
     pairs.add_argument("--number", type=int, default=330, help="pictures to start from, spread over groups")
-    for step in (encoder, fit):
+    for step in (encoder, fit, grid):
         step.add_argument("tier", choices=sorted(RANGES))
     encoder.add_argument("--output", required=True, type=Path)
-    fit.add_argument("--work", required=True, type=Path, help="where views and features are kept")
-    fit.add_argument("--folder", required=True, type=Path, help="holds encoder.onnx; head and card are written here")
+    for step in (fit, grid):
+        step.add_argument("--work", required=True, type=Path, help="where views and features are kept")
+        step.add_argument(
+            "--folder", required=True, type=Path, help="holds encoder.onnx; what is found is written here"
+        )
+        step.add_argument("--limit", type=int, help="this many pictures, spread over groups")
+    grid.add_argument("--number", type=int, default=160, help="pictures of each class to bring to every cell")
     fit.add_argument("--pairs", type=Path, help="a folder that the step `pairs` wrote")
     fit.add_argument("--version", required=True)
-    fit.add_argument("--limit", type=int, help="this many pictures, spread over groups")
     given = parser.parse_args(arguments)
-    {"gather": _gather, "pairs": _pairs, "encoder": _encoder, "fit": _fit}[given.step](given)
+    {"gather": _gather, "pairs": _pairs, "encoder": _encoder, "fit": _fit, "grid": _grid}[given.step](given)
 
 
 def _gather(given: argparse.Namespace) -> None:
@@ -78,25 +90,14 @@ def _encoder(given: argparse.Namespace) -> None:
 
 def _fit(given: argparse.Namespace) -> None:
     from assay.detectors.training.building import build_model
-    from assay.detectors.training.pipeline import examples_with_pictures, extract, originals
-    from assay.detectors.training.protocol import Recipe, Sample
+    from assay.detectors.training.pipeline import examples_with_pictures, originals
+    from assay.detectors.training.protocol import Recipe
 
-    examples, places = examples_with_pictures(given.index, given.pictures)
-    chosen = spread(without_near_duplicates([e for e in examples if e.label is not Label.ALTERED]), seed=SEED)
-
-    def extracted(examples: list[Example], places: dict[str, Path]) -> Sample:
-        return extract(
-            examples,
-            places,
-            given.folder / "encoder.onnx",
-            given.work,
-            views="whole",
-            seed=SEED,
-            progress=lambda line: print(line, file=sys.stderr),
-        )
-
-    sample = extracted(chosen[: given.limit], places)
-    pairs = extracted(*examples_with_pictures([given.pairs / "pairs.csv"], given.pairs)) if given.pairs else None
+    chosen, places = _chosen(given)
+    sample = _extracted(given, chosen, places)
+    pairs = (
+        _extracted(given, *examples_with_pictures([given.pairs / "pairs.csv"], given.pairs)) if given.pairs else None
+    )
     card = build_model(
         sample,
         Recipe(ranges=RANGES[given.tier], strength=STRENGTH[given.tier], pairs=pairs),
@@ -106,9 +107,49 @@ def _fit(given: argparse.Namespace) -> None:
         views="whole",
         seed=SEED,
         metadata=originals([places[example.sha256] for example in sample.examples]),
-        command="python -m assay.detectors.training " + " ".join(sys.argv[1:]),
+        command=_command(),
     )
     print(card["figures"]["strict"]["arms"]["all"])
+
+
+def _grid(given: argparse.Namespace) -> None:
+    import json
+
+    from assay.detectors.card import read_card
+    from assay.detectors.training.grid import gridded, measure
+    from assay.detectors.training.laundering import GRID
+    from assay.detectors.training.protocol import Recipe
+
+    chosen, places = _chosen(given)
+    sample = _extracted(given, chosen, places)
+    some = gridded(sample.examples, given.number)
+    cells = {cell.name: _extracted(given, some, places, cell) for cell in GRID}
+    found = measure(sample, Recipe(ranges=RANGES[given.tier], strength=STRENGTH[given.tier]), cells)
+    document = {"version": read_card(given.folder).version, "command": _command(), "cells": found}
+    (given.folder / "laundering.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=1))
+
+
+def _chosen(given: argparse.Namespace) -> "tuple[list[Example], dict[str, Path]]":
+    from assay.detectors.training.pipeline import examples_with_pictures
+
+    examples, places = examples_with_pictures(given.index, given.pictures)
+    trained = without_near_duplicates([example for example in examples if example.label is not Label.ALTERED])
+    return spread(trained, seed=SEED)[: given.limit], places
+
+
+def _extracted(
+    given: argparse.Namespace, examples: list[Example], places: dict[str, Path], cell: "Cell | None" = None
+) -> "Sample":
+    from assay.detectors.training.pipeline import extract
+
+    encoder = given.folder / "encoder.onnx"
+    progress = functools.partial(print, file=sys.stderr)
+    return extract(examples, places, encoder, given.work, views="whole", seed=SEED, cell=cell, progress=progress)
+
+
+def _command() -> str:
+    return "python -m assay.detectors.training " + " ".join(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from assay.detectors.evaluation import auc
 from assay.detectors.quality import jpeg_quality, measure
 from assay.detectors.training.examples import Example, Label, read_index, spread, without_near_duplicates
 from assay.detectors.training.folds import assign, crossings, family, rows_beside, training_rows
 from assay.detectors.training.gathering import gather
+from assay.detectors.training.grid import gridded
+from assay.detectors.training.grid import measure as measure_grid
 from assay.detectors.training.laundering import GRID, launder, launder_to
 from assay.detectors.training.pairs import GENERATOR, SIDE, write_pairs
+from assay.detectors.training.protocol import Recipe, Sample
 from assay.detectors.training.viewing import read_views, write_views
 
 DATASETS = Path(__file__).resolve().parents[3] / "datasets"
@@ -120,6 +124,31 @@ def test_human_made_pictures_are_shared_out_like_generated_ones() -> None:
     human = np.array([one.label is Label.HUMAN for one in made])
     shares = [int((head.measured & human).sum()) / 2000 for head in heads]
     assert shares == pytest.approx([0.25, 0.75], abs=0.04)
+
+
+def test_the_grid_is_judged_by_heads_that_never_met_source_or_family() -> None:
+    """Features in which every group has a direction of its own, and nothing else tells the classes: heads that had met a
+    picture's group would tell them apart."""
+    made = examples()
+    random = np.random.default_rng(5)
+    marks = {group: random.normal(size=64) for group in sorted({one.group for one in made})}
+    features = np.array([marks[one.group] for one in made], np.float32)
+    sample = Sample(
+        features=features,
+        examples=tuple(made),
+        covariates=np.zeros((len(made), 4), np.float32),
+        buckets=("fine",) * len(made),
+    )
+    some = gridded(made, 100)
+    assert [sum(one.label is label for one in some) for label in (Label.HUMAN, Label.GENERATED)] == [100, 100]
+    where = {one.sha256: index for index, one in enumerate(made)}
+    cell = sample.rows(np.array([where[one.sha256] for one in some]))
+    recipe = Recipe(ranges=((0, 64),), strength=1.0)
+    found = measure_grid(sample, recipe, {"plain": cell})["plain"]
+    assert (found["human"], found["generated"]) == (100, 100)
+    assert 0.2 < found["auc"][0] < 0.8
+    seen = recipe.fit(sample).logit(cell.features)
+    assert auc(seen.astype(np.float64), cell.positive) > 0.95
 
 
 def test_known_generators_have_one_head_a_fold() -> None:
