@@ -61,7 +61,7 @@ def evaluate(
             seed=seed,
             progress=lambda done: click.echo(f"{done} of {len(examples)}", err=True) if done % 100 == 0 else None,
         )
-        found = result(answers)
+        found = result(answers, classifier.card)
     except ValueError as error:
         raise AssayError(str(error), "see docs/evaluation.md for the columns of an index") from error
     click.echo(_text(classifier.card.name, classifier.card.version, found, as_delivered=as_delivered))
@@ -78,6 +78,11 @@ def _text(name: str, version: str, found: dict[str, Any], *, as_delivered: bool)
         f"  human-made {found['human']}, generated {found['generated']}, outside what was measured {found['outside']}, "
         f"inconclusive {found['inconclusive']}"
     ]
+    if found["fitted_on"]:
+        lines.append(
+            f"  {found['fitted_on']} of these pictures are among those that the model was fitted on: "
+            "the figures flatter it. Measure on others."
+        )
     covered = [f"{label} {hits} of {trials}" for label, (hits, trials, *_) in found["coverage"].items() if trials]
     if covered:
         lines.append(f"  conformal sets that hold the truth: {', '.join(covered)}")

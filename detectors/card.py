@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from assay.detectors.calibration import (
 from assay.provenance.errors import AssayError
 
 SCHEMA = 1
+FITTED = "fitted.txt"  # beside the card: the first digits of the sha256 of every picture that the head was fitted on
+FITTED_DIGITS = 12
 
 
 class ModelRefused(AssayError):
@@ -51,6 +54,14 @@ class ModelCard:
     training: Mapping[str, Any]
     figures: Mapping[str, Any]
 
+    def fitted_on(self, sha256: str) -> bool:
+        """Whether the model was fitted on the picture of this hash: what it says of that one is no measurement."""
+        return sha256[:FITTED_DIGITS] in self._fitted()
+
+    def _fitted(self) -> frozenset[str]:
+        path = self.folder / FITTED
+        return _lines(path, path.stat().st_mtime_ns) if path.is_file() else frozenset()
+
     def verified(self, file: str) -> Path:
         """The path of one of the model's files, after its hash was compared. Raises `ModelRefused`."""
         path = self.folder / file
@@ -65,6 +76,11 @@ class ModelCard:
                 "install the package again, or rebuild the card with `assay train`",
             )
         return path
+
+
+@lru_cache(maxsize=4)
+def _lines(path: Path, _changed: int) -> frozenset[str]:
+    return frozenset(path.read_text(encoding="ascii").split())
 
 
 def model_folder(model: str | Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.detectors.card import SCHEMA
+from assay.detectors.card import FITTED, FITTED_DIGITS, SCHEMA
 from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.folds import assign
 from assay.detectors.training.head import DOMAINS, write_head
@@ -32,7 +32,7 @@ def build_model(
     notes: Sequence[str] = (),
     metadata: "np.ndarray[Any, np.dtype[np.float64]] | None" = None,
 ) -> dict[str, Any]:
-    """Write `head.onnx` and `card.json` beside the `encoder.onnx` that stands in `folder`; returns the card."""
+    """Write `head.onnx`, `fitted.txt` and `card.json` beside the `encoder.onnx` that stands in `folder`; returns the card."""
     folds = assign(sample.examples, FOLDS)
     strict = out_of_fold(sample, folds, recipe, strict=True)
     known = out_of_fold(sample, folds, recipe, strict=False)
@@ -71,6 +71,8 @@ def build_model(
             "terms": _terms(sample.examples),
         },
     }
+    fitted = sorted({example.sha256[:FITTED_DIGITS] for example in sample.examples})
+    (folder / FITTED).write_text("\n".join(fitted) + "\n", encoding="ascii")
     partial = folder / "card.json.partial"
     partial.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     partial.replace(folder / "card.json")

@@ -11,7 +11,7 @@ from assay.detectors.classifier import Network
 from assay.detectors.training.examples import Example, read_index, read_own_index
 from assay.detectors.training.laundering import Cell
 from assay.detectors.training.protocol import Sample
-from assay.detectors.training.viewing import Shard, read_views, write_views
+from assay.detectors.training.viewing import Shard, large_pictures, read_views, write_views
 
 Progress = Callable[[str], None]
 _BATCH = 4
@@ -34,6 +34,7 @@ def examples_with_pictures(indexes: Sequence[Path], folder: Path | None) -> tupl
     return examples, {example.sha256: folder / example.sha256 for example in examples}
 
 
+@large_pictures()
 def originals(places: Sequence[Path]) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
     """What the untouched files tell without a pixel, for a control: (n, 5), width, height, area, bytes, format."""
     rows = []

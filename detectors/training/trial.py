@@ -15,6 +15,7 @@ from PIL import Image
 
 from assay.detectors import evaluation
 from assay.detectors.calibration import Point, PredictionSet, rate
+from assay.detectors.card import ModelCard
 from assay.detectors.classifier import Classifier, Opinion
 from assay.detectors.quality import Quality, measure
 from assay.detectors.training.examples import Example, Label
@@ -22,7 +23,7 @@ from assay.detectors.training.folds import assign
 from assay.detectors.training.laundering import launder
 from assay.detectors.training.pipeline import originals
 from assay.detectors.training.reporting import boosted
-from assay.detectors.training.viewing import read_picture
+from assay.detectors.training.viewing import UNDECODABLE, large_pictures, read_picture
 
 _COVERING = {
     Label.HUMAN: (PredictionSet.HUMAN, PredictionSet.BOTH),
@@ -40,6 +41,7 @@ class Answer:
     original: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"  # as `pipeline.originals` gives it
 
 
+@large_pictures()
 def ask(
     classifier: Classifier,
     examples: Iterable[Example],
@@ -59,7 +61,7 @@ def ask(
             else:
                 image = Image.open(io.BytesIO(launder(read_picture(places[example.sha256], example), random)))
             image.load()
-        except (OSError, ValueError, SyntaxError):
+        except UNDECODABLE:
             continue
         quality = measure(image)
         (opinion,) = classifier.opinions([image], [quality])
@@ -69,8 +71,8 @@ def ask(
     return answers
 
 
-def result(answers: Sequence[Answer]) -> dict[str, Any]:
-    """The protocol's figures for a finished model. Raises `ValueError` where a class is missing."""
+def result(answers: Sequence[Answer], card: ModelCard) -> dict[str, Any]:
+    """The protocol's figures for a finished model; `fitted_on` counts pictures of which they are no measurement. Raises `ValueError` where a class is missing."""
     judged = [
         answer for answer in answers if answer.opinion.llr is not None and answer.example.label is not Label.ALTERED
     ]
@@ -95,6 +97,7 @@ def result(answers: Sequence[Answer]) -> dict[str, Any]:
         }
     return {
         "pictures": len(answers),
+        "fitted_on": sum(card.fitted_on(answer.example.sha256) for answer in answers),
         "outside": sum(answer.opinion.llr is None for answer in answers),
         "inconclusive": sum(answer.opinion.prediction is PredictionSet.BOTH for answer in judged),
         "coverage": {

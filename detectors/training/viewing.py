@@ -6,7 +6,9 @@ pictures that cannot be decoded are counted, not replaced.
 
 import io
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from assay.detectors.training.laundering import Cell, launder, launder_to
 from assay.detectors.views import native, upright, whole
 
 SHARD = 100
+UNDECODABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 _DECODE_SIDE = 1024  # JPEGs are decoded at a reduced scale where both sides stay above this
 _FRAME = (50, 50, 306, 306)  # the CNNDetection examples carry a coloured frame that tells the class
 
@@ -55,14 +58,23 @@ def read_views(path: Path) -> Shard:
         return Shard(tuple(names["sha256"]), file["whole"], file["native"], file["covariates"], tuple(names["buckets"]))
 
 
+@contextmanager
+def large_pictures() -> Iterator[None]:
+    """Pictures here were chosen by their owner: Pillow's warning of large ones is not shown, its refusal of twice that stands."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
 def read_picture(path: Path, example: Example) -> Image.Image:
-    """Decode a training picture, upright, at a reduced scale where it is large."""
+    """Decode a training picture, upright, at a reduced scale where it is large. Raises one of `UNDECODABLE`."""
     opened = Image.open(path)
     opened.draft("RGB", (_DECODE_SIDE, _DECODE_SIDE))
     image = opened if opened.mode in ("RGBA", "LA", "PA", "P") else upright(opened)
     return image.crop(_FRAME) if example.source == "PeterWang512/CNNDetection" else image
 
 
+@large_pictures()
 def _view(examples: Sequence[Example], places: Mapping[str, Path], *, seed: int, cell: Cell | None) -> Shard:
     names, wholes, natives, covariates, buckets = [], [], [], [], []
     for example in examples:
@@ -72,7 +84,7 @@ def _view(examples: Sequence[Example], places: Mapping[str, Path], *, seed: int,
             content = launder_to(picture, cell, random) if cell else launder(picture, random)
             image = Image.open(io.BytesIO(content))
             image.load()
-        except (OSError, ValueError, SyntaxError):
+        except UNDECODABLE:
             continue
         quality = measure(image)
         flat = upright(image)
@@ -82,6 +94,8 @@ def _view(examples: Sequence[Example], places: Mapping[str, Path], *, seed: int,
         natives.append(native(flat, corners))
         covariates.append(quality.covariates())
         buckets.append(quality.bucket.value)
+    if not names:
+        raise ValueError(f"none of {len(examples)} pictures from {places[examples[0].sha256]} on can be decoded")
     return Shard(
         tuple(names),
         np.stack(wholes),

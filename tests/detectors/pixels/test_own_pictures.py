@@ -2,6 +2,7 @@
 
 import csv
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,25 @@ def test_train_writes_a_model_that_answers(archive: Path, tmp_path: Path) -> Non
     assert card["conformal"].keys() == set(card["domains"])
     again = CliRunner().invoke(assay, ["evaluate", str(archive), "--model", str(folder)])
     assert again.exit_code == 0, again.output
+    assert "72 of these pictures are among those that the model was fitted on" in again.output
+    assert "fitted on" not in CliRunner().invoke(assay, ["evaluate", str(archive), "--model", BASE]).output
+
+
+def test_a_picture_too_large_to_open_is_left_out_and_loses_nothing(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2_000_000)  # Pillow warns from there on and refuses twice that
+    for name, size in (("warned-of", (1700, 1500)), ("refused", (2500, 2000))):
+        Image.new("RGB", size).save(archive.with_name(f"{name}.png"))
+    index = archive.with_name("with-large.csv")
+    more = "".join(f"{name}.png,human,,human-9,photograph\n" for name in ("warned-of", "refused"))
+    index.write_text(archive.read_text() + more)
+    output = tmp_path / "figures.json"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        done = CliRunner().invoke(assay, ["evaluate", str(index), "--model", BASE, "-o", str(output)])
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert json.loads(output.read_text())["pictures"] == 73
 
 
 def test_an_index_with_an_unknown_label_is_refused_by_line(archive: Path, tmp_path: Path) -> None:
