@@ -56,7 +56,7 @@ def make(
 
     Example: assay dossier make photo.jpg -o dossier/ --examiner "A. Writer" --note "case 12"
     """
-    from assay.provenance.asset import Asset
+    from assay.provenance.custody.examining import examine
     from assay.provenance.signing import open_signer
     from assay.provenance.signing.timestamp import TimestampAuthority, configured_authority
     from assay.scanning.dossier.making import make_dossier
@@ -66,9 +66,11 @@ def make(
     signer = open_signer(signer_uri)
     asked = None if no_pixels else model
     scanner = Scanner(signals=standard_signals(asked), thorough=True)
+    examined = examine(image, scanner.policy, limits=scanner.limits)
     make_dossier(
-        scanner.scan(Asset.open(image, limits=scanner.limits)),
+        scanner.scan(examined.asset, custody=examined.custody),
         output,
+        sidecar=examined.manifest_store,
         scanner=scanner,
         signer=signer,
         model=asked,

@@ -68,7 +68,8 @@ def remarkable(row: Row) -> bool:
 def sentence_of(row: Row) -> str:
     """What a person must be told of a row that deserves a look: of its signature where that is at issue, else of its origin."""
     signed = row.custody not in (None, BottomLine.NO_MANIFEST.value)
-    return row.custody_headline if "tampered" in row.conditions or (row.breaches and signed) else row.headline
+    rule_on_signature = bool(row.breaches) and signed and "synthetic" not in row.conditions
+    return row.custody_headline if "tampered" in row.conditions or rule_on_signature else row.headline
 
 
 def tallied(rows: Iterable[Row]) -> Tally:

@@ -8,9 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import Answer
-from assay.provenance.custody.verifying import verify
+from assay.provenance.custody.examining import examine
 from assay.provenance.errors import AssayError
 from assay.provenance.trust import TrustPolicy
 from assay.scanning.dossier.extract import SCHEMA
@@ -70,7 +69,7 @@ def _custody(folder: Path, policy: TrustPolicy) -> Check:
         found = _extract(folder) or {}
         then = str(found["report"]["custody"].get("bottom_line", "not to be told"))
         name = Path(str(found["original"]["file"])).name
-        now = verify(Asset.open(folder / name), policy).bottom_line.value
+        now = examine(folder / name, policy).custody.bottom_line.value
     except (AssayError, KeyError, TypeError, AttributeError) as error:
         return Check(question, Answer.UNKNOWN, f"it cannot be verified now: {error}")
     if then == now:

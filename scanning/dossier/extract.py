@@ -16,6 +16,7 @@ from assay import __version__
 from assay.detectors.card import read_card
 from assay.detectors.evidence import Evidence, Silence
 from assay.provenance.custody.chain import Custody
+from assay.provenance.sidecar import SUFFIX
 from assay.provenance.trust import TrustPolicy
 from assay.scanning.dossier.mapping import STEPS
 from assay.scanning.report.document import document
@@ -34,11 +35,13 @@ def extract(
     policy: TrustPolicy,
     original: str,
     model: Document | None,
+    sidecar: bytes | None = None,
     mapped: bool = False,
     examiner: str = "",
     note: str = "",
 ) -> Document:
-    """Gather one report into an extract. `original` is the name of the copy beside it; `model` describes the pixel model,
+    """Gather one report into an extract. `original` is the name of the copy beside it; `sidecar` the manifest store
+    that is copied with it; `model` describes the pixel model,
     None where none was asked; `mapped`: a map of the pixel evidence is on the pages; `examiner` and `note` are the user's own words."""
     asset = report.asset
     return {
@@ -53,6 +56,7 @@ def extract(
             "sha256": asset.sha256,
             "sha512": hashlib.sha512(asset.content).hexdigest(),
             "modified": _modified(report),
+            "sidecar": None if sidecar is None else _sidecar(original, sidecar),
         },
         "report": document(report),
         "trust_lists": [_list(item, policy) for item in policy.lists],
@@ -91,6 +95,10 @@ def _modified(report: Report) -> str:
         return "" if path is None else datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
     except OSError:
         return ""
+
+
+def _sidecar(original: str, store: bytes) -> Document:
+    return {"file": f"{original}{SUFFIX}", "bytes": len(store), "sha256": hashlib.sha256(store).hexdigest()}
 
 
 def _list(item: Any, policy: TrustPolicy) -> Document:

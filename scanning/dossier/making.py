@@ -1,6 +1,7 @@
 """Making a dossier: the image examined, the extract written, the pages rendered from it, the whole sealed and put in place.
 
-Rules: the folder appears complete or not at all, and never over an existing one; the original is copied byte by byte.
+Rules: the folder appears complete or not at all, and never over an existing one; the original and a sidecar that its chain of custody
+rests on are copied byte by byte.
 """
 
 import hashlib
@@ -8,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from assay.provenance.errors import OutputRefused
+from assay.provenance.sidecar import SUFFIX
 from assay.provenance.signing.signer import Signer
 from assay.scanning.dossier.extract import extract, model_facts, to_bytes
 from assay.scanning.dossier.mapping import evidence_map
@@ -24,13 +26,16 @@ def make_dossier(
     *,
     scanner: Scanner,
     signer: Signer,
+    sidecar: bytes | None = None,
     model: str | None = None,
     authority: str = "",
     examiner: str = "",
     note: str = "",
     pdf: bool = True,
 ) -> None:
-    """Write a dossier to a new folder. `model` is the pixel model that was asked, if any. Raises `OutputRefused`, `MissingExtra`, `SigningFailed` or what stamping raises."""
+    """Write a dossier to a new folder. `sidecar` is the manifest store that lay beside the image, where its custody rests on that;
+    `model` the pixel model that was asked, if any. Raises `OutputRefused`, `MissingExtra`, `SigningFailed` or what stamping
+    raises."""
     if folder.exists():
         raise OutputRefused.exists(folder)
     try:
@@ -40,11 +45,14 @@ def make_dossier(
             inside.mkdir()
             original = f"original{report.asset.media_type.suffix}"
             (inside / original).write_bytes(report.asset.content)
+            if sidecar is not None:
+                (inside / f"{original}{SUFFIX}").write_bytes(sidecar)
             heat = evidence_map(report, model) if model else None
             found = extract(
                 report,
                 policy=scanner.policy,
                 original=original,
+                sidecar=sidecar,
                 model=model_facts(model) if model else None,
                 mapped=heat is not None,
                 examiner=examiner,

@@ -61,6 +61,8 @@ class AuditTerminal:
         for verdict in VERDICTS:
             if tally.verdicts[verdict]:
                 console.print(Text.assemble(f"{tally.verdicts[verdict]:>9,}  ", (verdict, _STYLES[verdict])))
+        if tally.conditions or tally.breaches:
+            console.print("among them:")
         for name, (meaning, _) in CONDITIONS.items():
             if number := tally.conditions[name]:
                 console.print(Text.assemble(f"{number:>9,}  {meaning} ", (f"({name})", "dim")))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 from custody_assets import authority, trust_list
 from outcomes import CAPTURED, DECLARED, HOSTILE, PIXELS, SILENT, report
 from PIL import Image, ImageFile
@@ -18,6 +19,8 @@ from referencing import Registry, Resource
 from signing_assets import picture
 from time_stamping import time_authority, time_stamper
 
+from assay.commands.dossier import dossier
+from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import Answer
 from assay.provenance.errors import OutputRefused, SigningFailed, UnreadableFile
 from assay.provenance.signing import CallbackSigner, Recipe, SoftwareAgent, SourceType, open_signer, sign
@@ -77,16 +80,37 @@ def test_a_dossier_holds_everything_and_holds(folder: Path, examined: Report) ->
     ]  # fmt: skip
 
 
+def test_a_manifest_beside_the_image_is_kept_and_checked_again(tmp_path: Path) -> None:
+    recipe = Recipe.created(SourceType.DIGITAL_CAPTURE, SoftwareAgent("Camera"))
+    (tmp_path / "in.jpg").write_bytes(picture("JPEG").content)
+    sign(Asset.open(tmp_path / "in.jpg"), recipe, open_signer("dev:"), into=tmp_path / "photo.jpg", sidecar=True)
+    output = tmp_path / "dossier"
+    done = CliRunner().invoke(dossier, [str(tmp_path / "photo.jpg"), "-o", str(output), "--no-pixels", "--no-pdf"])
+    assert done.exit_code == 0, done.output
+    assert (output / "original.jpg.c2pa").read_bytes() == (tmp_path / "photo.c2pa").read_bytes()
+    found = json.loads((output / "extract.json").read_text())
+    _validate(found)
+    assert found["report"]["custody"]["bottom_line"] == "trusted"
+    assert answers(output)["Is its chain of custody judged as it was?"] is Answer.YES
+    (output / "original.jpg.c2pa").unlink()
+    assert answers(output)["Are the files those that were sealed?"] is Answer.NO
+    assert answers(output)["Is its chain of custody judged as it was?"] is Answer.UNKNOWN
+
+
 def test_the_extract_is_as_its_published_schema_says(folder: Path) -> None:
     found = json.loads((folder / "extract.json").read_text())
+    _validate(found)
+    assert found["original"]["sha256"] == found["report"]["asset"]["sha256"]
+    assert {gap["what"] for gap in found["not_checked"]} >= {"truth", "pixels", "revocation"}
+
+
+def _validate(found: object) -> None:
     schemas = {path.name: json.loads(path.read_text()) for path in SCHEMAS.glob("*.json")}
     base = schemas["dossier-1.json"]["$id"].rsplit("/", 1)[0]
     registry: Registry = Registry().with_resources(  # type: ignore[type-arg]
         [(f"{base}/{name}", Resource.from_contents(schema)) for name, schema in schemas.items()]
     )
     jsonschema.Draft202012Validator(schemas["dossier-1.json"], registry=registry).validate(found)
-    assert found["original"]["sha256"] == found["report"]["asset"]["sha256"]
-    assert {gap["what"] for gap in found["not_checked"]} >= {"truth", "pixels", "revocation"}
 
 
 def _append(path: Path) -> None:
