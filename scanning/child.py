@@ -5,8 +5,10 @@ Rules: it computes with one thread, ignores Ctrl-C, prints nothing, and ends whe
 
 import contextlib
 import os
+import pickle
 import resource
 import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,9 +16,11 @@ from multiprocessing.connection import Connection
 
 from assay.scanning.carrier import Carrier
 from assay.scanning.confining import confine
+from assay.scanning.exchange import hear, tell
 
 Examine = Callable[[bytes], bytes]
 MEBIBYTE = 1024 * 1024
+_TOLD = 8  # bytes: how much the carrier holds
 UNCONFINED = "ASSAY_UNCONFINED"  # set to 1 where the kernel refuses the filter and something else confines
 
 
@@ -35,30 +39,32 @@ class WorkerLimits:
     descriptors: int = field(default=256, metadata={"bounds": "open files"})
 
 
-def serve(make: Callable[[], Examine], pipe: Connection, carrier: Carrier, limits: WorkerLimits) -> None:
-    """A child's life: make the scanner, answer for what the carrier holds until the pipe closes."""
+def serve(pipe: Connection, carrier: Carrier, limits: WorkerLimits) -> None:
+    """A child's life: make the scanner that the carrier brings first, answer for what it holds until the pipe closes."""
+    parent = pipe.fileno()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 1)  # native libraries print what hostile files make them print
         os.dup2(nowhere.fileno(), 2)
     try:
+        make: Callable[[], Examine] = pickle.loads(carrier.unload(hear(parent, most=_TOLD)))
         examine = make()
         give_up(limits)
     except BaseException as error:
-        pipe.send_bytes(f"{type(error).__name__}: {error}".encode()[:1000])
+        tell(parent, f"{type(error).__name__}: {error}".encode()[:1000])
         return
-    pipe.send_bytes(b"ready")
+    tell(parent, b"ready")
     while True:
         try:
-            content = carrier.unload(pipe.recv_bytes())
+            content = carrier.unload(hear(parent, most=_TOLD))
         except (EOFError, OSError):
             return
         _limit(resource.RLIMIT_CPU, int(time.process_time()) + limits.cpu_seconds + 1)
         answer = examine(content)
         del content
-        grown = _resident() > limits.resident
+        grown = _grown_above(limits.resident)
         try:
-            pipe.send_bytes((b"R" if grown else b"A") + answer)
+            tell(parent, (b"R" if grown else b"A") + answer)
         except OSError:
             return
         if grown:
@@ -90,10 +96,13 @@ def _limit(what: int, value: int) -> None:
         resource.setrlimit(what, (value, hard))
 
 
-def _resident() -> int:
-    """Memory held now, in bytes; the peak where the system does not tell."""
+def _grown_above(limit: int) -> bool:
+    """Whether more bytes of memory are held now; by the peak alone where the system does not tell."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    if peak <= limit:  # far cheaper to ask for
+        return False
     try:
         with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - once per file of an audit
-            return int(file.read().split()[1]) * resource.getpagesize()
+            return int(file.read().split()[1]) * resource.getpagesize() > limit
     except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return True

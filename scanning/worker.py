@@ -9,8 +9,8 @@ child is not opened again.
 import contextlib
 import hashlib
 import os
+import pickle
 import queue
-import select
 import signal
 import sys
 import threading
@@ -24,6 +24,7 @@ from typing import Any, Self
 from assay.provenance.errors import AssayError
 from assay.scanning.carrier import Carrier
 from assay.scanning.child import MEBIBYTE, Examine, WorkerLimits, serve
+from assay.scanning.exchange import Malformed, hear, tell
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 # glibc would give a picture's memory back after each file and fault it in again for the next: a tenth of a child's time
@@ -175,18 +176,18 @@ class _Lane(threading.Thread):
             raise ParserCrashed(death.reason, foreign=death.signal == signal.SIGKILL) from None
 
     def _ask(self, content: bytes) -> bytes:
-        pipe = self._connected()
+        descriptor = self._connected().fileno()
         try:
-            pipe.send_bytes(self._carrier.load(content))
-            if not _readable(pipe, self._limits.seconds):
-                self._kill_child()
-                raise ParserCrashed(f"no answer within {self._limits.seconds:g} seconds")
-            answer = pipe.recv_bytes(self._limits.answer + 1)
+            tell(descriptor, self._carrier.load(content))
+            answer = hear(descriptor, most=self._limits.answer + 1, seconds=self._limits.seconds)
+        except TimeoutError:
+            self._kill_child()
+            raise ParserCrashed(f"no answer within {self._limits.seconds:g} seconds") from None
+        except Malformed as error:
+            self._kill_child()
+            raise ParserCrashed(f"its answer is {error}") from None
         except (EOFError, ConnectionError):
             raise self._death() from None
-        except OSError:  # longer than allowed; the pipe is closed already
-            self._kill_child()
-            raise ParserCrashed("its answer is too long") from None
         self._carrier.shrink(len(content))
         kind, body = answer[:1], answer[1:]
         if kind == b"R":  # it has grown too large and ends itself
@@ -201,7 +202,7 @@ class _Lane(threading.Thread):
             return self._pipe
         spawning = get_context("spawn")
         ours, theirs = spawning.Pipe()
-        child = spawning.Process(target=serve, args=(self._make, theirs, self._carrier, self._limits), daemon=True)
+        child = spawning.Process(target=serve, args=(theirs, self._carrier, self._limits), daemon=True)
         with _environment_of_a_child():
             child.start()
         theirs.close()
@@ -210,8 +211,12 @@ class _Lane(threading.Thread):
             self._kill_child()
             raise ParserCrashed("the work was ended", foreign=True)
         try:
-            greeting = ours.recv_bytes(MEBIBYTE) if ours.poll(_START_SECONDS) else b"no sign of life"
-        except (EOFError, OSError):
+            # Not as an argument of the process: a child that dies before it reads those lets its parent wait for ever.
+            tell(ours.fileno(), self._carrier.load(pickle.dumps(self._make)))
+            greeting = hear(ours.fileno(), most=MEBIBYTE, seconds=_START_SECONDS)
+        except TimeoutError:
+            greeting = b"no sign of life"
+        except (EOFError, OSError, Malformed):
             greeting = str(self._death()).encode()
         if greeting != b"ready":
             self._kill_child()
@@ -245,13 +250,6 @@ class _Died(Exception):
     def __init__(self, reason: str, number: int) -> None:
         super().__init__(reason)
         self.reason, self.signal = reason, number
-
-
-def _readable(pipe: Connection, seconds: float) -> bool:
-    """As `pipe.poll`, without the selector that it makes every time."""
-    waiting = select.poll()
-    waiting.register(pipe.fileno(), select.POLLIN)
-    return bool(waiting.poll(seconds * 1000))
 
 
 def _cause(code: int | None) -> str:

@@ -1,13 +1,14 @@
 """Scanners for worker processes that do what hostile files make parsers do; which harm is done is written in the bytes."""
 
+import contextlib
 import json
 import os
 import signal
 import time
 from collections.abc import Callable
 
-CRASH, HANG, SPIN, SWELL, EXIT, GARBAGE, FLOOD, LINGER, SLOW = (
-    b"crash", b"hang", b"spin", b"swell", b"exit", b"garbage", b"flood", b"linger", b"slow",
+CRASH, HANG, SPIN, SWELL, EXIT, GARBAGE, FLOOD, LINGER, SLOW, BEGIN = (
+    b"crash", b"hang", b"spin", b"swell", b"exit", b"garbage", b"flood", b"linger", b"slow", b"begin",
 )  # fmt: skip
 _kept: list[bytes] = []
 
@@ -23,6 +24,11 @@ def misbehaving() -> Callable[[bytes], bytes]:
                 time.sleep(600)
             case b"slow":
                 time.sleep(3)
+            case b"begin":  # an answer, and never end it
+                for descriptor in range(3, 64):
+                    with contextlib.suppress(OSError):
+                        os.write(descriptor, b"\0\0\1\0begun")
+                time.sleep(600)
             case b"spin":
                 while True:
                     pass

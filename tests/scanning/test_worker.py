@@ -4,7 +4,9 @@ import os
 import time
 
 import pytest
-from misbehaving import CRASH, EXIT, FLOOD, HANG, LINGER, SPIN, SWELL, environment, misbehaving, pid_of_child, unable
+from misbehaving import (
+    BEGIN, CRASH, EXIT, FLOOD, HANG, LINGER, SPIN, SWELL, environment, misbehaving, pid_of_child, unable,
+)  # fmt: skip
 
 from assay.scanning.audit.row import Content
 from assay.scanning.child import WorkerLimits
@@ -18,6 +20,7 @@ HARMS = {
     EXIT: "ended with code 3",
     SWELL: "ended with code 1",
     HANG: "no answer within 2 seconds",
+    BEGIN: "no answer within 2 seconds",
     FLOOD: "its answer is too long",
 }
 
