@@ -47,7 +47,8 @@ def serve(pipe: Connection, carrier: Carrier, limits: WorkerLimits) -> None:
         os.dup2(nowhere.fileno(), 1)  # native libraries print what hostile files make them print
         os.dup2(nowhere.fileno(), 2)
     try:
-        make: Callable[[], Examine] = pickle.loads(carrier.unload(hear(parent, most=_TOLD)))
+        made = carrier.unload(hear(parent, most=_TOLD))  # by the parent, who started this
+        make: Callable[[], Examine] = pickle.loads(made)  # noqa: S301
         examine = make()
         give_up(limits)
     except BaseException as error:

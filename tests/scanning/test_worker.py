@@ -5,7 +5,18 @@ import time
 
 import pytest
 from misbehaving import (
-    BEGIN, CRASH, EXIT, FLOOD, HANG, LINGER, SPIN, SWELL, environment, misbehaving, pid_of_child, unable,
+    BEGIN,
+    CRASH,
+    EXIT,
+    FLOOD,
+    HANG,
+    LINGER,
+    SPIN,
+    SWELL,
+    environment,
+    misbehaving,
+    pid_of_child,
+    unable,
 )  # fmt: skip
 
 from assay.scanning.audit.row import Content
