@@ -4,13 +4,19 @@ Rules: paths, parameters and schemas are those of the specification's OpenAPI do
 answers name active manifests, never records; what is no registered algorithm is refused; a server only mounts these.
 
     GET, POST /matches/byBinding              by_binding(repository, alg, value, most)
-    POST      /matches/byContent              by_content(repository, asset, alg, most)
-    GET       /manifests/{manifestId}         manifest(repository, label)
+    POST      /matches/byContent              by_content(repository, asset, alg, most, hint)
+    GET       /manifests/{manifestId}         manifest(repository, label, active)
     GET       /services/supportedAlgorithms   supported_algorithms()
+    GET       /services/capabilities          capabilities()
+    GET       /services/status                status(serving)
+    GET       /.well-known/c2pa-soft-binding-resolution   discovery()
+
+The optional /matches/byReference is not offered: the server would fetch what strangers name. Nor is storing.
 """
 
 import base64
 import binascii
+from datetime import UTC, datetime
 from typing import Any
 
 from assay.detectors.fingerprints.index import HammingIndex
@@ -19,9 +25,11 @@ from assay.detectors.fingerprints.searching import WHOLE_PICTURE, Searcher, mark
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
 from assay.provenance.decoding import decode
 from assay.provenance.errors import AssayError
+from assay.provenance.jumbf.store import active_alone
 from assay.provenance.repository import Repository
 
 Document = dict[str, Any]
+EDITION = "2.4.0"  # of the specification whose API this is
 MANIFEST_TYPE = "application/c2pa"
 MAX_VALUE = 16 * 1024  # characters of a soft binding's value
 MAX_RESULTS = 100
@@ -43,18 +51,31 @@ def supported_algorithms() -> Document:
     return {"fingerprints": [{"alg": ISCC}]}
 
 
+def capabilities() -> Document:
+    """`c2pa.serviceCapabilities`: what is optional and offered."""
+    return {"c2paSpecificationVersion": EDITION, "supportedCapabilities": ["queryByContent"]}
+
+
+def status(*, serving: bool) -> Document:
+    """`c2pa.serviceStatus`."""
+    return {"status": "ok" if serving else "down", "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def discovery() -> Document:
+    """`c2pa.wellKnownDiscovery`, with references relative to the server."""
+    return {
+        "apiEndpoint": "/v1",
+        "c2paSpecificationVersion": EDITION,
+        "capabilitiesEndpoint": "/v1/services/capabilities",
+        "statusEndpoint": "/v1/services/status",
+    }
+
+
 def by_binding(repository: Repository, alg: str, value: str, *, most: int = DEFAULT_RESULTS) -> Document:
     """`c2pa.softBindingQueryResult` for one soft binding, its `value` in base64. Raises `QueryRefused`."""
     _known(alg)
-    if len(value) > MAX_VALUE:
-        raise QueryRefused(f"the value has {len(value):,} characters; at most {MAX_VALUE:,} are taken")
-    try:
-        codes = image_codes(base64.b64decode(value.strip(), validate=True))
-    except (binascii.Error, ValueError, SequenceRefused) as error:
-        raise QueryRefused(f"the value is no ISCC sequence in base64: {error}") from error
-    if not codes:
-        raise QueryRefused("the value holds no Image-Code of 256 bits, by which pictures are found")
-    return _nearest(repository, codes, _count(most))
+    most = _count(most)
+    return _result(_nearest(repository, _codes(value), most), most)
 
 
 def by_content(
@@ -63,17 +84,20 @@ def by_content(
     *,
     alg: str = "",
     most: int = DEFAULT_RESULTS,
+    hint: tuple[str, str] = ("", ""),
     searcher: Searcher | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Document:
     """`c2pa.softBindingQueryResult` for a picture: by the algorithm named, else by all that `assay recover` knows.
 
+    `hint`: algorithm and value of a soft binding that the asker has besides; one of an algorithm not known here is passed over.
     Raises `QueryRefused`, or what decoding raises.
     """
     most = _count(most)
+    codes = _codes(hint[1]) if hint[0] == ISCC else ()
     if alg:
         _known(alg)
-        return _nearest(repository, (image_code(decode(asset, limits=limits)),), most)
+        return _result(_nearest(repository, (image_code(decode(asset, limits=limits)), *codes), most), most)
     exact = repository.by_sha256(asset.sha256)
     if exact:
         return _result([(record.manifest, 100) for record in exact], most)
@@ -82,25 +106,42 @@ def by_content(
     matches = (searcher or Searcher(repository)).search(image, most=most)
     found = [(record.manifest, 99) for record in records]
     found += [(match.record.manifest, min(99, round(100 * match.agreement))) for match in matches]
+    found += _nearest(repository, codes, most) if codes else []
     return _result(found, most)
 
 
-def manifest(repository: Repository, label: str) -> bytes:
-    """The manifest store whose active manifest has this label, as `application/c2pa`. Raises `UnknownManifest`."""
+def manifest(repository: Repository, label: str, *, active: bool = False) -> bytes:
+    """The manifest store whose active manifest has this label, as `application/c2pa`. Raises `UnknownManifest`.
+
+    `active`: with that manifest alone; whether its ingredients hold cannot be told from it.
+    """
     records = repository.by_manifest(label)
     if not records:
         raise UnknownManifest("no manifest is remembered under this identifier")
-    return repository.store(records[0])
+    store = repository.store(records[0])
+    return active_alone(store) if active else store
 
 
-def _nearest(repository: Repository, codes: tuple[bytes, ...], most: int) -> Document:
+def _codes(value: str) -> tuple[bytes, ...]:
+    if len(value) > MAX_VALUE:
+        raise QueryRefused(f"the value has {len(value):,} characters; at most {MAX_VALUE:,} are taken")
+    try:
+        codes = image_codes(base64.b64decode(value.strip(), validate=True))
+    except (binascii.Error, ValueError, SequenceRefused) as error:
+        raise QueryRefused(f"the value is no ISCC sequence in base64: {error}") from error
+    if not codes:
+        raise QueryRefused("the value holds no Image-Code of 256 bits, by which pictures are found")
+    return tuple(codes)
+
+
+def _nearest(repository: Repository, codes: tuple[bytes, ...], most: int) -> list[tuple[str, int]]:
     index = HammingIndex(repository, ISCC, WHOLE_PICTURE)
     found: dict[str, int] = {}
     for hit in index.nearest(list(codes), within=ISCC_WITHIN, most=most):
         record = repository.get(hit.record)
         if record is not None:
             found.setdefault(record.manifest, min(99, round(100 * (1 - hit.distance / _BITS))))
-    return _result(list(found.items()), most)
+    return list(found.items())
 
 
 def _result(matches: list[tuple[str, int]], most: int) -> Document:

@@ -119,6 +119,19 @@ def parse_store(data: bytes, *, name: str = "manifest store") -> ManifestStore:
     return ManifestStore(tuple(_manifest(data, box, parts, name) for box in found if box is not None), len(data))
 
 
+def active_alone(data: bytes) -> bytes:
+    """A store that holds the active manifest and no other; what it names as ingredients is not in it.
+
+    Raises `StoreUnreadable`, or `LimitExceeded` beyond the bounds above.
+    """
+    if not parse_store(data).manifests:
+        raise StoreUnreadable("the manifest store holds no manifest")
+    outer = next(boxes(data, 0, len(data)))
+    description, *_, active = boxes(data, outer.start, outer.end)
+    content = data[description.offset : description.end] + data[active.offset : active.end]
+    return (len(content) + 8).to_bytes(4, "big") + b"jumb" + content
+
+
 def _bounded(data: bytes, store: Superbox, name: str) -> _Parts:
     """Every box of the store, read once and counted, with levels and ingredients, before anything recursive (the SDK is) sees
     it."""

@@ -16,10 +16,12 @@ from assay.provenance.errors import AssayError
 from assay.provenance.trust import default_policy
 from assay.scanning.child import Examine
 from assay.scanning.labels.policy import PRESETS, read_label_policy
-from assay.scanning.service import api, examples, jobs_api, labels_api, page, resolving_api
+from assay.scanning.service import api, jobs_api, labels_api, page, resolving_api
 from assay.scanning.service.admitting import Examiner
 from assay.scanning.service.base import connect
+from assay.scanning.service.describing import completed
 from assay.scanning.service.examining import Examining
+from assay.scanning.service.examples import problems
 from assay.scanning.service.guarding import Guard
 from assay.scanning.service.keys import Keys
 from assay.scanning.service.metrics import CONTENT_TYPE, Metrics
@@ -74,6 +76,7 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
         lifespan=life,
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,  # a redirection would be made of what the caller calls this host
         telemetry={
             "auto_configure": False,
@@ -84,7 +87,7 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
     )
     app.state.service = service
     generate = app.openapi
-    app.openapi = lambda: examples.filled(generate())  # type: ignore[method-assign]
+    app.openapi = lambda: completed(generate())  # type: ignore[method-assign]
     straight = {"/v1/scan": api.scan, "/v1/verify": api.verify}
     app.add_middleware(Guard, settings=settings, metrics=metrics, straight=straight)
     app.add_exception_handler(AssayError, refused)
@@ -93,6 +96,7 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
     app.include_router(jobs_api.router)
     app.include_router(labels_api.router)
     app.include_router(resolving_api.router)
+    app.include_router(resolving_api.discovered)
     app.include_router(page.router)
     _add_watching(app)
     return app
@@ -101,9 +105,16 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
 def _add_watching(app: FastAPI) -> None:
     @app.get("/healthz", tags=["watching"], summary="Whether the server lives")
     async def healthz() -> dict[str, str]:
+        """It answers, whatever else is the matter."""
         return {"status": "ok"}
 
-    @app.get("/readyz", tags=["watching"], summary="Whether every worker is warm", response_class=Response)
+    @app.get(
+        "/readyz",
+        tags=["watching"],
+        summary="Whether every worker is warm",
+        response_class=Response,
+        responses={503: {"description": "Not (yet), or not any more"}},
+    )
     async def readyz(request: Request) -> Response:
         """200 when images are examined at once; 503 while models load, while the server ends, and where keys cannot be read."""
         service = service_of(request)
@@ -112,8 +123,15 @@ def _add_watching(app: FastAPI) -> None:
         said = '{"status":"ready"}' if ready else '{"status":"not ready"}'
         return Response(said, status_code=200 if ready else 503, media_type="application/json")
 
-    @app.get("/metrics", tags=["watching"], summary="Counters for Prometheus", response_class=Response)
+    @app.get(
+        "/metrics",
+        tags=["watching"],
+        summary="Counters for Prometheus",
+        response_class=Response,
+        responses=problems(401),
+    )
     async def metrics(request: Request) -> Response:
+        """Requests, seconds, verdicts, uploads, crashes and the queue; needs the scope `metrics`."""
         service = service_of(request)
         service.caller(request, "metrics")
         return Response(service.metrics.text(), media_type=CONTENT_TYPE)

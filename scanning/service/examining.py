@@ -29,7 +29,7 @@ RESOLVE, RECOVER = "resolve", "recover"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What to do with one content. `do` is scan, verify, look (the page's fragment), resolve, recover or warm; `name` what the
-    caller calls it; `alg` and `most` belong to resolving."""
+    caller calls it; `alg`, `most` and `hint` belong to resolving."""
 
     do: str
     name: str = "image"
@@ -37,6 +37,7 @@ class Task:
     prior: float | None = None
     alg: str = ""
     most: int = 10
+    hint: tuple[str, str] = ("", "")
     content: bytes = b""
 
     @property
@@ -47,7 +48,7 @@ class Task:
     def packed(self) -> bytes:
         """The task as the child gets it."""
         head = {"do": self.do, "name": self.name, "thorough": self.thorough, "prior": self.prior}
-        return envelope.packed(head | {"alg": self.alg, "most": self.most}, self.content)
+        return envelope.packed(head | {"alg": self.alg, "most": self.most, "hint": self.hint}, self.content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +166,7 @@ def _recovered(task: Task, scanner: Scanner) -> Answer:
         asset = Asset.from_bytes(task.content, name=task.name, limits=scanner.limits)
         with Repository(reading=True) as kept:
             said = (
-                by_content(kept, asset, alg=task.alg, most=task.most, limits=scanner.limits)
+                by_content(kept, asset, alg=task.alg, most=task.most, hint=task.hint, limits=scanner.limits)
                 if task.do == RESOLVE
                 else document(recover(asset, kept, policy=scanner.policy, limits=scanner.limits))
             )

@@ -28,9 +28,9 @@ Webhook = Annotated[
     str, Query(max_length=2000, description="Called when the job is finished, signed as Standard Webhooks describes.")
 ]
 
-Job = Annotated[str, Path(pattern=r"^[\w-]{1,80}$")]
-Number = Annotated[int, Path(ge=0, lt=_FILES)]
-Sha256 = Annotated[str, Path(pattern=r"^[0-9a-fA-F]{64}$")]
+Job = Annotated[str, Path(pattern=r"^[\w-]{1,80}$", description="As it was told when the job was accepted.")]
+Number = Annotated[int, Path(ge=0, lt=_FILES, description="Of a file in the order in which they were sent, from 0.")]
+Sha256 = Annotated[str, Path(pattern=r"^[0-9a-fA-F]{64}$", description="Of the upload's bytes, in hexadecimal.")]
 
 
 @router.post(
@@ -39,7 +39,11 @@ Sha256 = Annotated[str, Path(pattern=r"^[0-9a-fA-F]{64}$")]
     summary="Hand in files to be examined when there is time",
     openapi_extra=BODY,
     response_class=Response,
-    responses={202: {"description": "On disk; see Location"}, **examples.problems(400, 401, 408, 413, 422, 429)},
+    responses={
+        202: {"description": "Accepted, and on disk; see Location"},
+        200: {"description": "The same key with the same request again: the same job"},
+        **examples.problems(400, 401, 404, 408, 413, 422, 429, 503),
+    },
 )
 async def hand_in(
     request: Request,
@@ -69,7 +73,7 @@ async def hand_in(
     "/jobs/{job}",
     summary="How far a job is, and what was found",
     response_class=Response,
-    responses=examples.problems(401, 404),
+    responses=examples.problems(401, 404, 429, 503),
 )
 async def look_up(request: Request, job: Job) -> Response:
     """The job (`assay.job/1`) with the report of each file that is done."""
@@ -85,7 +89,7 @@ async def look_up(request: Request, job: Job) -> Response:
     "/jobs/{job}/files/{number}",
     summary="One file's report",
     response_class=Response,
-    responses=examples.problems(401, 404),
+    responses=examples.problems(401, 404, 429, 503),
 )
 async def fetch(request: Request, job: Job, number: Number) -> Response:
     """Byte for byte what `assay scan --format json` prints."""
@@ -102,7 +106,7 @@ async def fetch(request: Request, job: Job, number: Number) -> Response:
     status_code=204,
     summary="Forget a job",
     response_class=Response,
-    responses=examples.problems(401, 404),
+    responses=examples.problems(401, 404, 429, 503),
 )
 async def delete(request: Request, job: Job) -> Response:
     """Its uploads and reports are deleted at once."""
@@ -118,7 +122,7 @@ async def delete(request: Request, job: Job) -> Response:
     status_code=204,
     summary="Forget an upload wherever it is",
     response_class=Response,
-    responses=examples.problems(401, 404),
+    responses=examples.problems(401, 404, 429, 503),
 )
 async def forget(request: Request, sha256: Sha256) -> Response:
     """The bytes with this SHA-256, and every report on them in jobs of yours."""

@@ -27,7 +27,9 @@ Policy = Annotated[
     str, Query(description=f"Name of a policy: {', '.join(PRESETS)}, or one that the server was started with.")
 ]
 
-Identity = Annotated[str, Path(pattern=r"^[\w-]{1,80}$")]
+Identity = Annotated[
+    str, Path(pattern=r"^[\w-]{1,80}$", description="Of a decision, from the `Location` of its answer.")
+]
 
 
 class Appeal(BaseModel):
@@ -50,7 +52,10 @@ _STATEMENT = 64 * 1024  # bytes
 
 
 def _body(kind: type[Appeal]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": kind.model_json_schema()}}}}
+    schema = kind.model_json_schema()
+    for name, definition in schema.pop("$defs", {}).items():  # its own place is not the description's root
+        schema = json.loads(json.dumps(schema).replace(f'{{"$ref": "#/$defs/{name}"}}', json.dumps(definition)))
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 @router.post(
@@ -85,7 +90,7 @@ async def label(
     "/decisions/{identity}",
     summary="A decision and everything said about it since",
     response_class=Response,
-    responses=examples.problems(401, 404),
+    responses=examples.problems(401, 404, 429, 503),
 )
 async def trail(request: Request, identity: Identity) -> Response:
     """The trail (`assay.label-trail/1`); each entry carries the digest of all before it."""
@@ -101,7 +106,7 @@ async def trail(request: Request, identity: Identity) -> Response:
     summary="Object to a label",
     openapi_extra=_body(Appeal),
     response_class=Response,
-    responses=examples.problems(401, 404),
+    responses=examples.problems(400, 401, 404, 408, 413, 429, 503),
 )
 async def appeal(request: Request, identity: Identity) -> Response:
     """The label stays until a person has decided."""
@@ -119,7 +124,7 @@ async def appeal(request: Request, identity: Identity) -> Response:
     summary="Decide anew, as a person",
     openapi_extra=_body(Review),
     response_class=Response,
-    responses=examples.problems(401, 404),
+    responses=examples.problems(400, 401, 404, 408, 413, 429, 503),
 )
 async def review(request: Request, identity: Identity) -> Response:
     """The newest review is the label that holds. Needs the scope `review`, and may decide on anybody's."""

@@ -35,6 +35,10 @@ class Unknown(AssayError):
     """There is no such thing here (any more)."""
 
 
+class QueryTooLong(AssayError):
+    """What was asked in the URL belongs into a body."""
+
+
 def status_of(error: AssayError) -> HTTPStatus:
     """The status that a failure is answered with."""
     match error:
@@ -44,6 +48,8 @@ def status_of(error: AssayError) -> HTTPStatus:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         case TooSlow():
             return HTTPStatus.REQUEST_TIMEOUT
+        case QueryTooLong():
+            return HTTPStatus.REQUEST_URI_TOO_LONG
         case Unauthorised():
             return HTTPStatus.UNAUTHORIZED
         case Forbidden():

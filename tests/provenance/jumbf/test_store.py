@@ -11,7 +11,7 @@ from assay.provenance.errors import LimitExceeded
 from assay.provenance.jumbf import store as room
 from assay.provenance.jumbf.boxes import boxes, superbox
 from assay.provenance.jumbf.cose import MAX_CERTIFICATES, claim_signature
-from assay.provenance.jumbf.store import Kind, StoreUnreadable, parse_store
+from assay.provenance.jumbf.store import Kind, StoreUnreadable, active_alone, parse_store
 from assay.provenance.limits import DEFAULT_LIMITS
 
 CREDENTIAL = made.leaf(made.authority())
@@ -43,6 +43,15 @@ def test_manifests_come_in_stored_order_with_claim_assertions_and_chain() -> Non
     assert active.signature.chain_protected
     assert active.signature.algorithm == -7
     assert not active.defects
+
+
+def test_the_active_manifest_can_stand_alone() -> None:
+    alone = parse_store(active_alone(SIGNED.store))
+    assert alone.manifests == parse_store(SIGNED.store).manifests[-1:]
+    assert alone.size < len(SIGNED.store)
+    assert active_alone(PARENT.store) == PARENT.store
+    with pytest.raises(StoreUnreadable):
+        active_alone(jumb(b"c2pa", "c2pa"))
 
 
 def test_an_update_manifest_is_named_as_one() -> None:

@@ -204,6 +204,18 @@ def test_resolution_by_content(repository, signed):
     assert resolving.supported_algorithms() == {"fingerprints": [{"alg": "io.iscc.v0"}]}
 
 
+def test_a_hint_finds_what_the_picture_does_not(repository, signed):
+    label = verify(signed).active.label
+    value = base64.b64encode(sequence(image_code(decode(signed)))).decode()
+    stranger = jpeg_asset(photograph(9))
+    for alg in ("", ISCC):
+        found = resolving.by_content(repository, stranger, alg=alg, hint=(ISCC, value))["matches"]
+        assert [match["manifestId"] for match in found] == [label]
+        assert resolving.by_content(repository, stranger, alg=alg, hint=("com.example.other", "?")) == {"matches": []}
+        with pytest.raises(resolving.QueryRefused):
+            resolving.by_content(repository, stranger, alg=alg, hint=(ISCC, "?"))
+
+
 @pytest.mark.parametrize(
     ("alg", "value"),
     [("com.example.other", "AAAA"), (ISCC, "no base64!"), (ISCC, ""), (ISCC, "A" * 20_000), (ISCC, "IQEAAAAAAAAAAA==")],

@@ -9,6 +9,7 @@ from serving import served
 
 from assay.detectors.fingerprints.iscc import ISCC, image_code, sequence
 from assay.provenance.custody.verifying import verify
+from assay.provenance.jumbf.store import active_alone
 from assay.provenance.repository import Repository
 from assay.provenance.signing import Recipe, SoftwareAgent, open_signer, sign
 from assay.scanning.recovering import remember
@@ -26,6 +27,7 @@ def test_a_stripped_copy_is_resolved_over_http(tmp_path, monkeypatch):
     with served() as server, server.client() as client:
         assert client.get("/v1/services/supportedAlgorithms").json() == {"fingerprints": [{"alg": ISCC}]}
         assert client.get(f"/v1/manifests/{quote(label)}").status_code == 404
+        assert client.get("/v1/services/status").json()["status"] == "down"
         with Repository(path) as repository:
             remember(signed, repository)
         matches = [
@@ -39,6 +41,9 @@ def test_a_stripped_copy_is_resolved_over_http(tmp_path, monkeypatch):
         store = client.get(f"/v1/manifests/{quote(label)}")
         assert store.headers["content-type"] == "application/c2pa"
         assert verify(signed, sidecar=store.content).active.label == label
+        alone = client.get(f"/v1/manifests/{quote(label)}", params={"returnActiveManifest": "true"})
+        assert alone.content == active_alone(store.content)
+        assert client.get("/v1/services/status").json()["status"] == "ok"
         recovered = client.post("/v1/recover", content=copy.content, headers={"content-type": "image/jpeg"}).json()
         assert recovered["found"][0]["original"]["sha256"] == signed.sha256
         refused = client.get("/v1/matches/byBinding", params={"alg": ISCC, "value": "???"})
