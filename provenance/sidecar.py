@@ -29,8 +29,9 @@ def sidecar_names(name: str) -> tuple[str, str]:
 
 def sidecars_of(path: Path) -> tuple[Path, ...]:
     """Of the customary names beside a file, those that exist, in their order."""
-    customary = (path.with_name(name) for name in sidecar_names(path.name))
-    return tuple(candidate for candidate in customary if candidate.is_file() and candidate != path)
+    own = str(path)
+    found = (name for name in sidecar_names(own) if name != own and os.path.isfile(name))  # noqa: PTH113 - Path is slow
+    return tuple(map(Path, found))
 
 
 def read_sidecar(path: Path) -> bytes:

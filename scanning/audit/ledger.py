@@ -126,10 +126,9 @@ class Ledger:
 
     def first_met(self, sha256: str, name: str) -> str:
         """The name under which this audit first met a content: the given one, or an earlier one's."""
-        found = self._base.execute("SELECT name FROM met WHERE sha256 = ?", (sha256,)).fetchone()
-        if found is None:
-            self._base.execute("INSERT INTO met VALUES (?, ?)", (sha256, _key(name)))
+        if self._base.execute("INSERT OR IGNORE INTO met VALUES (?, ?)", (sha256, _key(name))).rowcount == 1:
             return name
+        found = self._base.execute("SELECT name FROM met WHERE sha256 = ?", (sha256,)).fetchone()
         return bytes(found[0]).decode("utf-8", "surrogateescape")
 
     def names_first(self, name: str) -> bool:
