@@ -27,6 +27,7 @@ from assay.provenance.errors import AssayError
 SCHEMA = 1
 FITTED = "fitted.txt"  # beside the card: the first digits of the sha256 of every picture that the head was fitted on
 FITTED_DIGITS = 12
+FACES = "faces"  # the model for faces in pictures
 
 
 class ModelRefused(AssayError):
@@ -35,13 +36,15 @@ class ModelRefused(AssayError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """What `card.json` says. `views` is how pictures are cut; `columns` are ranges of features that the head reads; `conformal`
-    is empty in cards older than it; `figures` and `training` are for people and documents."""
+    """What `card.json` says. `views` is how pictures are cut; `encoder` the encoder's file, another model's where they share it;
+    `columns` are ranges of features that the head reads; `conformal` is empty in cards older than it; `figures` and `training`
+    are for people and documents."""
 
     folder: Path
     name: str
     version: str
     views: str
+    encoder: str
     failures: tuple[str, ...]
     files: Mapping[str, str]
     domains: tuple[str, ...]
@@ -93,8 +96,9 @@ def model_folder(model: str | Path) -> Path:
 
 
 def shipped_models() -> tuple[str, ...]:
-    """Names of the models in this package."""
-    return tuple(sorted(path.parent.name for path in (Path(str(files("assay"))) / "models").glob("*/card.json")))
+    """Names of this package's models for whole pictures."""
+    names = sorted(path.parent.name for path in (Path(str(files("assay"))) / "models").glob("*/card.json"))
+    return tuple(name for name in names if name != FACES)
 
 
 def read_card(model: str | Path) -> ModelCard:
@@ -122,6 +126,7 @@ def _card(folder: Path, document: Mapping[str, Any]) -> ModelCard:
         name=document["name"],
         version=document["version"],
         views=document["views"],
+        encoder=document.get("encoder", "encoder.onnx"),
         failures=tuple(document["failures"]),
         files=dict(document["files"]),
         domains=domains,

@@ -104,6 +104,12 @@ def _runtime() -> Any:
 
 
 @lru_cache(maxsize=4)
+def _encoder(path: Path, sha256: str, threads: int) -> Network:
+    """An encoder that was verified, once per process: models share it. `sha256` tells contents of one path apart."""
+    return Network(path, threads=threads)
+
+
+@lru_cache(maxsize=4)
 def _load(folder: Path, threads: int) -> "Classifier":
     return Classifier(read_card(folder), threads=threads)
 
@@ -121,7 +127,7 @@ class Classifier:
 
     def __init__(self, card: ModelCard, *, threads: int = 0) -> None:
         self.card = card
-        self.encoder = Network(card.verified("encoder.onnx"), threads=threads)
+        self.encoder = _encoder(card.verified(card.encoder).resolve(), card.files[card.encoder], threads)
         self.head = Network(card.verified("head.onnx"), threads=1)
 
     def opinions(self, images: "Sequence[Image]", qualities: Sequence[Quality]) -> list[Opinion]:

@@ -3,7 +3,7 @@
 Rules: measured from the file's bytes and the decoded picture alone; never used as evidence of origin by itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,11 @@ def measure(image: "Image") -> Quality:
         detail=_detail(luma),
         blockiness=_blockiness(luma),
     )
+
+
+def of_part(quality: Quality, part: "Image") -> Quality:
+    """The quality of a part cut out of a decoded image: its own size and detail, the whole's compression."""
+    return replace(quality, megapixels=part.width * part.height / 1e6, detail=_detail(_middle(part)))
 
 
 def jpeg_quality(tables: dict[int, list[int]] | None) -> int | None:

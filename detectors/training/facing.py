@@ -1,0 +1,99 @@
+"""From an index to faces: pictures laundered, faces found in what is left, each cropped, encoded and cached by picture.
+
+Rules: a picture is laundered before anybody looks for a face, so that both classes lose the same; up to three faces of a picture
+count, all in its group; features are kept, faces are not.
+"""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from assay.detectors.classifier import Network
+from assay.detectors.faces import NETWORKS, FaceFinder
+from assay.detectors.quality import measure, of_part
+from assay.detectors.training.examples import Example
+from assay.detectors.training.laundering import launder
+from assay.detectors.training.pipeline import Progress
+from assay.detectors.training.protocol import Sample
+from assay.detectors.training.viewing import read_picture
+from assay.detectors.views import upright, whole
+
+MOST = 3  # faces of one picture that are trained on and measured
+
+
+def extract_faces(
+    examples: Sequence[Example],
+    places: Mapping[str, Path],
+    encoder: Path,
+    folder: Path,
+    work: Path,
+    *,
+    seed: int,
+    progress: Progress = lambda _: None,
+) -> tuple[Sample, NDArray[np.float32]]:
+    """The faces of the examples as a sample, in their order, and where they lie (n, 4): left, top, right, bottom in shares of
+    the laundered picture. `folder` holds the networks that find faces; what was found is kept below `work`."""
+    finder = FaceFinder(*(folder / name for name in NETWORKS))
+    network = Network(encoder, threads=1)
+    mark = hashlib.sha256(b"".join((folder / name).read_bytes() for name in NETWORKS) + encoder.read_bytes()).hexdigest()
+    cache = work / f"faces-{seed}-{mark[:12]}"
+    cache.mkdir(parents=True, exist_ok=True)
+    found: list[Example] = []
+    buckets: list[str] = []
+    features, covariates, boxes = [], [], []
+    for number, example in enumerate(examples, 1):
+        target = cache / f"{example.sha256}.npz"
+        if not target.exists():
+            partial = target.with_suffix(".partial.npz")
+            np.savez(partial, **_faces(example, places[example.sha256], finder, network, seed))
+            partial.rename(target)
+        with np.load(target) as kept:
+            if not len(kept["boxes"]):
+                continue
+            features.append(kept["features"].astype(np.float32))
+            covariates.append(kept["covariates"])
+            boxes.append(kept["boxes"])
+            buckets += kept["buckets"].tolist()
+            found += [example] * len(kept["boxes"])
+        if number % 100 == 0:
+            progress(f"{number} of {len(examples)} pictures, {len(found)} faces")
+    sample = Sample(
+        features=np.concatenate(features),
+        examples=tuple(found),
+        covariates=np.concatenate(covariates),
+        buckets=tuple(buckets),
+    )
+    return sample, np.concatenate(boxes)
+
+
+def _faces(example: Example, place: Path, finder: FaceFinder, network: Network, seed: int) -> dict[str, NDArray[Any]]:
+    features, covariates, boxes, buckets = [], [], [], []
+    try:
+        image = Image.open(io.BytesIO(launder(read_picture(place, example), example.draws(seed))))
+        image.load()
+    except (OSError, ValueError, SyntaxError):  # counted as a picture without faces
+        image = Image.new("RGB", (1, 1))
+    picture = upright(image)
+    faces = finder.faces(picture)[:MOST]
+    quality = measure(image) if faces else None
+    for face in faces:
+        crop = face.crop(picture)
+        features.append(network.run(whole(crop)[None], "features")[0][0])
+        if quality is not None:
+            part = of_part(quality, crop)
+            covariates.append(part.covariates())
+            buckets.append(part.bucket.value)
+        edges = (picture.width, picture.height) * 2
+        boxes.append([side / edge for side, edge in zip((face.left, face.top, face.right, face.bottom), edges, strict=True)])
+    return {
+        "features": np.array(features, np.float16),
+        "covariates": np.array(covariates, np.float32).reshape(-1, 4),
+        "boxes": np.array(boxes, np.float32).reshape(-1, 4),
+        "buckets": np.array(buckets, "<U10"),
+    }
