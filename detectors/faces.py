@@ -140,9 +140,7 @@ def _scales(side: int, least: float) -> Iterator[float]:
         scale *= _STEP
 
 
-def _judged(
-    picture: Image.Image, boxes: Floats, network: Network, side: int, probable: float, shared: float
-) -> Floats:
+def _judged(picture: Image.Image, boxes: Floats, network: Network, side: int, probable: float, shared: float) -> Floats:
     """Boxes that a network confirms, with its corrections: squares of the picture at `side`, black beyond its edges."""
     if not len(boxes):
         return boxes

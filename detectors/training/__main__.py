@@ -3,6 +3,7 @@
 gather    bring the pictures of the indexes from clones and unpacked packages
 pairs     reconstruct human-made pictures by an autoencoder: the same picture with and without a decoder's traces
 encoder   build a tier's encoder from the published weights
+face-finder  build the networks that find faces from the published weights
 fit       launder, encode, fit, calibrate, measure, and write head and card beside the encoder
 grid      bring some of these pictures to every cell of the laundering grid and measure there; writes laundering.json beside the card
 """
@@ -34,6 +35,8 @@ def main(arguments: list[str] | None = None) -> None:
     gather = steps.add_parser("gather", help="bring the pictures of the indexes into one folder, by content")
     pairs = steps.add_parser("pairs", help="human-made pictures and their reconstructions, for training alone")
     encoder = steps.add_parser("encoder", help="build a tier's encoder from the published weights")
+    finder = steps.add_parser("face-finder", help="build the networks that find faces from the published weights")
+    finder.add_argument("--folder", required=True, type=Path)
     fit = steps.add_parser("fit", help="launder, encode, fit, calibrate and measure")
     grid = steps.add_parser("grid", help="measure at every cell of the laundering grid")
     for step in (gather, pairs, fit, grid):
@@ -56,7 +59,15 @@ def main(arguments: list[str] | None = None) -> None:
     fit.add_argument("--pairs", type=Path, help="a folder that the step `pairs` wrote")
     fit.add_argument("--version", required=True)
     given = parser.parse_args(arguments)
-    {"gather": _gather, "pairs": _pairs, "encoder": _encoder, "fit": _fit, "grid": _grid}[given.step](given)
+    doing = {
+        "gather": _gather,
+        "pairs": _pairs,
+        "encoder": _encoder,
+        "face-finder": _face_finder,
+        "fit": _fit,
+        "grid": _grid,
+    }
+    doing[given.step](given)
 
 
 def _gather(given: argparse.Namespace) -> None:
@@ -86,6 +97,12 @@ def _encoder(given: argparse.Namespace) -> None:
         deep.build(deep.published_weights(), given.output, (3, 4, 5, 6, 7, 8))
     else:
         swift.build(swift.published_weights(), given.output)
+
+
+def _face_finder(given: argparse.Namespace) -> None:
+    from assay.detectors.training import face_finder
+
+    face_finder.build(face_finder.published_weights(), given.folder)
 
 
 def _fit(given: argparse.Namespace) -> None:

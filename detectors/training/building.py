@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,16 @@ def build_model(
     views: str,
     seed: int,
     command: str,
+    encoder: str = "encoder.onnx",
+    files: Sequence[str] = (),
+    least_side: int = 128,
     notes: Sequence[str] = (),
+    more: Mapping[str, Any] | None = None,
     metadata: "np.ndarray[Any, np.dtype[np.float64]] | None" = None,
 ) -> dict[str, Any]:
-    """Write `head.onnx`, `fitted.txt` and `card.json` beside the `encoder.onnx` that stands in `folder`; returns the card."""
+    """Write `head.onnx`, `fitted.txt` and `card.json` into `folder`, where the encoder stands under the name `encoder` (another model's:
+    "../deep/encoder.onnx") and what else the model needs under the names `files`; returns the card. `more` are further figures.
+    """
     folds = assign(sample.examples, FOLDS)
     strict = out_of_fold(sample, folds, recipe, strict=True)
     known = out_of_fold(sample, folds, recipe, strict=False)
@@ -45,12 +51,13 @@ def build_model(
         "name": name,
         "version": version,
         "views": views,
+        "encoder": encoder,
         "failures": [*notes, *failures(found)],
-        "files": {file: _sha256(folder / file) for file in ("encoder.onnx", "head.onnx")},
+        "files": {file: _sha256(folder / file) for file in (encoder, "head.onnx", *files)},
         "columns": [list(run) for run in recipe.ranges],
         "domains": [domain.value for domain in DOMAINS],
         "limits": {
-            "least_side": 128,
+            "least_side": least_side,
             "novelty": round(float(np.quantile(strict.novelty[~sample.positive], _NOVELTY_SHARE)), 3),
         },
         "calibration": calibration,
@@ -60,6 +67,7 @@ def build_model(
             "strict": found,
             "generators_known": {"arms": figures(sample, known, judged_known)["arms"]},
             "controls": controls(sample, folds, recipe, metadata=metadata, seed=seed),
+            **(more or {}),
         },
         "training": {
             "command": command,

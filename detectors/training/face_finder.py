@@ -82,9 +82,7 @@ class _Graph:
         planes = self.convolution(self.planes)
         self.planes = self.op("PRelu", planes, self.constant(next(self.weights).reshape(-1, 1, 1)))
         if pool:
-            self.planes = self.op(
-                "MaxPool", self.planes, kernel_shape=[pool, pool], strides=[2, 2], ceil_mode=1
-            )
+            self.planes = self.op("MaxPool", self.planes, kernel_shape=[pool, pool], strides=[2, 2], ceil_mode=1)
 
     def dense(self, rows: str, **output: str) -> str:
         return self.op("Gemm", rows, self.constant(next(self.weights)), self.constant(next(self.weights)), **output)

@@ -8,7 +8,6 @@ import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +40,9 @@ def extract_faces(
     the laundered picture. `folder` holds the networks that find faces; what was found is kept below `work`."""
     finder = FaceFinder(*(folder / name for name in NETWORKS))
     network = Network(encoder, threads=1)
-    mark = hashlib.sha256(b"".join((folder / name).read_bytes() for name in NETWORKS) + encoder.read_bytes()).hexdigest()
+    mark = hashlib.sha256(
+        b"".join((folder / name).read_bytes() for name in NETWORKS) + encoder.read_bytes()
+    ).hexdigest()
     cache = work / f"faces-{seed}-{mark[:12]}"
     cache.mkdir(parents=True, exist_ok=True)
     found: list[Example] = []
@@ -51,16 +52,17 @@ def extract_faces(
         target = cache / f"{example.sha256}.npz"
         if not target.exists():
             partial = target.with_suffix(".partial.npz")
-            np.savez(partial, **_faces(example, places[example.sha256], finder, network, seed))
+            kept = _faces(example, places[example.sha256], finder, network, seed)
+            np.savez(partial, features=kept[0], covariates=kept[1], boxes=kept[2], buckets=kept[3])
             partial.rename(target)
-        with np.load(target) as kept:
-            if not len(kept["boxes"]):
-                continue
-            features.append(kept["features"].astype(np.float32))
-            covariates.append(kept["covariates"])
-            boxes.append(kept["boxes"])
-            buckets += kept["buckets"].tolist()
-            found += [example] * len(kept["boxes"])
+        with np.load(target) as file:
+            count = len(file["boxes"])
+            if count:
+                features.append(file["features"].astype(np.float32))
+                covariates.append(file["covariates"])
+                boxes.append(file["boxes"])
+                buckets += file["buckets"].tolist()
+        found += [example] * count
         if number % 100 == 0:
             progress(f"{number} of {len(examples)} pictures, {len(found)} faces")
     sample = Sample(
@@ -72,28 +74,28 @@ def extract_faces(
     return sample, np.concatenate(boxes)
 
 
-def _faces(example: Example, place: Path, finder: FaceFinder, network: Network, seed: int) -> dict[str, NDArray[Any]]:
+def _faces(
+    example: Example, place: Path, finder: FaceFinder, network: Network, seed: int
+) -> tuple[NDArray[np.float16], NDArray[np.float32], NDArray[np.float32], NDArray[np.str_]]:
+    """Features (n, width), covariates (n, 4), boxes (n, 4) and buckets (n,); nothing of what cannot be decoded."""
     features, covariates, boxes, buckets = [], [], [], []
     try:
-        image = Image.open(io.BytesIO(launder(read_picture(place, example), example.draws(seed))))
-        image.load()
-    except (OSError, ValueError, SyntaxError):  # counted as a picture without faces
-        image = Image.new("RGB", (1, 1))
-    picture = upright(image)
-    faces = finder.faces(picture)[:MOST]
-    quality = measure(image) if faces else None
+        opened = Image.open(io.BytesIO(launder(read_picture(place, example), example.draws(seed))))
+        picture, quality = upright(opened), measure(opened)
+        faces = finder.faces(picture)[:MOST]
+    except (OSError, ValueError, SyntaxError):
+        faces = ()
     for face in faces:
         crop = face.crop(picture)
+        part = of_part(quality, crop)
         features.append(network.run(whole(crop)[None], "features")[0][0])
-        if quality is not None:
-            part = of_part(quality, crop)
-            covariates.append(part.covariates())
-            buckets.append(part.bucket.value)
-        edges = (picture.width, picture.height) * 2
-        boxes.append([side / edge for side, edge in zip((face.left, face.top, face.right, face.bottom), edges, strict=True)])
-    return {
-        "features": np.array(features, np.float16),
-        "covariates": np.array(covariates, np.float32).reshape(-1, 4),
-        "boxes": np.array(boxes, np.float32).reshape(-1, 4),
-        "buckets": np.array(buckets, "<U10"),
-    }
+        covariates.append(part.covariates())
+        buckets.append(part.bucket.value)
+        width, height = picture.size
+        boxes.append((face.left / width, face.top / height, face.right / width, face.bottom / height))
+    return (
+        np.array(features, np.float16),
+        np.array(covariates, np.float32).reshape(-1, 4),
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(buckets, "<U10"),
+    )

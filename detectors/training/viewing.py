@@ -71,7 +71,7 @@ def read_picture(path: Path, example: Example) -> Image.Image:
     opened = Image.open(path)
     opened.draft("RGB", (_DECODE_SIDE, _DECODE_SIDE))
     image = opened if opened.mode in ("RGBA", "LA", "PA", "P") else upright(opened)
-    return image.crop(_FRAME) if example.source == "PeterWang512/CNNDetection" else image
+    return image.crop(_FRAME) if example.source.startswith("PeterWang512/CNNDetection") else image
 
 
 @large_pictures()
