@@ -115,7 +115,7 @@ def audit(
         sys.exit(EXIT_FAILURE)
     if ending.met:
         sys.exit(EXIT_CONDITION)
-    if not ending.tally.rows and not ending.tally.changes:
+    if not ending.tally.rows and not ending.tally.changes and not ending.excluded:
         click.echo("assay: nothing to audit: no images in there", err=True)
         sys.exit(EXIT_NOTHING)
     if ending.unread:

@@ -62,11 +62,13 @@ class Options:
 
 @dataclass(slots=True)
 class Ending:
-    """How an audit ended. `met`: conditions and rules that it fails on; `unread`: files that could not be read at all."""
+    """How an audit ended. `met`: conditions and rules that it fails on; `unread`: files that could not be read at all;
+    `excluded`: files that were found and are none of the policy's business."""
 
     tally: Tally = field(default_factory=Tally)
     met: set[str] = field(default_factory=set)
     unread: int = 0
+    excluded: int = 0
     complete: bool = False
     failures: list[AssayError] = field(default_factory=list)
 
@@ -90,7 +92,7 @@ def run(options: Options) -> Ending:
         exclude = options.exclude + (policy.prunable if policy else ())
         found = items(targets, exclude=exclude, inside_archives=options.archives)
         if policy:
-            found = (item for item in found if not policy.excludes(item.name))
+            found = _not_excluded(found, policy, ending)
         audit: Audit | ClusterAudit | None = None
         try:
             with ExitStack() as running:
@@ -124,6 +126,14 @@ def run(options: Options) -> Ending:
                 ending.tally, seconds=seconds, examined=audit.examined if audit else 0, complete=ending.complete
             )
     return ending
+
+
+def _not_excluded(found: Iterable[Item], policy: Policy, ending: Ending) -> Iterator[Item]:
+    for item in found:
+        if policy.excludes(item.name):
+            ending.excluded += 1
+        else:
+            yield item
 
 
 def _cluster(found: Iterable[Item], ledger: Ledger, scanning: Scanning, actors: int | None) -> "ClusterAudit":

@@ -66,10 +66,13 @@ def remarkable(row: Row) -> bool:
 
 
 def sentence_of(row: Row) -> str:
-    """What a person must be told of a row that deserves a look: of its signature where that is at issue, else of its origin."""
+    """What a person must be told of a row that deserves a look: of its signature where that is at issue, why there is no
+    picture, else of its origin."""
     signed = row.custody not in (None, BottomLine.NO_MANIFEST.value)
     rule_on_signature = bool(row.breaches) and signed and "synthetic" not in row.conditions
-    return row.custody_headline if "tampered" in row.conditions or rule_on_signature else row.headline
+    if "tampered" in row.conditions or rule_on_signature:
+        return row.custody_headline
+    return row.undecoded if row.undecoded and "unreadable" in row.conditions else row.headline
 
 
 def tallied(rows: Iterable[Row]) -> Tally:

@@ -22,6 +22,7 @@ _STYLES = {
     "captured": "bold green",
     "undetermined": "bold yellow",
     "unreadable": "bold red",
+    "tampered": "bold red",
 }
 
 
@@ -36,7 +37,8 @@ class AuditTerminal:
         """Write one row, if it deserves it."""
         if not (self._everything or remarkable(row) or row.change == "gone"):
             return
-        verdict = "gone" if row.change == "gone" else verdict_of(row)
+        gravest = next((name for name in ("tampered", "unreadable") if name in row.conditions), verdict_of(row))
+        verdict = "gone" if row.change == "gone" else gravest
         alarms = [code_of(finding) for finding in row.findings if finding.startswith("alarm:")]
         notes = dict.fromkeys((*(name for name in row.conditions if name != verdict), *alarms, *row.breaches))
         line = Text.assemble((f"{verdict:<13}", _STYLES.get(verdict, "dim")), (plain(row.name, limit=400), "bold"))

@@ -125,6 +125,8 @@ def test_a_policy_in_the_folder_is_found_and_its_breach_fails(folder: Path, tmp_
     assert done.returncode == 10, done.stderr
     assert [row["breaches"] for row in rows(tmp_path / "out.jsonl")] == [["signed"], [], []]
     assert "break the rule: signed" in done.stdout
+    # A hook names the files of a commit, and all of them may be excluded.
+    assert assay("pictures/text.jpg", "--fail-on", "unreadable", cwd=tmp_path).returncode == 0
 
 
 def test_against_a_baseline_only_changes_are_reported_and_fail(folder: Path, tmp_path: Path) -> None:

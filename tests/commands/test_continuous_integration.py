@@ -1,0 +1,65 @@
+"""The pre-commit hook and the GitHub Action as their runners call them: a tampered picture stops, a clean one passes."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from signing_assets import picture
+
+from assay.provenance.signing import Recipe, SoftwareAgent, SourceType, open_signer, sign
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A folder with a signed picture and a copy of it that was changed; `assay` is on the path of `run`."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    recipe = Recipe.created(SourceType.DIGITAL_CAPTURE, SoftwareAgent("Camera"))
+    content = sign(picture("JPEG"), recipe, open_signer("dev:")).asset.content
+    (folder / "clean.jpg").write_bytes(content)
+    (folder / "tampered.jpg").write_bytes(content[:-6] + bytes([content[-6] ^ 1]) + content[-5:])
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "assay").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m assay.cli "$@"\n')
+    (programs / "assay").chmod(0o755)
+    return folder
+
+
+def run(command: list[str], repository: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    path = f"{repository.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / ".dev")} | settings
+    return subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_hook_stops_a_tampered_picture_and_lets_a_clean_one_pass(repository: Path) -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    entry = shlex.split(hook["entry"])
+    assert hook["types"] == ["image"]
+    clean = run([*entry, "clean.jpg"], repository)
+    assert (clean.returncode, clean.stdout.strip(), clean.stderr) == (0, "", "")
+    both = run([*entry, "clean.jpg", "tampered.jpg"], repository)
+    assert both.returncode == 10
+    (line,) = both.stdout.splitlines()
+    assert line.split()[:2] == ["tampered", "tampered.jpg"]
+    assert "its bytes were changed after it was signed" in line
+
+
+@pytest.mark.parametrize(("targets", "code"), [("clean.jpg", 0), (".", 10), ("clean.jpg\ntampered.jpg", 10)])
+def test_the_action_writes_its_three_files_and_fails_the_job(repository: Path, targets: str, code: int) -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    step = action["runs"]["steps"][-1]
+    inputs = {name: str(given["default"]) for name, given in action["inputs"].items()} | {"targets": targets}
+    named = {name: expression.split("inputs.")[1].split(" ")[0] for name, expression in step["env"].items()}
+    settings = {name: inputs[given] for name, given in named.items()}
+    done = run(["bash", "-e", "-o", "pipefail", "-c", step["run"]], repository, **settings)
+    assert done.returncode == code, done.stderr
+    assert json.loads((repository / "assay.sarif").read_text())["version"] == "2.1.0"
+    assert "audited" in (repository / "assay.html").read_text()
+    assert len((repository / "assay.jsonl").read_text().splitlines()) == (1 if targets == "clean.jpg" else 2)
