@@ -196,7 +196,7 @@ def run(command: list[str], home: Path) -> tuple[float, float]:
     begun = time.monotonic()
     done = subprocess.run(
         command,
-        env=installed() | {"ASSAY_HOME": str(home), "PYTHONPYCACHEPREFIX": str(home / "bytecode")},
+        env=installed() | {"ASSAY_HOME": str(home), "PYTHONPYCACHEPREFIX": str(home.parent / "bytecode")},
         check=False,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -238,8 +238,8 @@ def throughput(options: argparse.Namespace) -> bool:
         home = place / "home"
         command = [*AUDIT, *flags, str(chosen), "-o", str(place / "rows.jsonl")]
         less = len(list(few.iterdir()))
-        run([*AUDIT, *flags, "--fresh", str(copies[0])], home)  # compiles what is imported
-        _, start = run([*AUDIT, *flags, "--fresh", str(few), "-o", str(place / "x.jsonl")], home)
+        run([*AUDIT, *flags, str(copies[0])], place / "other")  # compiles what is imported
+        _, start = run([*AUDIT, *flags, "--fresh", str(few), "-o", str(place / "x.jsonl")], place / "other")
         wall, cpu = run(command, home)
         again, again_cpu = (
             statistics.median(taken) for taken in zip(*(run(command, home) for _ in range(options.again)), strict=True)

@@ -57,7 +57,9 @@ def comma_separated(ctx: click.Context, option: click.Parameter, given: tuple[st
 @click.option(
     "--ledger", type=click.Path(path_type=Path), help="Where results are remembered.  [default: in assay's own folder]"
 )
-@click.option("--fresh", is_flag=True, help="Believe nothing that was remembered; examine every file again.")
+@click.option(
+    "--fresh", is_flag=True, help="Believe nothing that was remembered; examine every file again, and remember that."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no count.")
 @click.option("-v", "--verbose", is_flag=True, help="A line for every file, not only for those that deserve a look.")
 def audit(

@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS result (
 ) WITHOUT ROWID;
 CREATE TEMP TABLE met (sha256 TEXT PRIMARY KEY, name BLOB NOT NULL) WITHOUT ROWID;
 CREATE TEMP TABLE named (name BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TEMP TABLE noted (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 
@@ -48,9 +49,11 @@ class LedgerRefused(AssayError):
 class Ledger:
     """Remembers contents by hash, and hashes by name and fingerprint. Used from one thread; safe between processes."""
 
-    def __init__(self, path: Path | None, version: Version) -> None:
-        """Open or make the ledger at `path`; None keeps it in memory for this audit only. Raises `LedgerRefused`."""
+    def __init__(self, path: Path | None, version: Version, *, fresh: bool = False) -> None:
+        """Open or make the ledger at `path`; None keeps it in memory for this audit only. `fresh` believes nothing of what it
+        holds, and replaces it by what is found now. Raises `LedgerRefused`."""
         self.version = version
+        self._fresh = fresh
         self.warning = ""
         try:
             if path is not None:
@@ -79,7 +82,7 @@ class Ledger:
 
     def hash_of(self, name: str, fingerprint: str) -> tuple[str, int] | None:
         """The sha256 and size of a file that has not changed since it was read."""
-        if not fingerprint:
+        if not fingerprint or self._fresh:
             return None
         for sha256, size in self._read(
             "SELECT sha256, bytes FROM seen WHERE name = ? AND fingerprint = ?", (_key(name), fingerprint)
@@ -99,6 +102,8 @@ class Ledger:
         Trust lists say nothing of a file without a manifest, and no model says anything of one that was never decoded.
         """
         version = self.version
+        if self._fresh and not self._read("SELECT 1 FROM noted WHERE sha256 = ?", (sha256,)):
+            return None
         rows = self._read(
             "SELECT model, trust, content FROM result WHERE sha256 = ? AND engine = ?", (sha256, version.engine)
         )
@@ -123,6 +128,8 @@ class Ledger:
             "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?)",
             (sha256, version.engine, version.model, version.trust, content.to_json()),
         )
+        if self._fresh:
+            self._write("INSERT OR IGNORE INTO noted VALUES (?)", (sha256,))
 
     def first_met(self, sha256: str, name: str) -> str:
         """The name under which this audit first met a content: the given one, or an earlier one's."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from assay.scanning.cluster import ClusterAudit
 
 POLICY_FILE = "assay.toml"
+_AGAIN = "run the same command again to go on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +85,8 @@ def run(options: Options) -> Ending:
     with ExitStack() as stack:
         stack.enter_context(_terminable())
         baseline = Baseline(options.baseline) if options.baseline else None
-        path = None if options.fresh else options.ledger or home() / "ledger.sqlite"
-        ledger = stack.enter_context(Ledger(path, scanning.version()))
+        path = options.ledger or home() / "ledger.sqlite"
+        ledger = stack.enter_context(Ledger(path, scanning.version(), fresh=options.fresh))
         outputs = Outputs(options.outputs)
         terminal = None if "-" in options.outputs else AuditTerminal(sys.stdout, everything=options.verbose)
         targets = _listed(options.targets)
@@ -114,7 +115,8 @@ def run(options: Options) -> Ending:
                             terminal.write(row)
             ending.complete = True
         except KeyboardInterrupt:
-            ending.failures.append(AssayError("interrupted", "run the same command again to go on"))
+            again = "run it again: with --fresh it begins anew, without it goes on" if options.fresh else _AGAIN
+            ending.failures.append(AssayError("interrupted", again))
         finally:
             outputs.finish(complete=ending.complete)
         ending.failures += outputs.failures

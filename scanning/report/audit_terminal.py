@@ -40,7 +40,7 @@ class AuditTerminal:
         gravest = next((name for name in ("tampered", "unreadable") if name in row.conditions), verdict_of(row))
         verdict = "gone" if row.change == "gone" else gravest
         alarms = [code_of(finding) for finding in row.findings if finding.startswith("alarm:")]
-        notes = dict.fromkeys((*(name for name in row.conditions if name != verdict), *alarms, *row.breaches))
+        notes = [name for name in dict.fromkeys((*row.conditions, *alarms, *row.breaches)) if name != verdict]
         line = Text.assemble((f"{verdict:<13}", _STYLES.get(verdict, "dim")), (plain(row.name, limit=400), "bold"))
         if notes:
             line.append("  " + plain(", ".join(notes)), "red")

@@ -49,6 +49,20 @@ def test_a_file_is_known_by_its_fingerprint_unless_it_changed_a_moment_ago(tmp_p
         assert ledger.hash_of("caf\udce9.png", "1") == ("cc", 5)
 
 
+def test_a_fresh_audit_believes_nothing_older_and_replaces_it(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger", NOW) as ledger:
+        ledger.note_hash("a.png", "1", sha256="s", size=5, modified=1_000.0)
+        ledger.note("s", SIGNED)
+    with Ledger(tmp_path / "ledger", NOW, fresh=True) as ledger:
+        assert ledger.hash_of("a.png", "1") is None
+        assert ledger.find("s") is None
+        ledger.note("s", BROKEN)
+        assert ledger.find("s") == BROKEN  # a copy of what was just examined
+    with Ledger(tmp_path / "ledger", NOW) as ledger:
+        assert ledger.hash_of("a.png", "1") == ("s", 5)
+        assert ledger.find("s") == BROKEN
+
+
 def test_what_is_no_ledger_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("dear diary, this is certainly no database " * 40)
