@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from assay.commands.outcome import CONDITION_NAMES, EXIT_CONDITION, EXIT_FAILURE, EXIT_NOTHING
 
@@ -62,7 +63,9 @@ def comma_separated(ctx: click.Context, option: click.Parameter, given: tuple[st
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no count.")
 @click.option("-v", "--verbose", is_flag=True, help="A line for every file, not only for those that deserve a look.")
+@click.pass_context
 def audit(
+    ctx: click.Context,
     targets: tuple[str, ...],
     outputs: tuple[str, ...],
     fail_on: tuple[str, ...],
@@ -101,6 +104,7 @@ def audit(
             exclude=exclude,
             archives=archives,
             model=None if no_pixels else model,
+            insist=ctx.get_parameter_source("model") is not ParameterSource.DEFAULT,
             thorough=thorough,
             near=near,
             engine=engine,

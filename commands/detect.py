@@ -45,13 +45,13 @@ def detect(
 
     Example: assay detect photo.jpg --point strict
     """
+    from assay.commands.loading import load_model
     from assay.detectors.calibration import Point
-    from assay.detectors.classifier import load
     from assay.detectors.signals.pixels import PixelsSignal
     from assay.scanning.report.presenting import presenter
     from assay.scanning.scan import Scanner
 
-    load(model)  # a model that cannot be used is one failure at the start, not one per image
+    load_model(model)  # a model that cannot be used is one failure at the start, not one per image
     scanner = Scanner(signals=(PixelsSignal(model, point=Point(point)),))
     with presenter(form, output, depth=2) as present:
         code = examine(paths, scanner, present, fail_on=fail_on)

@@ -72,13 +72,14 @@ def scan(
         sys.exit(
             _isolated(paths, form, output, None if no_pixels else model, thorough, prior, fail_on, verbose, policy)
         )
-    from assay.detectors.classifier import RuntimeUnavailable, load
+    from assay.commands.loading import load_model
+    from assay.detectors.classifier import RuntimeUnavailable
     from assay.scanning.report.presenting import presenter
     from assay.scanning.scan import Scanner, standard_signals
 
     if not no_pixels:
         with suppress(RuntimeUnavailable):  # each report says so, and everything else is still examined
-            load(model)  # a model that cannot be used is one failure at the start, not one per image
+            load_model(model)  # a model that cannot be used is one failure at the start, not one per image
     scanner = Scanner(signals=standard_signals(None if no_pixels else model), thorough=thorough)
     with presenter(form, output, depth=verbose, prior=prior, labels=policy) as present:
         code = examine(paths, scanner, present, fail_on=fail_on)

@@ -98,7 +98,7 @@ def _runtime() -> Any:
     except (ImportError, OSError) as error:  # a library or an instruction set that this machine lacks
         raise RuntimeUnavailable(
             f"ONNX Runtime cannot be loaded on this machine: {error}"[:300],
-            "go on without the pixel classifier: --no-pixels",
+            "assay scan --no-pixels goes on without the pixel classifier",
         ) from error
     return onnxruntime
 

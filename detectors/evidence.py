@@ -63,6 +63,7 @@ class Finding:
 
 
 RETOUCHING = "retouched-in-places"  # code of the note that an edit only fills in places of a photograph
+NOT_EXAMINED = "pixels-not-examined"  # code of the note that this machine cannot run the pixel model
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -90,15 +90,25 @@ class ScanTask:
     thorough: bool = False
     prior: float | None = None
     labels: LabelPolicy | None = None
+    unable: str = ""  # why this machine cannot run the model
+
+    def instead(self, reason: str) -> "ScanTask":
+        """The same without the model, which says so of every file."""
+        return replace(self, unable=reason)
 
     def __call__(self) -> Callable[[bytes], bytes]:
         os.environ["COLUMNS"] = str(self.style.columns)  # a child has no terminal to ask
-        if self.model is not None:
-            from assay.detectors.classifier import RuntimeUnavailable, load
+        if self.unable:
+            from assay.detectors.signals.pixels import PixelsUnavailable
 
-            with suppress(RuntimeUnavailable):  # each report says so
+            signals = (*standard_signals(None), PixelsUnavailable(self.unable))
+        else:
+            signals = standard_signals(self.model)
+            if self.model is not None:
+                from assay.detectors.classifier import load
+
                 load(self.model)  # before the first file
-        scanner = Scanner(signals=standard_signals(self.model), policy=self.policy, thorough=self.thorough)
+        scanner = Scanner(signals=signals, policy=self.policy, thorough=self.thorough)
 
         def examine(message: bytes) -> bytes:
             try:
@@ -187,7 +197,8 @@ def isolated(task: Task, output: Path | None, stream: TextIO) -> Iterator[Callab
 @contextmanager
 def _running(task: Task, stream: TextIO) -> Iterator[Callable[..., Shown]]:
     gathered: list[Shown] = []
-    with Pool(task, size=1, limits=WorkerLimits(answer=_ANSWER)) as pool:
+    instead = task.instead if isinstance(task, ScanTask) and task.model else None
+    with Pool(task, size=1, limits=WorkerLimits(answer=_ANSWER), instead=instead) as pool:
 
         def show(path: Path, *, sidecar: Path | None = None) -> Shown:
             shown = _examined(task, pool, path, sidecar)

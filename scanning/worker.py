@@ -30,7 +30,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON
 # glibc would give a picture's memory back after each file and fault it in again for the next: a tenth of a child's time
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 * MEBIBYTE), "MALLOC_TRIM_THRESHOLD_": str(64 * MEBIBYTE)}
 _START_SECONDS = 120.0
-_UNABLE = "a library needs instructions that this processor lacks, most likely ONNX Runtime: go on with --no-pixels"
+_LACKING = "a library needs instructions that this processor lacks, most likely ONNX Runtime"
 
 
 class ParserCrashed(AssayError):
@@ -43,22 +43,34 @@ class ParserCrashed(AssayError):
 
 
 class WorkersFailed(AssayError):
-    """The child processes do not come up at all."""
+    """The child processes do not come up at all. `unable`: why, where this machine cannot run what pixel models need."""
+
+    def __init__(self, message: str, hint: str = "", *, unable: str = "") -> None:
+        super().__init__(message, hint)
+        self.unable = unable
 
 
 class Pool:
     """As many children as asked for. `make` is called once in each child (it must be picklable) and gives the function
-    that examines one file's bytes there.
+    that examines one file's bytes there. `instead`: what to make from then on where this machine cannot run what pixel
+    models need; asked once, from a thread of the pool's, with the reason.
 
     Use as a context manager; `submit` may be called from any thread.
     """
 
-    def __init__(self, make: Callable[[], Examine], *, size: int, limits: WorkerLimits | None = None) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Examine],
+        *,
+        size: int,
+        limits: WorkerLimits | None = None,
+        instead: Callable[[str], Callable[[], Examine]] | None = None,
+    ) -> None:
         self._tasks: queue.SimpleQueue[tuple[bytes, Future[bytes]] | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         limits = limits or WorkerLimits()
-        harmful = _Quarantine()
-        self._lanes = [_Lane(make, limits, self._tasks, self._closing, harmful) for _ in range(size)]
+        harmful, making = _Quarantine(), _Making(make, instead)
+        self._lanes = [_Lane(making, limits, self._tasks, self._closing, harmful) for _ in range(size)]
         self.size = size
 
     def __enter__(self) -> Self:
@@ -110,12 +122,29 @@ class _Quarantine:
         self._reasons[hashlib.sha256(content).digest()] = reason
 
 
+class _Making:
+    """What the children of one pool make, and what instead where that does not go."""
+
+    def __init__(self, make: Callable[[], Examine], instead: Callable[[str], Callable[[], Examine]] | None) -> None:
+        self.make, self._instead = make, instead
+        self._lock = threading.Lock()
+
+    def give_way(self, tried: Callable[[], Examine], error: WorkersFailed) -> None:
+        """Take the other one. Raises `error` where there is none, or where that was it."""
+        with self._lock:
+            if self.make is not tried:
+                return  # another lane came first
+            if not error.unable or self._instead is None:
+                raise error
+            self.make, self._instead = self._instead(error.unable), None
+
+
 class _Lane(threading.Thread):
     """One child and the thread that feeds it."""
 
     def __init__(
         self,
-        make: Callable[[], Examine],
+        making: _Making,
         limits: WorkerLimits,
         tasks: "queue.SimpleQueue[tuple[bytes, Future[bytes]] | None]",
         closing: threading.Event,
@@ -123,7 +152,7 @@ class _Lane(threading.Thread):
     ) -> None:
         super().__init__(daemon=True)
         self._harmful = harmful
-        self._make, self._limits, self._tasks, self._closing = make, limits, tasks, closing
+        self._making, self._limits, self._tasks, self._closing = making, limits, tasks, closing
         self._child: Any = None
         self._pipe: Connection | None = None
         self._carrier = Carrier()
@@ -200,6 +229,14 @@ class _Lane(threading.Thread):
     def _connected(self) -> Connection:
         if self._pipe is not None:
             return self._pipe
+        make = self._making.make
+        try:
+            return self._start(make)
+        except WorkersFailed as error:
+            self._making.give_way(make, error)
+            return self._start(self._making.make)
+
+    def _start(self, make: Callable[[], Examine]) -> Connection:
         spawning = get_context("spawn")
         ours, theirs = spawning.Pipe()
         child = spawning.Process(target=serve, args=(theirs, self._carrier, self._limits), daemon=True)
@@ -212,7 +249,7 @@ class _Lane(threading.Thread):
             raise ParserCrashed("the work was ended", foreign=True)
         try:
             # Not as an argument of the process: a child that dies before it reads those lets its parent wait for ever.
-            tell(ours.fileno(), self._carrier.load(pickle.dumps(self._make)))
+            tell(ours.fileno(), self._carrier.load(pickle.dumps(make)))
             greeting = hear(ours.fileno(), most=MEBIBYTE, seconds=_START_SECONDS)
         except TimeoutError:
             greeting = b"no sign of life"
@@ -221,7 +258,7 @@ class _Lane(threading.Thread):
         if greeting != b"ready":
             self._kill_child()
             said = greeting.decode(errors="replace")[:500]
-            raise WorkersFailed(f"a worker process does not start: {said}", _UNABLE if "SIGILL" in said else "")
+            raise _failed(said)
         return ours
 
     def _death(self) -> "_Died":
@@ -244,6 +281,13 @@ class _Lane(threading.Thread):
                 self._child.kill()
                 self._child.join()
         self._child = self._pipe = None
+
+
+def _failed(said: str) -> WorkersFailed:
+    message, kind = f"a worker process does not start: {said}", "RuntimeUnavailable: "
+    if "SIGILL" in said:
+        return WorkersFailed(message, f"{_LACKING}: go on with --no-pixels", unable=f"{_LACKING} ({said})")
+    return WorkersFailed(message, unable=said.removeprefix(kind) if said.startswith(kind) else "")
 
 
 class _Died(Exception):

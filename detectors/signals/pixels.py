@@ -8,8 +8,8 @@ compression come with every statement.
 from pathlib import Path
 
 from assay.detectors.calibration import Point
-from assay.detectors.classifier import Opinion, load
-from assay.detectors.evidence import Basis, Evidence, Origin, Rate, Silence, Trace
+from assay.detectors.classifier import Opinion, RuntimeUnavailable, load
+from assay.detectors.evidence import NOT_EXAMINED, Basis, Evidence, Finding, Origin, Rate, Severity, Silence, Trace
 from assay.detectors.quality import Quality, measure
 from assay.detectors.subject import Subject
 from assay.provenance.errors import AssayError, UnsupportedFormat
@@ -19,6 +19,20 @@ _PLACES = {
     "illustration": "illustrations and renders",
     "graphic": "graphics and documents",
 }
+
+
+class PixelsUnavailable:
+    """Stands where the pixel model would, on a machine that cannot run one, and says why."""
+
+    name = "pixels"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def examine(self, subject: Subject) -> Evidence:
+        """Silence, with its reason as a finding: a verdict without pixels must not pass for one with them."""
+        found = Finding(NOT_EXAMINED, Severity.NOTE, f"The pixels were not examined: {self.reason}")
+        return Evidence.silent(self.name, Silence.FAILED, self.reason, findings=(found,))
 
 
 class PixelsSignal:
@@ -42,7 +56,11 @@ class PixelsSignal:
         except AssayError as error:
             return Evidence.silent(self.name, Silence.FAILED, error.message)
         quality = measure(image)
-        (opinion,) = load(self.model, threads=self.threads).opinions([image], [quality])
+        try:
+            classifier = load(self.model, threads=self.threads)
+        except RuntimeUnavailable as error:
+            return PixelsUnavailable(error.message).examine(subject)
+        (opinion,) = classifier.opinions([image], [quality])
         return self.weighed(opinion, quality)
 
     def weighed(self, opinion: Opinion, quality: Quality) -> Evidence:

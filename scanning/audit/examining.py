@@ -35,6 +35,7 @@ class Scanning:
     policy: TrustPolicy
     thorough: bool = False
     near: bool = False  # perceptual hashes are wanted
+    unable: str = ""  # why this machine cannot run the model
 
     def __call__(self) -> Callable[[bytes], bytes]:
         from assay.detectors.perceptual import perceptual_hash
@@ -67,13 +68,21 @@ class Scanning:
         from assay.scanning.scan import Scanner, standard_signals
 
         signals = standard_signals(None)
-        if self.model is not None:
+        if self.unable:
+            from assay.detectors.signals.pixels import PixelsUnavailable
+
+            signals = (*signals, PixelsUnavailable(self.unable))
+        elif self.model is not None:
             from assay.detectors.classifier import load
             from assay.detectors.signals.pixels import PixelsSignal
 
             load(self.model, threads=1)  # kept for the process, so that the first file finds it warm
             signals = (*signals, PixelsSignal(self.model, threads=1))
         return Scanner(signals=signals, policy=self.policy, thorough=self.thorough)
+
+    def instead(self, reason: str) -> "Scanning":
+        """The same without the model, which says so of every file."""
+        return replace(self, unable=reason)
 
     def version(self) -> Version:
         """What the ledger must know of it. Raises `ModelRefused` where there is no such model."""

@@ -8,7 +8,7 @@ is never the output.
 
 import sqlite3
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +17,7 @@ from assay.provenance.errors import AssayError
 from assay.scanning.audit.row import Content
 
 _VERSION = 1
+_NOT_RUN = ", not run"
 _RACY_SECONDS = 2.0  # a file changed this shortly before it was read may change again within the clock's grain
 _TABLES = """
 CREATE TABLE IF NOT EXISTS seen (
@@ -40,6 +41,10 @@ class Version:
     engine: str
     model: str
     trust: str
+
+    def without_pixels(self) -> "Version":
+        """The same on a machine that cannot run the model: a later run examines again what is kept under this."""
+        return self if self.model.endswith(_NOT_RUN) else replace(self, model=self.model + _NOT_RUN)
 
 
 class LedgerRefused(AssayError):

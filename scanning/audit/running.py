@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -51,6 +52,7 @@ class Options:
     exclude: tuple[str, ...] = ()
     archives: bool = False
     model: str | None = None
+    insist: bool = False  # end where this machine cannot run the model, instead of going on without
     thorough: bool = False
     near: bool = False
     engine: str = "local"
@@ -100,7 +102,8 @@ def run(options: Options) -> Ending:
                 if options.engine == "ray":
                     audit = _cluster(found, ledger, scanning, options.workers)
                 else:
-                    pool = running.enter_context(Pool(scanning, size=options.workers or cores()))
+                    instead = None if options.insist or options.model is None else partial(_without_pixels, scanning)
+                    pool = running.enter_context(Pool(scanning, size=options.workers or cores(), instead=instead))
                     audit = Audit(found, ledger=ledger, pool=pool)
                 count = _counter(options, exclude)
                 with progress(count=count, quiet=options.quiet) as step:
@@ -136,6 +139,11 @@ def _not_excluded(found: Iterable[Item], policy: Policy, ending: Ending) -> Iter
             ending.excluded += 1
         else:
             yield item
+
+
+def _without_pixels(scanning: Scanning, reason: str) -> Scanning:
+    print(f"assay: going on without the pixel classifier, and every row says so: {reason}", file=sys.stderr, flush=True)
+    return scanning.instead(reason)
 
 
 def _cluster(found: Iterable[Item], ledger: Ledger, scanning: Scanning, actors: int | None) -> "ClusterAudit":

@@ -17,13 +17,24 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent / ".dev")]
 
-from mutating import mutated, seeds  # noqa: E402
-from targets import TARGETS  # noqa: E402
+LED = "--atheris" in sys.argv  # what coverage is to lead must be instrumented while it is imported
+if LED:
+    try:
+        import atheris
+    except ImportError:
+        sys.exit("--atheris needs a package that is not installed: pip install 'assay[fuzz]' (wheels are for Linux)")
+    watching = atheris.instrument_imports(include=["assay", "targets", "asking"], enable_loader_override=False)
+else:
+    watching = nullcontext()
+with watching:
+    from mutating import mutated, seeds
+    from targets import TARGETS
 
 Target = Callable[[bytes], None]
 _FOUND = HERE / "found"
@@ -113,8 +124,6 @@ def _keep(target: Target, content: bytes, why: str) -> None:
 
 def led_by_coverage(target: Target, corpus: list[bytes], seconds: float) -> None:
     """libFuzzer over one target, for so long; never returns. Half of its mutations are our own, which know the formats."""
-    import atheris
-
     folder = _FOUND / "corpus" / target.__name__
     folder.mkdir(parents=True, exist_ok=True)
     for content in corpus:
@@ -126,8 +135,13 @@ def led_by_coverage(target: Target, corpus: list[bytes], seconds: float) -> None
             return mutated(rng, content)[:most]
         return bytes(atheris.Mutate(content, most))
 
-    atheris.instrument_all()
-    options = [f"-max_total_time={seconds:.0f}", "-max_len=65536", "-timeout=60", "-rss_limit_mb=4096", "-verbosity=1"]
+    options = [
+        f"-max_total_time={seconds:.0f}",
+        "-max_len=65536",
+        "-timeout=60",
+        "-rss_limit_mb=4096",
+        "-print_final_stats=1",
+    ]
     atheris.Setup(
         [sys.argv[0], *options, f"-artifact_prefix={_FOUND}/{target.__name__}-", str(folder)],
         target,

@@ -24,6 +24,8 @@ from assay.scanning.audit.row import Content
 from assay.scanning.child import WorkerLimits
 from assay.scanning.worker import ParserCrashed, Pool
 
+KILLS = "import os, signal; os.kill(os.getpid(), signal.SIGILL)"
+CANNOT = "raise ImportError('libonnxruntime.so: cannot enable executable stack')"
 VERSION = Version(engine="assay test", model="", trust="t")
 KNOWN = Content(origin="undetermined", basis="none", custody="no-manifest", width=1, height=1)
 
@@ -185,8 +187,7 @@ def onnxruntime_that(folder: Path, does: str) -> dict[str, str]:
 @pytest.mark.parametrize("how", ["--isolate", "--no-isolate"])
 def test_onnx_runtime_that_cannot_be_loaded_costs_the_pixels_alone(tmp_path: Path, how: str) -> None:
     (tmp_path / "modules").mkdir()
-    does = "raise ImportError('libonnxruntime.so: cannot enable executable stack')"
-    environment = onnxruntime_that(tmp_path / "modules", does)
+    environment = onnxruntime_that(tmp_path / "modules", CANNOT)
     done = assay("scan", how, "--format", "json", pictures(tmp_path / "in", 1), env=environment)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -196,15 +197,78 @@ def test_onnx_runtime_that_cannot_be_loaded_costs_the_pixels_alone(tmp_path: Pat
     assert sum(entry["silence"] != "failed" for entry in report["evidence"]) == len(report["evidence"]) - 1
 
 
-def test_an_instruction_that_the_processor_lacks_is_named_with_the_way_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("does", "said"), [(CANNOT, "cannot be loaded on this machine: libonnx"), (KILLS, "this processor lacks")]
+)
+def test_an_audit_goes_on_without_pixels_says_so_and_examines_again_where_they_can_be(
+    tmp_path: Path, does: str, said: str
+) -> None:
     (tmp_path / "modules").mkdir()
-    environment = onnxruntime_that(tmp_path / "modules", "import os, signal; os.kill(os.getpid(), signal.SIGILL)")
+    environment = onnxruntime_that(tmp_path / "modules", does)
+    folder = pictures(tmp_path / "in", 3)
+    common = ("audit", "--quiet", "--workers", "2", "--ledger", tmp_path / "ledger.sqlite", folder)
+
+    def rows(name: str) -> list[dict[str, object]]:
+        return [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+
+    done = assay(*common, "-o", tmp_path / "without.jsonl", env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("going on without the pixel classifier, and every row says so") == 1
+    assert said in done.stderr
+    without = rows("without.jsonl")
+    assert len(without) == 3
+    assert all("note:pixels-not-examined" in row["findings"] for row in without)  # type: ignore[operator]
+    assert assay(*common, "-o", tmp_path / "with.jsonl").returncode == 0
+    assert not any("note:pixels-not-examined" in row["findings"] for row in rows("with.jsonl"))  # type: ignore[operator]
+    again = assay(*common, "-o", tmp_path / "again.jsonl", env=environment)
+    assert (again.returncode, again.stderr) == (0, ""), "what is known with pixels needs none"
+    assert rows("again.jsonl") == rows("with.jsonl")
+
+
+@pytest.mark.parametrize("does", [CANNOT, KILLS])
+def test_an_audit_that_was_told_which_model_to_use_ends_where_it_cannot(tmp_path: Path, does: str) -> None:
+    (tmp_path / "modules").mkdir()
+    environment = onnxruntime_that(tmp_path / "modules", does)
+    folder = pictures(tmp_path / "in", 1)
+    done = assay("audit", "--quiet", "--fresh", "--model", "swift", folder, env=environment)
+    assert done.returncode == 1
+    assert "a worker process does not start" in done.stderr
+    assert "Traceback" not in done.stderr
+    without = assay("audit", "--quiet", "--fresh", "--no-pixels", folder, env=environment)
+    assert (without.returncode, without.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", [("detect",), ("scan", "--no-isolate")])
+def test_what_loads_the_model_in_its_own_process_says_why_it_dies(tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "modules").mkdir()
+    environment = onnxruntime_that(tmp_path / "modules", KILLS)
+    done = assay(*command, next(pictures(tmp_path / "in", 1).iterdir()), env=environment)
+    assert done.returncode == -signal.SIGILL
+    assert done.stdout == ""
+    assert "killed while it loaded ONNX Runtime" in done.stderr
+    assert "assay scan --no-pixels goes on without" in done.stderr
+
+
+def test_detecting_without_onnx_runtime_ends_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "modules").mkdir()
+    environment = onnxruntime_that(tmp_path / "modules", CANNOT)
+    done = assay("detect", next(pictures(tmp_path / "in", 1).iterdir()), env=environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "ONNX Runtime cannot be loaded on this machine: libonnx" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_instruction_that_the_processor_lacks_costs_a_scan_the_pixels_alone(tmp_path: Path) -> None:
+    (tmp_path / "modules").mkdir()
+    environment = onnxruntime_that(tmp_path / "modules", KILLS)
     folder = pictures(tmp_path / "in", 1)
     done = assay("scan", "--isolate", "--format", "json", folder, env=environment)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert "SIGILL" in done.stdout + done.stderr
-    assert "--no-pixels" in done.stdout + done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(done.stdout)
+    (pixels,) = (entry for entry in report["evidence"] if entry["signal"] == "pixels")
+    assert pixels["silence"] == "failed"
+    assert "this processor lacks" in pixels["statement"]
+    assert "pixels-not-examined" in [finding["code"] for finding in report["findings"]]
     without = assay("scan", "--isolate", "--no-pixels", "--format", "json", folder, env=environment)
     assert without.returncode == 0
 
