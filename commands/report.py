@@ -14,6 +14,7 @@ GROUP_NAMES = ("verdict", "signer", "generator", "folder", "month")
 @click.command()
 @click.argument("rows", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", "outputs", multiple=True, help="Write here; the ending names the format; repeatable.")
+@click.option("--html", is_flag=True, help="Write the page beside the first file of rows: rows.html.")
 @click.option(
     "--by", type=click.Choice(GROUP_NAMES), default="verdict", show_default=True, help="Group on the terminal."
 )
@@ -26,6 +27,7 @@ GROUP_NAMES = ("verdict", "signer", "generator", "folder", "month")
 def report(
     rows: tuple[Path, ...],
     outputs: tuple[str, ...],
+    html: bool,
     by: str,
     policy: Path | None,
     baseline: Path | None,
@@ -40,6 +42,8 @@ def report(
     """
     from assay.scanning.audit.reporting import summarise
 
+    if html:
+        outputs = (*outputs, str(rows[0].with_suffix(".html")))
     ending = summarise(rows, outputs=outputs, by=by, policy=policy, baseline=baseline, fail_on=fail_on, quiet=quiet)
     for failure in ending.failures:
         click.echo(f"assay: {failure}", err=True)

@@ -48,6 +48,7 @@ class RowMaker:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._model = ledger.version.model.rsplit(" ", 1)[0]  # without its hash
         self._neighbours: Neighbours | None = None
 
     def row(self, item: Item, content: Content, *, key: str | None, size: int | None) -> Row:
@@ -57,6 +58,7 @@ class RowMaker:
         copy = first != item.name
         return Row(
             assay=__version__,
+            model=self._model,
             name=item.name,
             sha256=sha256,
             bytes=size if size is not None else item.size,

@@ -36,7 +36,7 @@ CREATE TEMP TABLE noted (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
 @dataclass(frozen=True, slots=True)
 class Version:
     """Everything beside the bytes that a result depends on. `engine`: assay's version and the signals in use; `model`:
-    the pixel model; `trust`: the lists believed."""
+    the pixel model, its hash last; `trust`: the lists believed."""
 
     engine: str
     model: str

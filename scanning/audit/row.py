@@ -68,6 +68,9 @@ class Row(Content):
 
     schema: str = SCHEMA
     assay: str = ""
+    model: str | None = (
+        None  # the pixel model that was asked, name and version; empty: none; None: the row is older than that
+    )
     name: str
     sha256: str | None = None
     bytes: int | None = None
@@ -152,5 +155,5 @@ _WORDS: dict[str, frozenset[object]] = {
 }
 _CONTENT_TYPES = _kinds(Content)
 _ROW_TYPES = _kinds(Row)
-_FIRST = ("schema", "assay", "name", "sha256", "bytes", "modified")
+_FIRST = ("schema", "assay", "model", "name", "sha256", "bytes", "modified")
 COLUMNS: tuple[str, ...] = (*_FIRST, *(column.name for column in fields(Row) if column.name not in _FIRST))

@@ -25,7 +25,7 @@ from assay.scanning.audit.examining import Scanning
 from assay.scanning.audit.ledger import Ledger
 from assay.scanning.audit.policy import Policy, read_policy
 from assay.scanning.audit.row import Row
-from assay.scanning.audit.sources import STORE_SCHEMES, Item, items
+from assay.scanning.audit.sources import STORE_SCHEMES, Item, is_archive, items, paths_of
 from assay.scanning.audit.tally import SAME, Tally
 from assay.scanning.report.audit_terminal import AuditTerminal
 from assay.scanning.report.progress import progress
@@ -192,9 +192,11 @@ def _listed(targets: Iterable[str]) -> Iterator[str]:
 
 def _counter(options: Options, exclude: tuple[str, ...]) -> Callable[[], int] | None:
     """How to count the files ahead of the work; None where that would cost what the work costs."""
-    if "-" in options.targets or any(target.startswith(STORE_SCHEMES) for target in options.targets):
+    if options.archives or any(
+        target == "-" or target.startswith(STORE_SCHEMES) or is_archive(target) for target in options.targets
+    ):
         return None
-    return lambda: sum(1 for _ in files(map(Path, options.targets), exclude=exclude))
+    return lambda: sum(1 for target in options.targets for _ in files(paths_of(target), exclude=exclude))
 
 
 @contextmanager

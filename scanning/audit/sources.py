@@ -63,21 +63,22 @@ def items(
 
             yield from objects(target, exclude=patterns, limits=limits)
             continue
-        for path in _local(target):
-            if _is_archive(str(path)) and path.is_file():
+        for path in paths_of(target):
+            if is_archive(str(path)) and path.is_file():
                 yield from _archive(path, limits)
                 continue
-            also = _is_archive if inside_archives else None
+            also = is_archive if inside_archives else None
             if _is_sidecar(path):
                 continue
             for found in files([path], exclude=patterns, also=also):
-                if inside_archives and _is_archive(str(found)):
+                if inside_archives and is_archive(str(found)):
                     yield from _archive(found, limits)
                 else:
                     yield _file(found, limits)
 
 
-def _local(target: str) -> Iterator[Path]:
+def paths_of(target: str) -> Iterator[Path]:
+    """The file or folder that a target names, or those that its glob matches."""
     path = Path(target)
     if glob.has_magic(target) and not path.exists():
         found = False
@@ -89,7 +90,8 @@ def _local(target: str) -> Iterator[Path]:
     yield path
 
 
-def _is_archive(name: str) -> bool:
+def is_archive(name: str) -> bool:
+    """Whether a name's ending is an archive's."""
     return name.lower().endswith(ARCHIVE_ENDINGS)
 
 

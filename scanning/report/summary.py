@@ -68,6 +68,7 @@ class Summary:
         self.groupings = {name: Grouping(GROUPS[name]) for name in _SECTIONS}
         self.notable: dict[str, list[Row]] = {reason: [] for reason in _REASONS}
         self.numbers: Counter[str] = Counter()
+        self.models: Counter[str | None] = Counter()
 
     def add(self, row: Row) -> None:
         """Take one row."""
@@ -75,6 +76,7 @@ class Summary:
         if row.change == GONE:
             self._note("gone", row)
             return
+        self.models[row.model] += 1
         for grouping in self.groupings.values():
             grouping.add(row)
         if remarkable(row):
@@ -94,6 +96,7 @@ class Summary:
             .render(
                 title=_title(tally),
                 lead=lead(tally),
+                asked=asked(self.models),
                 complete=complete,
                 made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
                 version=__version__,
@@ -158,6 +161,17 @@ def lead(tally: Tally) -> str:
     silent = tally.conditions["undisclosed"]
     more = f" Of those held to be generated, {silent:,} {'does' if silent == 1 else 'do'} not say so." if silent else ""
     return f"{said[:1].upper()}{said[1:]}.{more}" if said else "No image was found."
+
+
+def asked(models: Counter[str | None]) -> str:
+    """Which pixel model was asked: without it nobody knows what silence means."""
+    said = []
+    if named := [name for name, _ in models.most_common() if name]:
+        said.append(f"Pixels were judged by {', '.join(named[:3])}, which errs at the rates of its model card.")
+    if models[""]:
+        which = f"for {models['']:,} file{'s' * (models[''] != 1)}" if len(models) > 1 else "at all"
+        said.append(f"No pixel model was asked {which}: there, only what files say and carry was looked at.")
+    return " ".join(said)
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -64,6 +64,8 @@ def test_every_output_at_once_and_the_count_on_the_terminal(folder: Path, tmp_pa
         "text.jpg",
     ]
     assert all((tmp_path / f"out.{ending}").stat().st_size for ending in endings)
+    assert {row["model"] for row in rows(tmp_path / "out.jsonl")} == {""}
+    assert "No pixel model was asked at all" in (tmp_path / "out.html").read_text()
     assert "text.jpg" in done.stdout
     assert "a.png" not in done.stdout  # healthy files are silent
     assert "4 files" in done.stdout
@@ -158,6 +160,7 @@ finally:
         environ = environment() | {"ASSAY_HOME": str(tmp_path / "home")}
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environ, check=True)
         loaded.append(set(json.loads(done.stdout.splitlines()[-1])))
+    assert {row["model"].split()[0] for row in rows(tmp_path / "out.jsonl")} == {"swift"}
     assert "multiprocessing.popen_spawn_posix" in loaded[0]
     assert not loaded[1] & {"multiprocessing.popen_spawn_posix", "numpy", "onnxruntime", "c2pa", "PIL"}
     assert len(rows(tmp_path / "out.jsonl")) == 4

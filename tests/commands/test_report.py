@@ -55,6 +55,8 @@ def test_other_formats_another_policy_and_a_gate(rows: Path, tmp_path: Path) -> 
     assert done.exit_code == 10
     assert (tmp_path / "out.jsonl").read_text().count('"breaches":["signed"]') == 3
     assert "Midjourney" in (tmp_path / "out.html").read_text()
+    assert run(rows, "--html").exit_code == 0
+    assert "Midjourney" in rows.with_suffix(".html").read_text()
     assert run(rows, "--fail-on", "unreadable").exit_code == 10
     assert run(rows, "--fail-on", "tampered").exit_code == 0
 

@@ -49,6 +49,13 @@ def test_the_first_words_are_the_answer() -> None:
     assert "304 files audited" in page(ROWS)
 
 
+def test_the_page_says_who_looked_at_the_pixels() -> None:
+    assert "Pixels were judged by swift 0.2.0," in page([simple("a.png", model="swift 0.2.0")])
+    assert "No pixel model was asked at all" in page([simple("a.png", model="")])
+    assert "No pixel model was asked for 1 file:" in page([simple("a.png", model=""), simple("b.png", model="deep 1")])
+    assert "pixel model was asked" not in page([simple("a.png", model=None)])
+
+
 @pytest.mark.parametrize(("name", "why"), [("t.png", "tampered"), ("p.png", "policy")])
 def test_the_gravest_reason_speaks(name: str, why: str) -> None:
     assert reason(next(row for row in ROWS if row.name == name)) == why
