@@ -23,7 +23,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--no-crops", is_flag=True, help="Do not try cut edges: several times faster where nothing is found.")
 @click.option("--save", type=FILE, metavar="FILE", help="Write the best recovered manifest store to a new .c2pa file.")
 def recover(
-    paths: tuple[Path, ...], repository: Path | None, form: str, output: Path | None, no_crops: bool, save: Path | None
+    paths: tuple[Path, ...], repository: str | None, form: str, output: Path | None, no_crops: bool, save: Path | None
 ) -> None:
     """Find the manifest that a picture has lost
 
@@ -36,7 +36,7 @@ def recover(
     """
     from assay.provenance.asset import Asset
     from assay.provenance.errors import AssayError
-    from assay.provenance.repository import default_path
+    from assay.provenance.repository import default_place, place
     from assay.provenance.text import plain
     from assay.provenance.trust import default_policy
     from assay.scanning.recovering import recover, require_repository
@@ -45,7 +45,10 @@ def recover(
 
     policy = default_policy()
     found = failed = 0
-    with require_repository(repository or default_path()) as kept, presenter(form, output) as present:
+    with (
+        require_repository(place(repository) if repository else default_place()) as kept,
+        presenter(form, output) as present,
+    ):
         for path in files(paths):
             try:
                 recovery = recover(Asset.open(path), kept, policy=policy, crops=not no_crops)

@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 REPOSITORY = click.option(
     "--repository",
-    type=FILE,
     envvar="ASSAY_REPOSITORY",
     show_envvar=True,
-    metavar="FILE",
-    help="Where manifests are remembered; else repository.sqlite in the state folder.",
+    metavar="FILE|URL",
+    help="Where manifests are remembered: a file, or postgresql://… for several machines; else a file in the state folder.",
 )
 REMEMBER = click.option(
     "--remember",
@@ -37,14 +36,14 @@ def repository() -> None:
     """Keep manifests, so that copies that lost theirs lead back to them
 
     A repository holds hashes, manifests, small pictures and fingerprints, never the pictures themselves. It is a file that
-    only you can read; what is forgotten is overwritten in it.
+    only you can read, and in which what is forgotten is overwritten; or a PostgreSQL database that several machines share.
     """
 
 
 @repository.command()
 @click.argument("paths", nargs=-1, required=True, type=FILE)
 @REPOSITORY
-def add(paths: tuple[Path, ...], repository: Path | None) -> None:
+def add(paths: tuple[Path, ...], repository: str | None) -> None:
     """Remember the manifests of pictures, or of every picture of a folder.
 
     Only manifests that hold for the file they are in are kept; what is known already stays as it is.
@@ -52,7 +51,7 @@ def add(paths: tuple[Path, ...], repository: Path | None) -> None:
     Example: assay repository add signed/
     """
     from assay.provenance.errors import AssayError
-    from assay.provenance.repository import Repository
+    from assay.provenance.repository import open_repository, place
     from assay.provenance.repository.keeping import NothingToKeep
     from assay.provenance.trust import default_policy
     from assay.scanning.recovering import remember_path
@@ -60,7 +59,7 @@ def add(paths: tuple[Path, ...], repository: Path | None) -> None:
 
     policy = default_policy()
     new = known = without = failed = 0
-    with Repository(repository) as kept:
+    with open_repository(place(repository) if repository else None) as kept:
         for path in files(paths):
             try:
                 record, added = remember_path(path, kept, policy=policy)
@@ -83,7 +82,7 @@ def add(paths: tuple[Path, ...], repository: Path | None) -> None:
 @repository.command("list")
 @REPOSITORY
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def list_(repository: Path | None, form: str) -> None:
+def list_(repository: str | None, form: str) -> None:
     """Show what is remembered, oldest first.
 
     Example: assay repository list --format json
@@ -91,10 +90,10 @@ def list_(repository: Path | None, form: str) -> None:
     import json
     from dataclasses import asdict
 
-    from assay.provenance.repository import default_path
+    from assay.provenance.repository import default_place, place
     from assay.scanning.recovering import require_repository
 
-    with require_repository(repository or default_path()) as kept:
+    with require_repository(place(repository) if repository else default_place()) as kept:
         for record in kept.records():
             if form == "json":
                 click.echo(json.dumps(asdict(record), ensure_ascii=False))
@@ -106,20 +105,20 @@ def list_(repository: Path | None, form: str) -> None:
 @click.argument("items", nargs=-1, metavar="[SHA256|FILE]...")
 @REPOSITORY
 @click.option("--older-than", type=click.IntRange(min=0), metavar="DAYS", help="Everything kept longer ago than that.")
-def forget(items: tuple[str, ...], repository: Path | None, older_than: int | None) -> None:
+def forget(items: tuple[str, ...], repository: str | None, older_than: int | None) -> None:
     """Forget pictures, named by hash or as files, or all that is old.
 
     Manifest, thumbnail and fingerprints are deleted and overwritten. Exit code 3 if there was nothing to forget.
 
     Example: assay repository forget signed/photo.jpg --older-than 365
     """
-    from assay.provenance.repository import default_path
+    from assay.provenance.repository import default_place, place
     from assay.scanning.recovering import require_repository
 
     if not items and older_than is None:
         raise click.UsageError("name hashes or files to forget, or --older-than DAYS")
     hashes = [_hash(item) for item in items]
-    with require_repository(repository or default_path()) as kept:
+    with require_repository(place(repository) if repository else default_place()) as kept:
         count = sum(kept.forget(one) for one in hashes)
         if older_than is not None:
             count += kept.forget_older(timedelta(days=older_than))
@@ -128,14 +127,41 @@ def forget(items: tuple[str, ...], repository: Path | None, older_than: int | No
         sys.exit(EXIT_NOTHING)
 
 
+@repository.command()
+@REPOSITORY
+@click.option(
+    "--approximate/--exact",
+    "approximate",
+    required=True,
+    help="By pgvector in the database, which misses some; or every fingerprint compared, on each machine.",
+)
+def index(repository: str | None, approximate: bool) -> None:
+    """Choose how a repository in PostgreSQL is searched by looks.
+
+    Exact is what it does by itself, and faster up to some ten million pictures: each machine keeps 40 bytes for each
+    fingerprint. Beyond, `--approximate` makes an index in the database (extension vector), which then serves all machines.
+
+    Example: assay repository index --approximate --repository postgresql://db.example/assay
+    """
+    from assay.provenance.repository import default_place, place
+    from assay.provenance.repository.postgres import PostgresRepository
+    from assay.scanning.recovering import require_repository
+
+    with require_repository(place(repository) if repository else default_place()) as kept:
+        if not isinstance(kept, PostgresRepository):
+            raise click.UsageError("a repository in a file is always searched exactly")
+        kept.index(approximate=approximate)
+    click.echo("searched by pgvector from now on" if approximate else "searched exactly from now on")
+
+
 def remembering(asset: "Asset", sidecar: bytes | None = None) -> None:
     """Remember one picture in this user's repository and say so; why not is said on stderr and fails nothing."""
     from assay.provenance.errors import AssayError
-    from assay.provenance.repository import Repository
+    from assay.provenance.repository import open_repository
     from assay.scanning.recovering import remember
 
     try:
-        with Repository() as kept:
+        with open_repository() as kept:
             _, added = remember(asset, kept, sidecar=sidecar)
     except AssayError as error:
         click.echo(f"assay: not remembered: {plain(str(error), limit=400)}", err=True)

@@ -5,12 +5,14 @@ what two lower floors may not know of each other: how pictures are signed, and h
 """
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from assay.provenance.generating.wrapping import signed as wrapped
 from assay.provenance.signing.signer import Signer
 from assay.provenance.signing.signing import Signed
+
+if TYPE_CHECKING:
+    from assay.provenance.repository import Place
 
 T = TypeVar("T")
 
@@ -29,13 +31,13 @@ def durability(*, watermark: bool = False, soft_binding: bool = False) -> dict[s
     return options
 
 
-def remembering(path: Path | None = None) -> Callable[[Signed], None]:
+def remembering(where: "Place | None" = None) -> Callable[[Signed], None]:
     """What remembers each signed picture in a repository (default: this user's). Raises `AssayError` when called."""
-    from assay.provenance.repository import Repository
+    from assay.provenance.repository import open_repository
     from assay.scanning.recovering import remember
 
     def keep(one: Signed) -> None:
-        with Repository(path) as repository:
+        with open_repository(where) as repository:
             remember(one.asset, repository, sidecar=one.sidecar)
 
     return keep

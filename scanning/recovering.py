@@ -15,7 +15,7 @@ from assay.provenance.custody.chain import BottomLine, Custody
 from assay.provenance.custody.verifying import verify
 from assay.provenance.decoding import can_decode, decode, open_image
 from assay.provenance.errors import AssayError
-from assay.provenance.repository import Fingerprint, Record, Repository
+from assay.provenance.repository import Fingerprint, Place, Record, Repository, is_there, open_repository
 from assay.provenance.repository.keeping import keepsake, recall
 from assay.provenance.signing.recipe import Recipe
 from assay.provenance.signing.soft_binding import with_soft_binding
@@ -204,11 +204,11 @@ def softly_bound(recipe: Recipe, asset: Asset) -> Recipe:
     return with_soft_binding(recipe, ImageCode.algorithm, ImageCode().value(decode(asset)))
 
 
-def require_repository(path: Path) -> Repository:
+def require_repository(where: Place) -> Repository:
     """Open a repository that must be there already. Raises `AssayError`."""
-    if not path.is_file():
-        raise AssayError(f"{path}: there is no repository yet", "remember manifests with `assay repository add` first")
-    return Repository(path)
+    if not is_there(where):
+        raise AssayError(f"{where}: there is no repository yet", "remember manifests with `assay repository add` first")
+    return open_repository(where)
 
 
 def _lower(sentence: str) -> str:

@@ -19,7 +19,7 @@ import binascii
 from datetime import UTC, datetime
 from typing import Any
 
-from assay.detectors.fingerprints.index import HammingIndex
+from assay.detectors.fingerprints.index import index_of
 from assay.detectors.fingerprints.iscc import ISCC, SequenceRefused, image_code, image_codes
 from assay.detectors.fingerprints.searching import WHOLE_PICTURE, Searcher, marked
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
@@ -135,7 +135,7 @@ def _codes(value: str) -> tuple[bytes, ...]:
 
 
 def _nearest(repository: Repository, codes: tuple[bytes, ...], most: int) -> list[tuple[str, int]]:
-    index = HammingIndex(repository, ISCC, WHOLE_PICTURE)
+    index = index_of(repository, ISCC, WHOLE_PICTURE)
     found: dict[str, int] = {}
     for hit in index.nearest(list(codes), within=ISCC_WITHIN, most=most):
         record = repository.get(hit.record)

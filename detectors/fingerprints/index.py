@@ -1,6 +1,6 @@
-"""An exact index over 256-bit fingerprints: every distance is counted, nothing is approximated.
+"""Indexes over 256-bit fingerprints: an exact one, where every distance is counted, and that of a database.
 
-Rules: kept packed in a file that is mapped into memory, so that many processes share it; what was added since is read from the
+Rules: the exact one is kept packed in a file that is mapped into memory, so that many processes share it; what was added since is read from the
 repository at each search; a file made before something was forgotten is never used, and is removed.
 """
 
@@ -9,7 +9,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,37 @@ class Hit:
     distance: int
 
 
+class Index(Protocol):
+    """Fingerprints of one kind in a repository, searched by distance."""
+
+    def nearest(self, queries: list[bytes], *, within: int, most: int) -> tuple[Hit, ...]:
+        """The nearest hits at most `within` bits away, at most `most` of them for each query, nearest first."""
+        ...
+
+
+def index_of(repository: "Repository", algorithm: str, region: str) -> Index:
+    """The index of one kind: the database's own where it has one (approximate), else an exact one on this machine."""
+    asked = repository.nearest(algorithm, region, [], within=0, most=1)
+    return (
+        HammingIndex(repository, algorithm, region) if asked is None else DatabaseIndex(repository, algorithm, region)
+    )
+
+
+class DatabaseIndex:
+    """What the repository's database finds by an index of its own. Neighbours may be missed, distances are exact."""
+
+    def __init__(self, repository: "Repository", algorithm: str, region: str) -> None:
+        self._repository = repository
+        self._algorithm, self._region = algorithm, region
+
+    def nearest(self, queries: list[bytes], *, within: int, most: int) -> tuple[Hit, ...]:
+        """As `Index` says."""
+        found = self._repository.nearest(self._algorithm, self._region, queries, within=within, most=most)
+        return tuple(Hit(*row) for row in found or ())
+
+
 class HammingIndex:
-    """All fingerprints of one kind in a repository, searched by distance."""
+    """All fingerprints of one kind in a repository, every one of them compared."""
 
     def __init__(self, repository: "Repository", algorithm: str, region: str) -> None:
         self._repository = repository
@@ -82,7 +111,7 @@ class HammingIndex:
         fresh[:WORDS] = np.frombuffer(b"".join(value for _, value in added), np.uint64).reshape(-1, WORDS).T
         fresh[WORDS] = [record for record, _ in added]
         self._packed = np.concatenate([self._packed, fresh], axis=1)
-        if not self._repository.reading and len(added) > max(_LOOSE, len(self) // 8):
+        if self._repository.may_index and len(added) > max(_LOOSE, len(self) // 32):
             with suppress(OSError):  # an index is only for speed
                 self._write()
 
@@ -107,7 +136,7 @@ class HammingIndex:
         return packed if whole else _empty()
 
     def _write(self) -> None:
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
         try:
             with os.fdopen(descriptor, "wb") as file:

@@ -16,7 +16,7 @@ from PIL import Image
 from assay.detectors.evidence import Rate
 from assay.detectors.fingerprints.aligning import agreement
 from assay.detectors.fingerprints.grounds import REGIONS, View, crop_views, cut, first_views, framed_views, ground
-from assay.detectors.fingerprints.index import HammingIndex
+from assay.detectors.fingerprints.index import index_of
 from assay.detectors.fingerprints.iscc import ISCC, image_code
 from assay.detectors.fingerprints.pdq import LEAST_QUALITY, PDQ, pdq
 from assay.detectors.watermarks.protocol import Decoded
@@ -103,7 +103,7 @@ class Searcher:
         """Raises `MissingExtra` where pictures cannot be hashed."""
         self.repository = repository
         self.point = point or operating_point()
-        self._indexes = {region: HammingIndex(repository, PDQ, region) for region in REGIONS}
+        self._indexes = {region: index_of(repository, PDQ, region) for region in REGIONS}
 
     def search(self, image: Image.Image, *, crops: bool = True, most: int = 10) -> tuple[Match, ...]:
         """The records that this picture may be a copy of, the best first. `crops`: try cut edges where nothing else fits."""

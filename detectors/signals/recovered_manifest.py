@@ -1,6 +1,6 @@
 """A manifest that was stripped from a picture, found again in this machine's repository by the picture's looks or its mark.
 
-Rules: where there is no repository nothing is computed, and no file is ever changed (confined processes may not); a recovered manifest never proves anything about a copy, so this
+Rules: where there is no repository nothing is computed, a database is not asked (confined processes reach none), and no file is ever changed (confined processes may not); a recovered manifest never proves anything about a copy, so this
 speaks at most as a mark does, and only as strongly as the manifest itself holds; crops and marks are tried in a thorough examination only.
 """
 
@@ -14,7 +14,7 @@ from assay.detectors.subject import Subject
 from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import Custody
 from assay.provenance.errors import AssayError, UnsupportedFormat
-from assay.provenance.repository import Record, Repository, default_path
+from assay.provenance.repository import Record, Repository, default_place
 from assay.provenance.repository.keeping import recall
 from assay.provenance.trust import TrustPolicy, default_policy
 
@@ -32,7 +32,11 @@ class RecoveredManifest:
 
     def examine(self, subject: Subject) -> Evidence:
         """Look for the picture among those whose manifests were remembered."""
-        path = self._path or default_path()
+        path = self._path or default_place()
+        if isinstance(path, str):
+            return self._silent(
+                Silence.INAPPLICABLE, "Manifests are remembered in a database; `assay recover` asks it."
+            )
         if not path.is_file():
             return self._silent(Silence.INAPPLICABLE, "No manifests are remembered on this machine.")
         if isinstance(subject.custody, Custody) and (subject.custody.links or subject.custody.place):

@@ -1,15 +1,27 @@
 """Manifests that were signed or seen, found again by hash or fingerprint."""
 
+from assay.provenance.repository.opening import (
+    Place,
+    default_place,
+    is_there,
+    open_repository,
+    place,
+    repository_state,
+)
 from assay.provenance.repository.records import MARK, Fingerprint, Keepsake, Record
-from assay.provenance.repository.repository import Repository, RepositoryRefused, default_path, repository_state
+from assay.provenance.repository.repository import Repository, RepositoryRefused
 
 __all__ = [
     "MARK",
     "Fingerprint",
     "Keepsake",
+    "Place",
     "Record",
     "Repository",
     "RepositoryRefused",
-    "default_path",
+    "default_place",
+    "is_there",
+    "open_repository",
+    "place",
     "repository_state",
 ]

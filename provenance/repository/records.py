@@ -4,9 +4,11 @@ Rules: a record is never changed once it is kept; the picture itself is not in i
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from assay.provenance.custody.chain import BottomLine
 
+FACTS = "id, kept, sha256, name, media_type, width, height, manifest, signer, bottom_line"  # columns of a `Record`
 MARK = "mark"  # the region of payloads that were read from the pixels
 
 
@@ -55,3 +57,14 @@ class Record:
     manifest: str
     signer: str
     bottom_line: BottomLine
+
+
+def record_of(row: tuple[Any, ...]) -> Record:
+    """The record of a row of `FACTS`."""
+    facts = dict(zip(FACTS.split(", "), row, strict=True))
+    return Record(**facts | {"bottom_line": BottomLine(facts["bottom_line"])})
+
+
+def storable(value: str) -> str:
+    """Text as every database can keep it: file names and labels may hold anything."""
+    return value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

@@ -1,24 +1,23 @@
 """The repository: manifests that were signed or seen here, found again by hash, label or fingerprint. SQLite.
 
+The same statements serve PostgreSQL, where only the methods at the end of the class differ (`postgres.py`).
 Rules: a record is written in one transaction and never overwritten; several processes may write at once, and one that is
 killed leaves nothing half done; what is forgotten is overwritten on disk and leaves every index; nobody else can read it.
 """
 
-import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from assay.provenance.custody.chain import BottomLine
 from assay.provenance.errors import AssayError
-from assay.provenance.home import home
-from assay.provenance.repository.records import MARK, Fingerprint, Keepsake, Record
+from assay.provenance.repository.records import FACTS, MARK, Fingerprint, Keepsake, Record, record_of, storable
 
-_VERSION = 1
+VERSION = 1
+_PAGE = 50_000  # rows that are read at once
 _WAIT = 30.0  # seconds to wait for another writer
 _TABLES = """
 CREATE TABLE IF NOT EXISTS record (
@@ -37,27 +36,19 @@ CREATE INDEX IF NOT EXISTS fingerprint_mark ON fingerprint (value) WHERE region 
 CREATE TABLE IF NOT EXISTS forgotten (count INTEGER NOT NULL);
 INSERT INTO forgotten SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM forgotten);
 """
-_FACTS = "id, kept, sha256, name, media_type, width, height, manifest, signer, bottom_line"
 
 
 class RepositoryRefused(AssayError):
     """The repository cannot be opened or written, or is none of this version."""
 
 
-def default_path() -> Path:
-    """Where this user's repository is: `$ASSAY_REPOSITORY`, else `repository.sqlite` in the state folder. May not exist."""
-    if override := os.environ.get("ASSAY_REPOSITORY"):
-        return Path(override).expanduser()
-    return home() / "repository.sqlite"
-
-
 class Repository:
     """Keeps manifests and finds them. Used from one thread; safe between processes."""
 
-    def __init__(self, path: Path | None = None, *, reading: bool = False) -> None:
-        """Open the repository at `path` (default: this user's), or make it. `reading` changes no file, as a confined process
-        must not; what is being written just then may not be seen. Raises `RepositoryRefused`."""
-        self.path = path or default_path()
+    def __init__(self, path: Path, *, reading: bool = False) -> None:
+        """Open the repository at `path`, or make it. `reading` changes no file, as a confined process must not; what is being
+        written just then may not be seen. Raises `RepositoryRefused`."""
+        self.path = path
         self.reading = reading
         try:
             if reading:
@@ -70,7 +61,7 @@ class Repository:
             self._base.execute("PRAGMA synchronous = FULL")
             self._base.execute("PRAGMA secure_delete = ON")
             found = self._base.execute("PRAGMA user_version").fetchone()[0]
-            if found not in (0, _VERSION):
+            if found not in (0, VERSION):
                 raise RepositoryRefused(f"{self.path}: a repository of another version ({found})")
             if found == 0:
                 self._make()
@@ -88,46 +79,41 @@ class Repository:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of it."""
         self._base.close()
-
-    @property
-    def index_folder(self) -> Path:
-        """Where indexes over the fingerprints may be kept; it is emptied whenever something is forgotten."""
-        return self.path.with_name(self.path.name + "-index")
 
     def keep(self, keepsake: Keepsake) -> tuple[Record, bool]:
         """Keep a picture's manifest; what is there already stays as it is. Returns the record, and whether it is new."""
         kept = datetime.now(UTC).isoformat(timespec="milliseconds")
         with self._writing():
-            added = self._base.execute(
-                "INSERT OR IGNORE INTO record (kept, sha256, name, media_type, width, height, manifest, signer, bottom_line,"
-                " thumbnail, store) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            added = self._run(
+                "INSERT INTO record (kept, sha256, name, media_type, width, height, manifest, signer, bottom_line,"
+                " thumbnail, store) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (
                     kept,
                     keepsake.sha256,
-                    _text(keepsake.name),
+                    storable(keepsake.name),
                     keepsake.media_type,
                     keepsake.width,
                     keepsake.height,
-                    _text(keepsake.manifest),
-                    _text(keepsake.signer),
+                    storable(keepsake.manifest),
+                    storable(keepsake.signer),
                     keepsake.bottom_line.value,
                     keepsake.thumbnail,
                     keepsake.store,
                 ),
             )
-            new = added.rowcount == 1
-            if new:
-                self._base.executemany(
-                    "INSERT INTO fingerprint VALUES (?, ?, ?, ?)",
-                    [(added.lastrowid, one.algorithm, one.region, one.value) for one in keepsake.fingerprints],
-                )
-            row = self._base.execute(
-                f"SELECT {_FACTS} FROM record WHERE sha256 = ? AND manifest = ?",  # noqa: S608
-                (keepsake.sha256, _text(keepsake.manifest)),
+            new = bool(added.rowcount == 1)
+            row = self._run(
+                f"SELECT {FACTS} FROM record WHERE sha256 = ? AND manifest = ?",  # noqa: S608
+                (keepsake.sha256, storable(keepsake.manifest)),
             ).fetchone()
-        return _record(row), new
+            for one in keepsake.fingerprints if new else ():
+                self._run(
+                    "INSERT INTO fingerprint (record, algorithm, region, value) VALUES (?, ?, ?, ?)",
+                    (row[0], one.algorithm, one.region, one.value),
+                )
+        return record_of(row), new
 
     def forget(self, sha256: str) -> int:
         """Delete everything kept of the picture with this hash. Returns how many records there were."""
@@ -143,23 +129,23 @@ class Repository:
 
     def records(self) -> Iterator[Record]:
         """All records, oldest first."""
-        for row in self._read(f"SELECT {_FACTS} FROM record ORDER BY id"):  # noqa: S608
-            yield _record(row)
+        for row in self._paged(f"SELECT {FACTS} FROM record WHERE id > ? ORDER BY id"):  # noqa: S608
+            yield record_of(row)
 
     def get(self, record_id: int) -> Record | None:
         """The record with this number; None where it was forgotten."""
-        row = next(self._read(f"SELECT {_FACTS} FROM record WHERE id = ?", (record_id,)), None)  # noqa: S608
-        return _record(row) if row else None
+        row = next(self._read(f"SELECT {FACTS} FROM record WHERE id = ?", (record_id,)), None)  # noqa: S608
+        return record_of(row) if row else None
 
     def by_sha256(self, sha256: str) -> tuple[Record, ...]:
         """What was kept of the very bytes with this hash."""
-        rows = self._read(f"SELECT {_FACTS} FROM record WHERE sha256 = ? ORDER BY id", (sha256.lower(),))  # noqa: S608
-        return tuple(map(_record, rows))
+        rows = self._read(f"SELECT {FACTS} FROM record WHERE sha256 = ? ORDER BY id", (sha256.lower(),))  # noqa: S608
+        return tuple(map(record_of, rows))
 
     def by_manifest(self, label: str) -> tuple[Record, ...]:
         """What was kept under this label of an active manifest."""
-        rows = self._read(f"SELECT {_FACTS} FROM record WHERE manifest = ? ORDER BY id", (_text(label),))  # noqa: S608
-        return tuple(map(_record, rows))
+        rows = self._read(f"SELECT {FACTS} FROM record WHERE manifest = ? ORDER BY id", (storable(label),))  # noqa: S608
+        return tuple(map(record_of, rows))
 
     def store(self, record: Record) -> bytes:
         """The manifest store of a record. Raises `RepositoryRefused` where it was forgotten meanwhile."""
@@ -176,41 +162,91 @@ class Repository:
 
     def values(self, algorithm: str, region: str, *, after: int = 0) -> Iterator[tuple[int, bytes]]:
         """(record number, value) of every fingerprint of one kind with a number above `after`, in order of number."""
-        yield from self._read(
+        yield from self._paged(
             "SELECT record, value FROM fingerprint WHERE algorithm = ? AND region = ? AND record > ? ORDER BY record",
-            (algorithm, region, after),
+            (algorithm, region),
+            after=after,
         )
 
     def by_mark(self, algorithm: str, payload: bytes) -> tuple[Record, ...]:
         """What was kept of pictures that carry this very payload in their pixels."""
         rows = self._read(
-            f"SELECT {_FACTS} FROM record WHERE id IN (SELECT record FROM fingerprint"  # noqa: S608
+            f"SELECT {FACTS} FROM record WHERE id IN (SELECT record FROM fingerprint"  # noqa: S608
             f" WHERE region = '{MARK}' AND algorithm = ? AND value = ?) ORDER BY id",
             (algorithm, payload),
         )
-        return tuple(map(_record, rows))
+        return tuple(map(record_of, rows))
 
     def has_marks(self, algorithm: str) -> bool:
         """Whether any picture is remembered with a mark of this scheme."""
         statement = f"SELECT 1 FROM fingerprint WHERE algorithm = ? AND region = '{MARK}' LIMIT 1"  # noqa: S608
         return next(self._read(statement, (algorithm,)), None) is not None
 
+    def nearest(
+        self, algorithm: str, region: str, queries: Sequence[bytes], *, within: int, most: int
+    ) -> tuple[tuple[int, int, int], ...] | None:
+        """(query's position, record number, distance in bits) from an index of the database's own, or None where it has none
+        and whoever searches must look at all `values`."""
+        return None
+
     @property
     def forgettings(self) -> int:
         """How often something was forgotten: an index made at another count holds what it must not."""
         return int(self._one("SELECT count FROM forgotten")[0])
 
+    @property
+    def state(self) -> str:
+        """What changes whenever something is kept or forgotten."""
+        newest = self._one("SELECT coalesce(max(id), 0) FROM record")[0]
+        return f"{newest}/{self.forgettings}"
+
+    def _paged(self, statement: str, values: tuple[Any, ...] = (), *, after: int = 0) -> Iterator[Any]:
+        """Rows of a statement whose last condition and order are by its first column, a page at a time."""
+        while True:
+            rows = list(self._read(f"{statement} LIMIT {_PAGE}", (*values, after)))
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1][0]
+
+    def _one(self, statement: str, values: tuple[Any, ...] = ()) -> Any:
+        row = next(self._read(statement, values), None)
+        if row is None:
+            raise RepositoryRefused(f"{self.place}: the record was forgotten meanwhile")
+        return row
+
     def _forget(self, condition: str, values: tuple[Any, ...]) -> int:
         with self._writing():
-            ids = [row[0] for row in self._base.execute(f"SELECT id FROM record WHERE {condition}", values)]  # noqa: S608
+            ids = [row[0] for row in self._run(f"SELECT id FROM record WHERE {condition}", values)]  # noqa: S608
             for number in ids:
-                self._base.execute("DELETE FROM fingerprint WHERE record = ?", (number,))
-                self._base.execute("DELETE FROM record WHERE id = ?", (number,))
+                self._run("DELETE FROM fingerprint WHERE record = ?", (number,))
+                self._run("DELETE FROM record WHERE id = ?", (number,))
             if ids:
-                self._base.execute("UPDATE forgotten SET count = count + 1")
+                self._run("UPDATE forgotten SET count = count + 1")
         if ids:
             self._scrub()
         return len(ids)
+
+    # What differs between databases.
+
+    @property
+    def place(self) -> str:
+        """What to call it."""
+        return str(self.path)
+
+    @property
+    def index_folder(self) -> Path:
+        """Where indexes over the fingerprints may be kept; it is emptied whenever something is forgotten."""
+        return self.path.with_name(self.path.name + "-index")
+
+    @property
+    def may_index(self) -> bool:
+        """Whether an index may be written there."""
+        return not self.reading
+
+    def _run(self, statement: str, values: tuple[Any, ...] = ()) -> Any:
+        """Within a transaction: a cursor."""
+        return self._base.execute(statement, values)
 
     def _scrub(self) -> None:
         """Leave no trace of what was forgotten beside the tables: the write-ahead log and the indexes."""
@@ -225,7 +261,7 @@ class Repository:
         with self._writing():
             for statement in filter(str.strip, _TABLES.split(";")):
                 self._base.execute(statement)
-            self._base.execute(f"PRAGMA user_version = {_VERSION}")
+            self._base.execute(f"PRAGMA user_version = {VERSION}")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -247,12 +283,6 @@ class Repository:
         except sqlite3.Error as error:
             raise RepositoryRefused(f"{self.path}: cannot be read: {error}") from error
 
-    def _one(self, statement: str, values: tuple[Any, ...] = ()) -> Any:
-        row = next(self._read(statement, values), None)
-        if row is None:
-            raise RepositoryRefused(f"{self.path}: the record was forgotten meanwhile")
-        return row
-
 
 def _read_only(path: Path) -> sqlite3.Connection:
     """Without writing: with its log where that can be shared, else as the file stands."""
@@ -264,31 +294,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
             found = base.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.OperationalError:
             continue
-        if found != _VERSION:
+        if found != VERSION:
             raise RepositoryRefused(f"{path}: a repository of another version ({found})")
         return base
     raise RepositoryRefused(f"{path}: cannot be opened for reading")
-
-
-def repository_state(path: Path | None = None) -> str:
-    """What changes whenever something is kept or forgotten; empty where there is no repository. Raises nothing."""
-    path = path or default_path()
-    if not path.is_file():
-        return ""
-    try:
-        with Repository(path, reading=True) as repository:
-            newest = repository._one("SELECT coalesce(max(id), 0) FROM record")[0]
-            return f"{newest}/{repository.forgettings}"
-    except AssayError:
-        return "unreadable"
-
-
-def _record(row: tuple[Any, ...]) -> Record:
-    names = _FACTS.split(", ")
-    facts = dict(zip(names, row, strict=True))
-    return Record(**facts | {"bottom_line": BottomLine(facts["bottom_line"])})
-
-
-def _text(value: str) -> str:
-    """Text as SQLite can keep it: file names and labels may hold anything."""
-    return value.encode("utf-8", "backslashreplace").decode()

@@ -157,14 +157,14 @@ def _verified(task: Task, scanner: Scanner) -> Answer:
 
 
 def _recovered(task: Task, scanner: Scanner) -> Answer:
-    from assay.provenance.repository import Repository
+    from assay.provenance.repository import open_repository
     from assay.scanning.recovering import recover
     from assay.scanning.report.recovery_presenting import document
     from assay.scanning.resolving import by_content
 
     try:
         asset = Asset.from_bytes(task.content, name=task.name, limits=scanner.limits)
-        with Repository(reading=True) as kept:
+        with open_repository(reading=True) as kept:
             said = (
                 by_content(kept, asset, alg=task.alg, most=task.most, hint=task.hint, limits=scanner.limits)
                 if task.do == RESOLVE

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
-from assay.provenance.repository import Repository, default_path
+from assay.provenance.repository import Repository, default_place, is_there, open_repository
 from assay.scanning import resolving
 from assay.scanning.service import examples
 from assay.scanning.service.api import BODY, Name, document
@@ -154,7 +154,7 @@ async def capabilities(request: Request) -> JSONResponse:
 )
 async def status(request: Request) -> JSONResponse:
     """`c2pa.serviceStatus`: down where nothing is remembered, or the server ends."""
-    serving = default_path().is_file() and not service_of(request).draining
+    serving = is_there(default_place()) and not service_of(request).draining
     return JSONResponse(resolving.status(serving=serving))
 
 
@@ -185,7 +185,7 @@ async def _reading(ask: Callable[[Repository], T]) -> T:
     _require()
 
     def read() -> T:
-        with Repository(reading=True) as kept:
+        with open_repository(reading=True) as kept:
             return ask(kept)
 
     try:
@@ -197,5 +197,5 @@ async def _reading(ask: Callable[[Repository], T]) -> T:
 
 
 def _require() -> None:
-    if not default_path().is_file():
+    if not is_there(default_place()):
         raise Unknown("no manifests are remembered on this server", "remember some with `assay repository add`")

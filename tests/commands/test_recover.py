@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from photograph_like import jpeg_asset, photograph
+from postgresql import cluster, has_vector
 
 from assay.cli import assay
 
@@ -55,3 +56,27 @@ def test_forgetting_needs_to_be_told_what(folder: Path) -> None:
     assert run("repository", "forget").exit_code == 2
     assert run("repository", "forget", "--older-than", "1").exit_code == 3
     assert run("repository", "forget", "--older-than", "0").exit_code == 0
+
+
+def test_two_machines_share_what_they_remember(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with cluster(vector=has_vector()) as running:
+        monkeypatch.setenv("ASSAY_REPOSITORY", running.url)
+        monkeypatch.setenv("ASSAY_HOME", str(folder / "one"))
+        done = run("sign", "photo.jpg", "-o", "signed.jpg", "--remember")
+        assert "remembered" in done.stderr, done.output
+        monkeypatch.setenv("ASSAY_HOME", str(folder / "other"))
+        found = run("recover", "copy.jpg", "--format", "json")
+        assert found.exit_code == 0, found.output
+        assert json.loads(found.stdout)["found"][0]["original"]["name"] == "photo.jpg"
+        if has_vector():
+            assert run("repository", "index", "--approximate").stdout == "searched by pgvector from now on\n"
+            assert run("recover", "copy.jpg").exit_code == 0
+        assert run("repository", "index", "--exact").stdout == "searched exactly from now on\n"
+        assert run("repository", "list").stdout.count("photo.jpg") == 1
+        assert run("repository", "forget", "signed.jpg").exit_code == 0
+        assert run("recover", "copy.jpg").exit_code == 3
+
+
+def test_only_a_database_has_a_choice_of_index(folder: Path) -> None:
+    run("sign", "photo.jpg", "-o", "signed.jpg", "--remember")
+    assert run("repository", "index", "--approximate").exit_code == 2

@@ -29,7 +29,7 @@ from assay.provenance.decoding import decode
 from assay.provenance.errors import AssayError
 from assay.provenance.generating.marking import UNMARKABLE, WATERMARKED, marked
 from assay.provenance.media_type import MediaType
-from assay.provenance.repository import Repository
+from assay.provenance.repository import open_repository
 from assay.provenance.trust import default_policy
 from assay.scanning import resolving
 from assay.scanning.recovering import recover, remember
@@ -118,7 +118,7 @@ def test_a_wrapped_generator_marks_binds_and_remembers(folder: Path) -> None:
     signed = Asset.from_bytes(content, name="made.jpg")
     assert verify(signed).bottom_line is BottomLine.TRUSTED
     assert SpreadMark().detect(decode(signed)) is not None
-    with Repository() as repository:
+    with open_repository() as repository:
         (found,) = recover(laundered(signed), repository).found
         assert found.mark is not None
         assert found.match is not None
@@ -133,7 +133,7 @@ def test_a_mark_alone_leads_to_the_manifest_but_is_never_proof(folder: Path, mon
     made = run("generate", "mountains", "--size", "640x480", "--seed", "2", "--watermark", "--remember", "--json")
     signed = Asset.open(Path(json.loads(made.stdout)["pictures"][0]["path"]))
     copy = laundered(signed)
-    with Repository() as repository:
+    with open_repository() as repository:
         recovery = recover(copy, repository)
         (found,) = recovery.found
         assert found.match is None
@@ -155,7 +155,7 @@ def test_a_mark_is_remembered_only_where_the_manifest_declares_one(folder: Path)
     image, payload = SpreadMark().mark(photograph(3))
     (folder / "photo.jpg").write_bytes(jpeg_asset(image, quality=95).content)
     run("sign", "photo.jpg", "-o", "signed.jpg", "--remember")  # somebody else's mark, signed over without a word
-    with Repository() as repository:
+    with open_repository() as repository:
         assert repository.by_mark(SpreadMark.name, payload) == ()
 
 
@@ -218,7 +218,7 @@ def test_what_cannot_carry_a_mark_is_refused(form: str, size: tuple[int, int]) -
 def test_remembering_a_marked_picture_keeps_its_payload(folder: Path) -> None:
     made = run("generate", "a forest", "--size", "512x512", "--seed", "8", "--watermark", "--json")
     signed = Asset.open(Path(json.loads(made.stdout)["pictures"][0]["path"]))
-    with Repository() as repository:
+    with open_repository() as repository:
         record, _ = remember(signed, repository)
         payload = SpreadMark().read(decode(signed))
         assert payload is not None
