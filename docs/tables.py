@@ -26,6 +26,7 @@ from assay.scanning.words import (
     CHANGE,
     CHANGE_OF_RECOVERED,
     CHANGE_OF_TIE,
+    CHANGE_UNDETERMINED,
     CONFLICTS,
     CONTRADICTION,
     ENFSI,
@@ -35,6 +36,7 @@ from assay.scanning.words import (
     SENTENCES,
     SURE,
     SURE_OF_RECOVERED,
+    SURE_UNDETERMINED,
     UNDETERMINED,
 )
 
@@ -313,6 +315,10 @@ def tables() -> dict[str, str]:
             [
                 *((basis.word, SURE[basis], CHANGE[basis]) for basis in bases),
                 ("marked, by a recovered manifest alone", SURE_OF_RECOVERED, CHANGE_OF_RECOVERED),
+                *(
+                    (f"none, finding `{code}`", SURE_UNDETERMINED[code], CHANGE_UNDETERMINED[code])
+                    for code in UNDETERMINED
+                ),
                 ("a tie", "Not sure at all: statements of equal weight contradict one another.", CHANGE_OF_TIE),
             ],
         ),

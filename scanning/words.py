@@ -95,6 +95,16 @@ CHANGE = {
     Basis.INFERRED: "A better copy, a signed manifest, or the original file from whoever published the image.",
     Basis.NONE: "An earlier or larger copy, a signed manifest, the original file, or where it was first published.",
 }
+SURE_UNDETERMINED = {  # the same findings: what is sure there, and what is not
+    "tampered": "That its bytes are not those that were signed is certain; what was changed, by whom and why, is not told.",
+    "broken-history": "That its signed history does not hold is certain; where the image comes from is not.",
+    "contradictory-declarations": "Not sure at all: anybody can write, change or remove such statements.",
+}
+CHANGE_UNDETERMINED = {
+    "tampered": "The unchanged file, from whoever signed it or from where it was first published.",
+    "broken-history": "The unchanged file, and what it was made from, from whoever signed them.",
+    "contradictory-declarations": "A trusted signature, the original file, or the word of whoever made it.",
+}
 SURE_OF_RECOVERED = (
     "The manifest is as good as its signer; that this image is a copy of what was signed is likely, not proved, for a "
     "retouched or look-alike picture can match as well."
@@ -136,10 +146,7 @@ class Answer:
 def headline(verdict: Verdict) -> str:
     """What is known, in one sentence, with the fact that something contradicts it."""
     if verdict.origin is Origin.UNDETERMINED:
-        found = {finding.code for finding in verdict.findings}
-        if verdict.contested:
-            return CONTRADICTION
-        return next((said for code, said in UNDETERMINED.items() if code in found), INCONCLUSIVE)
+        return CONTRADICTION if verdict.contested else UNDETERMINED.get(_hindrance(verdict), INCONCLUSIVE)
     if _only_recovered(verdict):
         sentence = RECOVERED[verdict.origin]
     else:
@@ -197,6 +204,12 @@ def odds(verdict: Verdict, prior: float) -> str:
     )
 
 
+def _hindrance(verdict: Verdict) -> str:
+    """The finding that says why nothing speaks, empty where there is none."""
+    found = {finding.code for finding in verdict.findings}
+    return next((code for code in UNDETERMINED if code in found), "") if not verdict.grounds else ""
+
+
 def _only_recovered(verdict: Verdict) -> bool:
     """Whether the answer rests on nothing else of its strength than a manifest recovered by the picture's looks."""
     strongest = {voice.signal for voice in verdict.grounds if voice.basis is verdict.basis}
@@ -216,6 +229,8 @@ def _only_retouched(verdict: Verdict) -> bool:
 def _change(verdict: Verdict) -> str:
     if verdict.contested and not verdict.grounds:
         return CHANGE_OF_TIE
+    if hindrance := _hindrance(verdict):
+        return CHANGE_UNDETERMINED[hindrance]
     return CHANGE_OF_RECOVERED if _only_recovered(verdict) else CHANGE[verdict.basis]
 
 
@@ -229,6 +244,8 @@ def _who(verdict: Verdict) -> str:
 def _sure(verdict: Verdict) -> str:
     if verdict.contested and not verdict.grounds:
         return "Not sure at all: statements of equal weight contradict one another."
+    if hindrance := _hindrance(verdict):
+        return SURE_UNDETERMINED[hindrance]
     if _only_recovered(verdict):
         return SURE_OF_RECOVERED
     if verdict.basis is not Basis.INFERRED:

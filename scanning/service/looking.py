@@ -11,10 +11,12 @@ import jinja2
 
 from assay.detectors.evidence import Evidence, Severity, Silence
 from assay.detectors.signals import REGISTRY
+from assay.provenance.asset import Asset, Limits
 from assay.provenance.custody.chain import BottomLine, Custody
 from assay.provenance.custody.examining import Examined
 from assay.provenance.decoding import decode
 from assay.provenance.errors import AssayError
+from assay.provenance.repository import Repository
 from assay.scanning.report import custody_words
 from assay.scanning.report.custody_html import chain_picture
 from assay.scanning.report.document import to_json
@@ -24,6 +26,8 @@ from assay.scanning.report.terminal import facts
 from assay.scanning.scan import PIXELS, Failure, Report
 from assay.scanning.words import answer
 
+RECOVERED = "recovered-manifest"
+_SMALL = Limits(bytes=4 * 1024 * 1024, pixels=4_000_000)
 EDGE = 900  # pixels of the picture shown
 BASES = {  # what stands over a card, by the basis of what it says
     "proved": "Proved by a signature",
@@ -59,6 +63,7 @@ def fragment(outcome: Report | Failure, *, prior: float | None = None, heatmap: 
         return templates().get_template("refused.html.j2").render(name=outcome.name, error=outcome.error)
     verdict, custody = outcome.verdict, outcome.custody
     chained = custody if isinstance(custody, Custody) else None
+    told = {piece.statement for piece in (*verdict.grounds, *verdict.dissent)}
     return (
         templates()
         .get_template("look.html.j2")
@@ -73,7 +78,11 @@ def fragment(outcome: Report | Failure, *, prior: float | None = None, heatmap: 
             basis=verdict.basis.word,
             said=answer(verdict, prior=prior),
             alarms=[finding for finding in verdict.findings if finding.severity is Severity.ALARM],
-            notes=[finding for finding in verdict.findings if finding.severity is not Severity.ALARM],
+            notes=[
+                finding
+                for finding in verdict.findings
+                if finding.severity is not Severity.ALARM and finding.statement not in told
+            ],
             grounds=[_card(piece) for piece in verdict.grounds],
             dissent=[_card(piece) for piece in verdict.dissent],
             observed=[_row(piece) for piece in verdict.silent if _observes(piece)],
@@ -119,15 +128,28 @@ def _observes(piece: Evidence) -> bool:
 
 
 def _card(piece: Evidence) -> dict[str, object]:
+    original = _original(piece) if piece.signal == RECOVERED else ""
     return {
         "signal": piece.signal,
         "title": _TITLES.get(piece.signal, piece.signal),
         "basis": piece.basis.word,
-        "stands": BASES.get(piece.basis.word, ""),
+        "stands": "Likely, by a manifest found again" if piece.signal == RECOVERED else BASES.get(piece.basis.word, ""),
+        "original": original,
         "origin": piece.origin.value,
         "statement": piece.statement,
         "traces": piece.traces,
     }
+
+
+def _original(piece: Evidence) -> str:
+    """The remembered picture, to be compared with the copy; empty where none was kept."""
+    sha256 = next((trace.value for trace in piece.traces if trace.field == "repository sha256"), "")
+    try:
+        with Repository(reading=True) as kept:
+            small = next((kept.thumbnail(record) for record in kept.by_sha256(sha256)), b"")
+        return thumbnail(Asset.from_bytes(small, name="original", limits=_SMALL)) if small else ""
+    except AssayError:
+        return ""
 
 
 def _row(piece: Evidence) -> dict[str, object]:
