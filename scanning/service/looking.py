@@ -63,7 +63,10 @@ def fragment(outcome: Report | Failure, *, prior: float | None = None, heatmap: 
         return templates().get_template("refused.html.j2").render(name=outcome.name, error=outcome.error)
     verdict, custody = outcome.verdict, outcome.custody
     chained = custody if isinstance(custody, Custody) else None
-    told = {piece.statement for piece in (*verdict.grounds, *verdict.dissent)}
+    voices = (*verdict.grounds, *verdict.dissent)
+    told = {piece.statement for piece in voices}
+    recovered = [piece for piece in voices if piece.signal == RECOVERED]
+    strongest = {piece.signal for piece in verdict.grounds if piece.basis is verdict.basis}
     return (
         templates()
         .get_template("look.html.j2")
@@ -75,7 +78,8 @@ def fragment(outcome: Report | Failure, *, prior: float | None = None, heatmap: 
             heatmap=heatmap,
             undecoded=outcome.undecoded,
             origin=verdict.origin.value,
-            basis=verdict.basis.word,
+            basis="likely" if strongest == {RECOVERED} else verdict.basis.word,
+            original=_original(recovered[0]) if recovered else "",
             said=answer(verdict, prior=prior),
             alarms=[finding for finding in verdict.findings if finding.severity is Severity.ALARM],
             notes=[
@@ -128,13 +132,11 @@ def _observes(piece: Evidence) -> bool:
 
 
 def _card(piece: Evidence) -> dict[str, object]:
-    original = _original(piece) if piece.signal == RECOVERED else ""
     return {
         "signal": piece.signal,
         "title": _TITLES.get(piece.signal, piece.signal),
         "basis": piece.basis.word,
-        "stands": "Likely, by a manifest found again" if piece.signal == RECOVERED else BASES.get(piece.basis.word, ""),
-        "original": original,
+        "stands": "Likely, found again" if piece.signal == RECOVERED else BASES.get(piece.basis.word, ""),
         "origin": piece.origin.value,
         "statement": piece.statement,
         "traces": piece.traces,

@@ -5,11 +5,16 @@ import io
 
 import pytest
 from outcomes import FAILURE, HOSTILE, report
+from photograph_like import jpeg_asset, photograph
 from PIL import Image
 
 from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Severity, Silence, Trace
 from assay.provenance.custody.chain import BottomLine
+from assay.provenance.repository import Repository
+from assay.provenance.signing import Recipe, SoftwareAgent, open_signer, sign
+from assay.scanning.recovering import remember
 from assay.scanning.report.fragments import accepted
+from assay.scanning.scan import Scanner, standard_signals
 from assay.scanning.service.looking import fragment, heatmap_of
 
 PIXELS = Evidence(
@@ -66,3 +71,22 @@ def test_a_map_is_drawn_where_the_classifier_spoke() -> None:
     assert heatmap_of(report(CLAIM), "deep") == ""
     assert heatmap_of(report(PIXELS), None) == ""
     assert heatmap_of(FAILURE, "deep") == ""
+
+
+def test_a_recovered_manifest_is_likely_and_its_picture_stands_beside_the_copy(tmp_path, monkeypatch) -> None:
+    pytest.importorskip("pdqhash", reason="needs the extra `recovery`")
+    original = sign(jpeg_asset(photograph(1)), Recipe.generated(SoftwareAgent("m")), open_signer("dev:")).asset
+    monkeypatch.setenv("ASSAY_REPOSITORY", str(tmp_path / "repository.sqlite"))
+    with Repository(tmp_path / "repository.sqlite") as repository:
+        remember(original, repository)
+    outcome = Scanner(signals=standard_signals(None)).scan(jpeg_asset(photograph(1).resize((400, 300)), quality=60))
+    written = accepted(fragment(outcome))
+    assert "SYNTHETIC" in written.upper()
+    assert "<small>likely</small>" in written
+    assert "watermark" not in written.partition("What else the file shows")[0].lower()
+    assert written.count("data:image/jpeg") == 2
+    assert "Compare the two" in written
+    (recovered,) = outcome.verdict.grounds
+    assert written.count(recovered.statement[:60]) == 2  # who says so, and its card
+    monkeypatch.setenv("ASSAY_REPOSITORY", str(tmp_path / "gone.sqlite"))
+    assert fragment(outcome).count("data:image/jpeg") == 1
