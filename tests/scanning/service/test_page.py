@@ -1,7 +1,9 @@
 """The page in a real browser: dropped, chosen by keyboard, without its script, at phone width, in the dark."""
 
 import base64
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +45,44 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = parent(first.content, title="first.jpg")
     second = sign(encoded(picture(colour="#334455")), opened(), signer, ingredients=(source,))
     (folder / "signed.jpg").write_bytes(second.content)
+    (folder / "cut.jpg").write_bytes(second.content[: len(second.content) * 2 // 3])
     (folder / "bare.jpg").write_bytes(encoded(picture()))
     (folder / "notes.jpg").write_text("no image")
     return folder
+
+
+POOR = r"""
+() => {
+  const parse = (text) => {
+    const n = text.match(/-?[\d.]+(?:e-?\d+)?/g).map(Number);
+    const scale = text.startsWith("color(") ? 255 : 1;
+    return [n[0] * scale, n[1] * scale, n[2] * scale, n.length > 3 ? n[3] : 1];
+  };
+  const over = (top, under) => top.slice(0, 3).map((c, i) => c * top[3] + under[i] * (1 - top[3]));
+  const ground = (element) => {
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) layers.push(parse(getComputedStyle(at).backgroundColor));
+    return layers.reverse().reduce((under, layer) => over(layer, under), [255, 255, 255]);
+  };
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const poor = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const said = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!said || !element.checkVisibility() || element.closest(".told-already")) continue;
+    const style = getComputedStyle(element);
+    const behind = ground(element);
+    const [a, b] = [light(over(parse(style.color), behind)), light(behind)];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    if (ratio < (large ? 3 : 4.5)) poor.push(`${element.tagName}.${element.className} ${ratio.toFixed(2)} ${element.textContent.trim().slice(0, 40)}`);
+  }
+  return poor;
+}
+"""  # text whose contrast with what is behind it is below WCAG 2.2's 4.5:1, or 3:1 where it is large
 
 
 class Watched:
@@ -141,6 +178,25 @@ def test_it_can_be_read_aloud(browser: Any, server: Server, files: Path) -> None
         assert 'img "The picture signed.jpg"' in heard
         assert page.locator("img:not([alt])").count() == 0
         assert page.locator("html[lang=en]").count() == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["", "signed.jpg", "cut.jpg", "notes.jpg"])
+def test_every_word_can_be_read_and_every_control_has_a_name(
+    browser: Any, server: Server, files: Path, scheme: str, name: str
+) -> None:
+    with Watched(browser, server, color_scheme=scheme) as watched:
+        page = watched.page
+        if name:
+            page.set_input_files("#file", files / name)
+            page.wait_for_selector("article.look")
+        assert page.evaluate(POOR) == []
+        levels = page.locator("h1, h2, h3, h4").evaluate_all("found => found.map(each => Number(each.tagName[1]))")
+        assert levels[0] == 1
+        assert all(after <= before + 1 for before, after in pairwise(levels))
+        heard = page.locator("body").aria_snapshot()
+        assert not re.search(r"- (button|link|checkbox|img|region|article)(:| \[|$)", heard, re.MULTILINE)
+        assert page.locator("[tabindex]:not([tabindex='0']):not([tabindex='-1'])").count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
