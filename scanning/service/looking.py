@@ -16,7 +16,7 @@ from assay.provenance.custody.chain import BottomLine, Custody
 from assay.provenance.custody.examining import Examined
 from assay.provenance.decoding import decode
 from assay.provenance.errors import AssayError
-from assay.provenance.repository import Repository
+from assay.provenance.repository import open_repository
 from assay.scanning.report import custody_words
 from assay.scanning.report.custody_html import chain_picture
 from assay.scanning.report.document import to_json
@@ -147,7 +147,7 @@ def _original(piece: Evidence) -> str:
     """The remembered picture, to be compared with the copy; empty where none was kept."""
     sha256 = next((trace.value for trace in piece.traces if trace.field == "repository sha256"), "")
     try:
-        with Repository(reading=True) as kept:
+        with open_repository(reading=True) as kept:
             small = next((kept.thumbnail(record) for record in kept.by_sha256(sha256)), b"")
         return thumbnail(Asset.from_bytes(small, name="original", limits=_SMALL)) if small else ""
     except AssayError:

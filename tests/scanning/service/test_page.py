@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from custody_assets import authority, created, encoded, leaf, opened, parent, picture, sign
+from photograph_like import jpeg_asset, photograph
 from serving import Server
 
 from assay.detectors.evidence import Basis, Origin
+from assay.provenance.signing import Recipe, SoftwareAgent, open_signer
+from assay.provenance.signing import sign as assay_sign
 from assay.scanning.words import INCONCLUSIVE, SENTENCES
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -45,7 +48,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = parent(first.content, title="first.jpg")
     second = sign(encoded(picture(colour="#334455")), opened(), signer, ingredients=(source,))
     (folder / "signed.jpg").write_bytes(second.content)
-    (folder / "cut.jpg").write_bytes(second.content[: len(second.content) * 2 // 3])
+    whole = assay_sign(jpeg_asset(photograph(1)), Recipe.generated(SoftwareAgent("m")), open_signer("dev:")).asset
+    (folder / "cut.jpg").write_bytes(whole.content[:9_000])  # past its manifest, which keeps no picture
     (folder / "bare.jpg").write_bytes(encoded(picture()))
     (folder / "notes.jpg").write_text("no image")
     return folder
@@ -191,6 +195,7 @@ def test_every_word_can_be_read_and_every_control_has_a_name(
             page.set_input_files("#file", files / name)
             page.wait_for_selector("article.look")
         assert page.evaluate(POOR) == []
+        assert (name == "cut.jpg") == ("no picture kept" in page.locator("main").inner_text())
         levels = page.locator("h1, h2, h3, h4").evaluate_all("found => found.map(each => Number(each.tagName[1]))")
         assert levels[0] == 1
         assert all(after <= before + 1 for before, after in pairwise(levels))
