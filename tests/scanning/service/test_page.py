@@ -195,7 +195,7 @@ def test_every_word_can_be_read_and_every_control_has_a_name(
             page.set_input_files("#file", files / name)
             page.wait_for_selector("article.look")
         assert page.evaluate(POOR) == []
-        assert (name == "cut.jpg") == ("no picture kept" in page.locator("main").inner_text())
+        assert name != "cut.jpg" or "no picture kept" in page.locator("main").inner_text()
         levels = page.locator("h1, h2, h3, h4").evaluate_all("found => found.map(each => Number(each.tagName[1]))")
         assert levels[0] == 1
         assert all(after <= before + 1 for before, after in pairwise(levels))
