@@ -89,7 +89,7 @@ def test_kill_9_loses_no_accepted_job_and_sigterm_no_request(tmp_path: Path, htt
         deadline = time.monotonic() + 20
         while not heard and time.monotonic() < deadline:
             time.sleep(0.05)
-        large = picture(size=(900, 700))
+        large = picture(size=(4000, 3000))  # each takes longer than the server's look at its signals
         with ThreadPoolExecutor(4) as callers:
             asked = [
                 callers.submit(httpx.post, f"{server.address}/v1/scan", content=large, timeout=60) for _ in range(4)

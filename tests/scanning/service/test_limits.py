@@ -1,6 +1,7 @@
 """Hostile callers and hostile files: too large, too slow, too many, deadly; the server answers clearly and lives."""
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -59,6 +60,7 @@ def test_a_full_queue_is_refused_with_the_time_to_wait(address: str) -> None:
 
 def test_who_hangs_up_gives_up_the_place_in_the_queue(address: str) -> None:
     host, port = address.removeprefix("http://").split(":")
+    before = _examined(address)
     lines = [socket.create_connection((host, int(port))) for _ in range(4)]
     for line in lines:
         line.sendall(b"POST /v1/scan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nslow")
@@ -71,11 +73,20 @@ def test_who_hangs_up_gives_up_the_place_in_the_queue(address: str) -> None:
         time.sleep(0.01)
     assert _waiting(address) <= 1
     assert post(address, b"fine").status_code == 200
+    assert _examined(address) == before + 1  # none of the four was answered
 
 
 def _waiting(address: str) -> float:
+    return _metric(address, "assay_waiting")
+
+
+def _examined(address: str) -> float:
+    return _metric(address, 'assay_examining_seconds_count{task="scan"}')
+
+
+def _metric(address: str, name: str) -> float:
     text = httpx.get(f"{address}/metrics", trust_env=False).text
-    return float(text.split("\nassay_waiting ")[1].split("\n")[0])
+    return float(text.partition(f"\n{name} ")[2].split("\n")[0] or 0)
 
 
 @pytest.mark.parametrize("announced", [True, False])
@@ -115,6 +126,9 @@ def test_slow_senders_are_cut_off(address: str) -> None:
         line.close()
     with socket.create_connection((host, int(port)), timeout=20) as line:
         line.sendall(b"POST /v1/scan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\nabc")
+        for _ in range(4):
+            time.sleep(0.1)
+            line.sendall(b"d")
         answer = line.recv(4096)
         assert b" 408 " in answer
         assert b"connection: close" in answer.lower()
@@ -148,7 +162,12 @@ def test_headers_without_an_end_are_refused_before_they_fill_the_memory(
     assert post(address, b"fine").status_code == 200
 
 
-def test_what_is_no_http_is_refused_without_a_line_in_the_log(capfd: pytest.CaptureFixture[str], address: str) -> None:
+def test_what_is_no_http_is_refused_without_a_line_in_the_log(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    logged: list[str] = []
+    for name in ("uvicorn.error", "uvicorn.access"):
+        listening = logging.Handler()
+        listening.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [listening])
     host, port = address.removeprefix("http://").split(":")
     upgrade = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n"
     both = CHUNKED.replace(b"Transfer", b"Content-Length: 4\r\nTransfer") + b"0\r\n\r\n"
@@ -156,7 +175,7 @@ def test_what_is_no_http_is_refused_without_a_line_in_the_log(capfd: pytest.Capt
         with socket.create_connection((host, int(port)), timeout=20) as line:
             line.sendall(sent)
             assert b"HTTP/1.1 %d " % status in line.recv(4096)
-    assert capfd.readouterr() == ("", "")
+    assert logged == []
 
 
 def test_idle_connections_may_be_used_again(address: str) -> None:
