@@ -88,6 +88,8 @@ def obeying() -> Callable[[bytes], bytes]:
                 return b"\x00\x00\xff\xff no envelope"
             case b"slow":
                 time.sleep(0.4)
+            case b"long":
+                time.sleep(2.5)
         head = json.dumps({"error": "", "origin": "", "basis": "", "seconds": 0.4}).encode()
         return (
             len(head).to_bytes(4, "big")

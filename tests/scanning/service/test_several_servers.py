@@ -14,6 +14,7 @@ import httpx
 import psycopg
 import pytest
 from click.testing import CliRunner
+from misbehaving import obeying
 from outcomes import picture
 from postgresql import cluster
 from pytest_httpserver import HTTPServer
@@ -184,6 +185,27 @@ def test_a_claim_that_nobody_renews_passes_to_another(database: str, monkeypatch
         assert first.document(job, 0, "anybody") == b'{"by": "second"}'
 
 
+def test_a_server_renews_what_it_has_in_work(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from assay.scanning.service import jobs, working
+
+    for room in (jobs, working):
+        monkeypatch.setattr(room, "CLAIM_SECONDS", 1.0)
+    with (
+        served_here(obeying, database=database) as address,
+        contextlib.closing(connect(database)) as base,
+    ):
+        assert httpx.post(f"{address}/v1/jobs", content=b"long", trust_env=False).status_code == 202
+        while not running(database):
+            time.sleep(0.02)
+        looked = 0
+        while running(database):
+            assert Jobs(base).claim() is None  # though the claim is shorter than the work
+            looked += 1
+            time.sleep(0.05)
+        assert looked > 20
+        assert [(state, attempts) for _, _, state, attempts in items(database)] == [("done", 1)]
+
+
 def test_many_claim_at_once_and_nobody_gets_what_another_has(database: str) -> None:
     claimed: list[tuple[str, int]] = []
 
@@ -228,8 +250,6 @@ def test_the_same_key_at_two_servers_at_once_gives_one_job(database: str) -> Non
 
 
 def test_keys_of_a_database_are_turned_by_command(database: str) -> None:
-    from misbehaving import obeying
-
     def command(*words: str) -> str:
         done = CliRunner().invoke(serve, ["keys", *words], env={"ASSAY_DATABASE": database})
         assert done.exit_code == 0, done.output
