@@ -106,16 +106,16 @@ def run(options: Options) -> Ending:
                     pool = running.enter_context(Pool(scanning, size=options.workers or cores(), instead=instead))
                     audit = Audit(found, ledger=ledger, pool=pool)
                 count = _counter(options, exclude)
-                with progress(count=count, quiet=options.quiet) as step:
+                with progress(count=count, quiet=options.quiet) as shown:
                     for row in compared(audit, policy, baseline):
                         ending.tally.add(row)
-                        step(ending.tally)
+                        shown.step(ending.tally)
                         if row.change == SAME:
                             continue
                         judge(row, options.fail_on, policy, ending)
                         outputs.write(row)
                         if terminal:
-                            terminal.write(row)
+                            terminal.write(row, above=shown.console)
             ending.complete = True
         except KeyboardInterrupt:
             again = "run it again: with --fresh it begins anew, without it goes on" if options.fresh else _AGAIN

@@ -33,8 +33,8 @@ class AuditTerminal:
         self._console = Console(file=stream, width=None if stream.isatty() else 160, highlight=False)
         self._everything = everything
 
-    def write(self, row: Row) -> None:
-        """Write one row, if it deserves it."""
+    def write(self, row: Row, *, above: Console | None = None) -> None:
+        """Write one row, if it deserves it. `above`: the console of a live line, which would be torn by what is printed past it."""
         if not (self._everything or remarkable(row) or row.change == "gone"):
             return
         gravest = next((name for name in ("tampered", "unreadable") if name in row.conditions), verdict_of(row))
@@ -47,7 +47,8 @@ class AuditTerminal:
         if remarkable(row) and row.change != "gone":
             line.append("  " + plain(sentence_of(row), limit=200), "dim")
         line.overflow = "fold"
-        self._console.print(line, soft_wrap=True)
+        console = above if above is not None and self._console.is_terminal else self._console
+        console.print(line, soft_wrap=True)
 
     def finish(self, tally: Tally, *, seconds: float, examined: int, complete: bool) -> None:
         """Write the count."""

@@ -2,7 +2,9 @@
 
 import json
 import os
+import pty
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -70,6 +72,31 @@ def test_every_output_at_once_and_the_count_on_the_terminal(folder: Path, tmp_pa
     assert "a.png" not in done.stdout  # healthy files are silent
     assert "4 files" in done.stdout
     assert "<script" not in (tmp_path / "out.html").read_text()
+
+
+def test_on_a_terminal_the_live_line_is_not_torn_by_the_rows(folder: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [*COMMAND, str(folder), "--workers", "1"]
+    colours = environment() | {"TERM": "xterm-256color", "COLUMNS": "120"}
+    with subprocess.Popen(command, env=colours, stdin=theirs, stdout=theirs, stderr=theirs) as run:
+        os.close(theirs)
+        said = b""
+        while piece := _read(ours):
+            said += piece
+    os.close(ours)
+    assert run.returncode == 0
+    lines = re.split(r"\n|\x1b\[2K", said.decode())
+    assert any("━" in line for line in lines)
+    (row,) = [line for line in lines if "text.jpg" in line]
+    assert "━" not in row
+    assert "4 files in" in said.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # the other side has closed it
+        return b""
 
 
 def test_rows_on_standard_output_and_nothing_else_there(folder: Path) -> None:
