@@ -1,10 +1,12 @@
 """Pixel classifiers: pictures in, opinions out. The only room for ONNX Runtime.
 
-Rules: nothing runs whose hash the card does not state; the raw logit and the final answer are both kept, with the reason they
+Rules: ONNX Runtime tells nobody that it runs, or what; nothing runs whose hash the card does not state; the raw logit and the final answer are both kept, with the reason they
 differ; a classifier may say "synthetic" at an operating point or abstain, never "captured".
 """
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from math import exp
@@ -90,7 +92,13 @@ class RuntimeUnavailable(AssayError):
 
 
 def _runtime() -> Any:
-    """ONNX Runtime's module. Raises `RuntimeUnavailable`."""
+    """ONNX Runtime's module. Raises `RuntimeUnavailable`.
+
+    From 1.29 on its builds report to their maker, also on Linux and macOS: processes, sessions and models, under an
+    identifier that they keep on disk. The variables forbid all of it if they are set before the import (the names of 1.30 and
+    1.29); the call is for programs that had imported it already.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = os.environ["ORT_TELEMETRY_DISABLED"] = "1"
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
@@ -100,6 +108,8 @@ def _runtime() -> Any:
             f"ONNX Runtime cannot be loaded on this machine: {error}"[:300],
             "assay scan --no-pixels goes on without the pixel classifier",
         ) from error
+    with suppress(AttributeError):  # a build without
+        onnxruntime.disable_telemetry_events()
     return onnxruntime
 
 

@@ -23,7 +23,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent / ".dev")]
 
-LED = "--atheris" in sys.argv  # what coverage is to lead must be instrumented while it is imported
+# What coverage is to lead must be instrumented while it is imported; the process that starts one for each target leads none.
+LED = "--atheris" in sys.argv and "--target" in sys.argv
 if LED:
     try:
         import atheris
