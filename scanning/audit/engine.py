@@ -58,7 +58,7 @@ class RowMaker:
         copy = first != item.name
         return Row(
             assay=__version__,
-            model=self._model,
+            model="" if _UNEXAMINED in content.findings else self._model,
             name=item.name,
             sha256=sha256,
             bytes=size if size is not None else item.size,

@@ -218,6 +218,7 @@ def test_an_audit_goes_on_without_pixels_says_so_and_examines_again_where_they_c
     without = rows("without.jsonl")
     assert len(without) == 3
     assert all("note:pixels-not-examined" in row["findings"] for row in without)  # type: ignore[operator]
+    assert {row["model"] for row in without} == {""}
     assert assay(*common, "-o", tmp_path / "with.jsonl").returncode == 0
     assert not any("note:pixels-not-examined" in row["findings"] for row in rows("with.jsonl"))  # type: ignore[operator]
     again = assay(*common, "-o", tmp_path / "again.jsonl", env=environment)
