@@ -57,11 +57,12 @@ class Picture:
     fitted: str  # "picture", "group", "neither"
 
 
-def chosen(model: str, pictures: Path, number: int) -> list[Picture]:
+def chosen(card: ModelCard, pictures: Path, number: int) -> list[Picture]:
     """`number` of each label, half of them fitted on, a group's pictures no two in a row."""
-    with (ROOT / "datasets" / model / "index.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    fitted, groups = {row["sha256"] for row in rows}, {row["group"] for row in rows}
+    groups = set()
+    for folder in (folder for folders in FOLDERS.values() for folder in folders):
+        with (ROOT / "datasets" / folder / "index.csv").open(encoding="utf-8") as file:
+            groups |= {row["group"] for row in csv.DictReader(file) if card.fitted_on(row["sha256"])}
     found = []
     for label, folders in FOLDERS.items():
         known: dict[bool, dict[str, list[Picture]]] = {True: defaultdict(list), False: defaultdict(list)}
@@ -69,7 +70,7 @@ def chosen(model: str, pictures: Path, number: int) -> list[Picture]:
             with (ROOT / "datasets" / folder / "index.csv").open(encoding="utf-8") as file:
                 for row in csv.DictReader(file):
                     if (pictures / row["sha256"]).is_file():
-                        of = "picture" if row["sha256"] in fitted else "group" if row["group"] in groups else "neither"
+                        of = "picture" if card.fitted_on(row["sha256"]) else "group" if row["group"] in groups else "neither"
                         picture = Picture(sha256=row["sha256"], label=label, group=row["group"], fitted=of)
                         known[of == "picture"][row["group"]].append(picture)
         for by_group in known.values():
@@ -370,13 +371,12 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=200, help="of each label")
     parser.add_argument("--steps", type=int, default=10, help="of the iterated attack; 1: none")
     parser.add_argument("--output", type=Path, help="default: adversarial.json in the model's folder")
-    parser.add_argument("--index", help="name of the folder in datasets/ that lists what the model was fitted on")
     given = parser.parse_args()
     card = read_card(given.model)
     output = given.output or given.model / "adversarial.json"
     weights = hashlib.sha256((given.model / "card.json").read_bytes()).hexdigest()[:12]
     rows = Path(f"{output}.{weights}.rows")
-    pictures = chosen(given.index or card.name, given.pictures, given.number)
+    pictures = chosen(card, given.pictures, given.number)
     random.Random(1).shuffle(pictures)  # an interrupted run has some of everything
     document = summary(card, measured(card, given.pictures, pictures, given.steps, rows))
     output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

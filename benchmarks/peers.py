@@ -139,7 +139,7 @@ def _noise(seed: int, number: int) -> list[Image.Image]:
 
 def _wild(folder: Path, name: str, number: int) -> list[Image.Image]:
     """From the public index, at most 1,024 pixels a side; no two of a group before every group had one."""
-    with (ROOT / "datasets/deep/index.csv").open(encoding="utf-8") as file:
+    with (ROOT / "datasets/fitted/index.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     fitted, known = {row["sha256"] for row in rows}, {row["group"] for row in rows}
     with (ROOT / "datasets" / name / "index.csv").open(encoding="utf-8") as file:
