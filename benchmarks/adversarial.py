@@ -70,7 +70,13 @@ def chosen(card: ModelCard, pictures: Path, number: int) -> list[Picture]:
             with (ROOT / "datasets" / folder / "index.csv").open(encoding="utf-8") as file:
                 for row in csv.DictReader(file):
                     if (pictures / row["sha256"]).is_file():
-                        of = "picture" if card.fitted_on(row["sha256"]) else "group" if row["group"] in groups else "neither"
+                        of = (
+                            "picture"
+                            if card.fitted_on(row["sha256"])
+                            else "group"
+                            if row["group"] in groups
+                            else "neither"
+                        )
                         picture = Picture(sha256=row["sha256"], label=label, group=row["group"], fitted=of)
                         known[of == "picture"][row["group"]].append(picture)
         for by_group in known.values():
