@@ -19,6 +19,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import random
 import resource
 import sys
@@ -140,6 +141,7 @@ def main() -> None:
     parser.add_argument(
         "--choose", action="store_true", help="score what the threshold is chosen on, without a threshold"
     )
+    parser.add_argument("--told", action="store_true", help="only tell what DIR holds so far; search nothing")
     parser.add_argument("--million", action="store_true", help="only measure the index")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -154,9 +156,10 @@ def main() -> None:
     strangers = paths[options.pictures : options.pictures + options.strangers]
     others = paths[options.pictures + options.strangers :]
     known = remember(work / "repository.sqlite", members, others, options)
-    rows = search(work, members, strangers, options)
+    rows = logged(work) if options.told else search(work, members, strangers, options)
     result = known | summary(rows, Versions(options.index), {path.name for path in (*members, *others)}, options)
-    print(json.dumps(result, indent=1, ensure_ascii=False))
+    print(json.dumps(result, indent=1, ensure_ascii=False), file=sys.stderr)
+    print(table(result))
     if options.out:
         options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
@@ -246,10 +249,16 @@ def keepsake(name: str, image: Image.Image) -> Keepsake:
     )
 
 
+def logged(work: Path) -> list[dict[str, Any]]:
+    """What was searched for before."""
+    log = work / "searches.jsonl"
+    return [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
+
+
 def search(work: Path, members: list[Path], strangers: list[Path], options: argparse.Namespace) -> list[dict[str, Any]]:
     """Search for every copy that was not searched for before; all rows."""
     log = work / "searches.jsonl"
-    rows = [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
+    rows = logged(work)
     done = {row["picture"] for row in rows}
     mixed = [(path, path in set(members)) for path in (*members, *strangers) if path.name not in done]
     random.Random(SEED + 2).shuffle(mixed)
@@ -378,6 +387,43 @@ def summary(
             }
         false = [one for one in false if one["agreement"] > 0.4]
     return result | {"false matches": sorted(false, key=lambda one: -one["agreement"])[:200], "lost": lost[:100]}
+
+
+def table(result: dict[str, Any]) -> str:
+    """The launderings as a table in Markdown, worst first, with 95 % intervals; and the strangers."""
+    lines = [
+        "| laundering | pictures | the original found | 95 % interval | found first | another found besides | 95 % interval |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    counted = sorted(result["launderings"].items(), key=lambda one: one[1]["found"] / max(1, one[1]["searches"]))
+    every = {key: sum(counts[key] for _, counts in counted) for key in counted[0][1]}
+    for name, counts in [*counted, ("**all**", every)]:
+        trials = max(1, counts["searches"])
+        cells = [name, str(counts["searches"])]
+        cells += [f"{counts['found']} ({counts['found'] / trials:.1%})", _interval(counts["found"], trials)]
+        cells += [f"{counts['found first']} ({counts['found first'] / trials:.1%})"]
+        cells += [f"{counts['false']} ({counts['false'] / trials:.1%})", _interval(counts["false"], trials)]
+        lines.append(f"| {' | '.join(cells)} |")
+    alone = result["strangers"]
+    hits, trials = alone["found"], max(1, alone["searches"])
+    lines.append(f"\nStrangers: {hits} of {alone['searches']} found something, {_interval(hits, trials)}; {alone}")
+    low, high = wilson(hits, trials)
+    lines.append(f'operating_point.json: "hits": {hits}, "trials": {trials}, "low": {low:.6f}, "high": {high:.6f}')
+    spent = result["milliseconds of processor time"]
+    lines.append(f"Processor time: median {spent['median']:.0f} ms, 95 % {spent['p95']:.0f} ms")
+    return "\n".join(lines)
+
+
+def _interval(hits: int, trials: int) -> str:
+    low, high = wilson(hits, trials)
+    return f"{low:.1%} to {high:.1%}"
+
+
+def wilson(hits: int, trials: int) -> tuple[float, float]:
+    """The 95 % score interval of a share (Wilson 1927)."""
+    z, share = 1.959964, hits / trials
+    centre, spread = share + z * z / (2 * trials), z * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
+    return (max(0.0, (centre - spread) / (1 + z * z / trials)), min(1.0, (centre + spread) / (1 + z * z / trials)))
 
 
 def million(count: int = 1_000_000) -> dict[str, float]:

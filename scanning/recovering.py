@@ -164,7 +164,7 @@ def _alike(
             filter(
                 None,
                 (
-                    "That this picture is a copy of that original is likely, not proved:",
+                    "That this picture is a copy of that original is likely, not proved.",
                     _marking(mark) if mark else "",
                     likeness(match) if match else "It does not look enough like the original to be found by that.",
                     "A retouched or look-alike picture can match as well; compare the two.",

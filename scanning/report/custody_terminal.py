@@ -5,7 +5,7 @@ and are never markup; colour never carries meaning alone.
 """
 
 from collections.abc import Iterator
-from typing import TextIO
+from typing import IO
 
 from rich.console import Console
 from rich.text import Text
@@ -27,11 +27,11 @@ _DEEPEST = 12  # levels that are indented further
 
 
 class CustodyTerminal:
-    """Writes chains one after the other. `depth` is 0, 1 or 2."""
+    """Writes chains one after the other. `depth` is 0, 1 or 2; `called` is the word for the picture whose chain it is."""
 
-    def __init__(self, stream: TextIO, *, depth: int = 0, width: int | None = None) -> None:
+    def __init__(self, stream: IO[str], *, depth: int = 0, width: int | None = None, called: str = "this file") -> None:
         self._console = Console(file=stream, width=width or (None if stream.isatty() else 100), highlight=False)
-        self._depth = depth
+        self._depth, self._called = depth, called
 
     def show(self, outcome: Custody | Failure) -> None:
         """Write one chain, or why there is none."""
@@ -44,10 +44,7 @@ class CustodyTerminal:
         self._write("", Text(plain(outcome.asset_name), "bold"))
         bottom = words.BOTTOM_LINES[outcome.bottom_line].upper()
         self._write("  ", Text.assemble((bottom, f"bold {colour}"), "  ", plain(outcome.headline, limit=900)))
-        root = words.picture_of(outcome)
-        if root is not None:
-            for first, rest, node in _walk(root):
-                self._node(first, rest, node)
+        self.tree(outcome)
         for gap in outcome.breaks:
             if gap.code not in ("unreadable-manifest", "remote-manifest-not-fetched"):
                 self._write("  ", Text.assemble(("! ", "bold red" if gap.grave else "yellow"), plain(gap.statement)))
@@ -62,6 +59,13 @@ class CustodyTerminal:
                 self._write("  ", Text(said, "dim"))
         self._console.print()
 
+    def tree(self, custody: Custody, *, indent: str = "  ") -> None:
+        """Write only the links, each with what it was made from below it."""
+        root = words.picture_of(custody)
+        if root is not None:
+            for first, rest, node in _walk(root, indent):
+                self._node(first, rest, node)
+
     def _node(self, first: str, rest: str, node: words.Node) -> None:
         link = node.link
         role = f"{node.role} " if node.role else ""
@@ -69,14 +73,17 @@ class CustodyTerminal:
             dropped = node.ingredient is not None and bool(node.ingredient.manifest or node.ingredient.recorded)
             said = "its manifest is missing" if dropped else "no manifest: nothing is known of it"
             unknown = ("✕ ", "bold red") if dropped else ("? ", "yellow")
-            self._write(first, Text.assemble(unknown, role, (words.title_of(node), "bold"), " · ", said))
+            self._write(first, Text.assemble(unknown, role, (words.title_of(node, self._called), "bold"), " · ", said))
             return
         colour = _STANDING_COLOURS.get(link.now, "red")
         named = "names as its signer" if link.axes.authentic.answer is Answer.NO else "signed by"
         who = f"{named} {words.who(link)} · {words.vouched(link)}"
         sign = words.STANDING_SIGNS[link.now]
         self._write(
-            first, Text.assemble((f"{sign} ", f"bold {colour}"), role, (words.title_of(node), "bold"), " · ", who)
+            first,
+            Text.assemble(
+                (f"{sign} ", f"bold {colour}"), role, (words.title_of(node, self._called), "bold"), " · ", who
+            ),
         )
         tool = words.tool(link)
         done = words.what(link) + (f" · with {tool}" if tool else "")
@@ -149,9 +156,9 @@ class CustodyTerminal:
             self._console.print(Text.assemble((lead, "dim"), part), soft_wrap=True)
 
 
-def _walk(root: words.Node) -> Iterator[tuple[str, str, words.Node]]:
+def _walk(root: words.Node, indent: str) -> Iterator[tuple[str, str, words.Node]]:
     """(prefix of the first line, prefix of the others, node), the file first, then what it was made from; no recursion."""
-    waiting: list[tuple[words.Node, str, bool, int]] = [(root, "  ", True, 0)]
+    waiting: list[tuple[words.Node, str, bool, int]] = [(root, indent, True, 0)]
     while waiting:
         node, lead, last, depth = waiting.pop()
         bar = ""

@@ -135,9 +135,9 @@ def picture_of(custody: Custody, *, most: int = 400) -> Node | None:
     return nodes[active.label] if active else None
 
 
-def title_of(node: Node) -> str:
-    """What to call a node."""
+def title_of(node: Node, root: str = "this file") -> str:
+    """What to call a node; `root` is the word for the picture whose chain it is."""
     if not node.role:
-        return "this file"
+        return root
     title = (node.ingredient.title if node.ingredient else "") or (node.link.title if node.link else "")
     return f"“{plain(title, limit=80)}”" if title else "a picture without a title"

@@ -26,6 +26,7 @@ from assay.provenance.replacing import replacing
 from assay.provenance.text import plain
 from assay.scanning.recovering import Recovered, Recovery
 from assay.scanning.report.custody_document import custody_document
+from assay.scanning.report.custody_terminal import CustodyTerminal
 from assay.scanning.report.html import environment, links
 from assay.scanning.report.picture import thumbnail
 
@@ -82,6 +83,13 @@ def show(recovery: Recovery, console: Console) -> None:
         _item(console, "custody", Text(line, f"bold {style}"))
         _item(console, "proved", Text(plain(found.proved, limit=700)))
         _item(console, "certain" if found.same_bytes else "only likely", Text(plain(found.likely, limit=700)), "yellow")
+        if not found.same_bytes:
+            _item(console, "counts as", Text("marked at most, never as proved"))
+        if found.custody.links:
+            _item(console, "its chain", Text("what the recovered manifest says of the original"))
+            CustodyTerminal(console.file, width=console.width, called="the original").tree(
+                found.custody, indent=" " * 6
+            )
     console.print()
 
 

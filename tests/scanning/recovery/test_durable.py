@@ -93,6 +93,10 @@ def test_generated_marked_stripped_cropped_recovered(folder: Path) -> None:
     assert found["custody"]["links"][-1]["actions"][0]["action"] == "c2pa.created"
     assert "likely, not proved" in found["likely"]
     assert found["false_matches"]["trials"] == operating_point().false_matches.trials
+    told = run("recover", "downloaded.jpg").stdout
+    assert "marked at most, never as proved" in told
+    assert "✓ the original · signed by" in told  # the chain, link by link
+    assert "this file" not in told
     shown = run("recover", "downloaded.jpg", "--format", "html").stdout
     assert "the same mark" in shown
     assert "Only likely" in shown
