@@ -56,16 +56,19 @@ class Bare:
 
     def __init__(self, files: list[bytes], *, workers: int, model: str | None) -> None:
         examining = Examining(model=model, policy=default_policy(), limits=Settings().limits)
-        self._tasks = [Task(do=SCAN, name="image", content=content).packed() for content in files]
+        self._files = files
         self.pool = Pool(examining, size=workers, limits=Settings().worker_limits)
 
     def rate(self, requests: int) -> float:
         """Images a second."""
         started = time.perf_counter()
-        tasks = self._tasks
-        for future in [self.pool.submit(tasks[number % len(tasks)]) for number in range(requests)]:
+        for future in [self.pool.submit(self._task(number)) for number in range(requests)]:
             future.result()
         return requests / (time.perf_counter() - started)
+
+    def _task(self, number: int) -> bytes:
+        """Made anew for each image, for its hash is part of a scan."""
+        return Task(do=SCAN, name="image", content=self._files[number % len(self._files)]).packed()
 
 
 class Line:

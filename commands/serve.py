@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     from assay.scanning.service.keys import Keys
 
 P = ParamSpec("P")
-PACKAGES = ("fastapi", "uvicorn", "httptools", "starlette", "python_multipart", "prometheus_client", "sqlalchemy")
+PACKAGES = (
+    "fastapi",
+    "uvicorn",
+    "httptools",
+    "orjson",
+    "starlette",
+    "python_multipart",
+    "prometheus_client",
+    "sqlalchemy",
+)
 SCOPES = ("scan", "jobs", "review", "metrics")  # a copy of keys.SCOPES, which a test holds equal
 FOLDER = click.Path(file_okay=False, path_type=Path)
 DATABASE_VARIABLE = "ASSAY_DATABASE"  # keeps a password off the list of processes

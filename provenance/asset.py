@@ -43,12 +43,18 @@ class Asset:
 
     @classmethod
     def from_bytes(
-        cls, content: bytes, *, name: str = "image", path: Path | None = None, limits: Limits = DEFAULT_LIMITS
+        cls,
+        content: bytes,
+        *,
+        name: str = "image",
+        path: Path | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        sha256: str = "",
     ) -> "Asset":
-        """Wrap bytes. Raises `LimitExceeded` or `UnsupportedFormat`."""
+        """Wrap bytes. `sha256` of them where it is known already. Raises `LimitExceeded` or `UnsupportedFormat`."""
         if len(content) > limits.bytes:
             raise LimitExceeded(name, "bytes", found=len(content), limit=limits.bytes)
         media_type = sniff(content)
         if media_type is None:
             raise UnsupportedFormat(name, describe(content))
-        return cls(name, content, media_type, hashlib.sha256(content).hexdigest(), path)
+        return cls(name, content, media_type, sha256 or hashlib.sha256(content).hexdigest(), path)

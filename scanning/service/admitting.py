@@ -6,10 +6,11 @@ bounded in sum; a caller who hangs up frees the place in the queue.
 
 import asyncio
 import contextlib
-import json
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
+
+import orjson
 
 from assay.provenance.errors import AssayError
 from assay.scanning.service.examining import SCAN, VERIFY, WARM, Answer, Task
@@ -109,7 +110,7 @@ class Examiner:
 
 def _check(task: Task, body: bytes) -> None:
     """Whoever took a worker over can lie about one file, and about no other. Raises `ValueError` or `TypeError`."""
-    said = json.loads(body)
+    said = orjson.loads(body)
     if not isinstance(said, dict) or not body.isascii() or body.count(b"\n") != 1 or not body.endswith(b"\n"):
         raise ValueError("not one line of JSON")
     about = said.get("asset", {})

@@ -33,7 +33,7 @@ from assay.scanning.service.working import Working
 from assay.scanning.worker import Pool
 
 
-def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> FastAPI:
+def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> Guard:
     """The application of one server. `make` builds the examiner in each worker; the default is the real one."""
     make = make or Examining(model=settings.model, policy=default_policy(), limits=settings.limits)
     pool = Pool(make, size=settings.size, limits=settings.worker_limits)
@@ -88,8 +88,6 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
     app.state.service = service
     generate = app.openapi
     app.openapi = lambda: completed(generate())  # type: ignore[method-assign]
-    straight = {"/v1/scan": api.scan, "/v1/verify": api.verify}
-    app.add_middleware(Guard, settings=settings, metrics=metrics, straight=straight)
     app.add_exception_handler(AssayError, refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.include_router(api.router)
@@ -99,7 +97,7 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
     app.include_router(resolving_api.discovered)
     app.include_router(page.router)
     _add_watching(app)
-    return app
+    return Guard(app, service=service, straight={"/v1/scan": api.scan, "/v1/verify": api.verify})
 
 
 def _add_watching(app: FastAPI) -> None:

@@ -29,7 +29,7 @@ RESOLVE, RECOVER = "resolve", "recover"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What to do with one content. `do` is scan, verify, look (the page's fragment), resolve, recover or warm; `name` what the
-    caller calls it; `alg`, `most` and `hint` belong to resolving."""
+    caller calls it; `alg`, `most` and `hint` belong to resolving; `sha256` of the content is computed once, where a task is made."""
 
     do: str
     name: str = "image"
@@ -39,16 +39,17 @@ class Task:
     most: int = 10
     hint: tuple[str, str] = ("", "")
     content: bytes = b""
+    sha256: str = ""
 
-    @property
-    def sha256(self) -> str:
-        """Of the content."""
-        return hashlib.sha256(self.content).hexdigest()
+    def __post_init__(self) -> None:
+        if not self.sha256:
+            object.__setattr__(self, "sha256", hashlib.sha256(self.content).hexdigest())
 
     def packed(self) -> bytes:
         """The task as the child gets it."""
         head = {"do": self.do, "name": self.name, "thorough": self.thorough, "prior": self.prior}
-        return envelope.packed(head | {"alg": self.alg, "most": self.most, "hint": self.hint}, self.content)
+        head |= {"alg": self.alg, "most": self.most, "hint": self.hint, "sha256": self.sha256}
+        return envelope.packed(head, self.content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +134,9 @@ def _answer(task: Task, scanner: Scanner, model: str | None) -> Answer:
 def _scanned(task: Task, scanner: Scanner, model: str | None) -> Answer:
     outcome: Report | Failure
     try:
-        outcome = scanner.scan(Asset.from_bytes(task.content, name=task.name, limits=scanner.limits))
+        outcome = scanner.scan(
+            Asset.from_bytes(task.content, name=task.name, limits=scanner.limits, sha256=task.sha256)
+        )
     except AssayError as error:
         outcome = Failure(task.name, error)
     if task.do == LOOK:
@@ -149,7 +152,7 @@ def _scanned(task: Task, scanner: Scanner, model: str | None) -> Answer:
 
 def _verified(task: Task, scanner: Scanner) -> Answer:
     try:
-        asset = Asset.from_bytes(task.content, name=task.name, limits=scanner.limits)
+        asset = Asset.from_bytes(task.content, name=task.name, limits=scanner.limits, sha256=task.sha256)
         examined = Examined(asset, verify(asset, scanner.policy))
     except AssayError as error:
         return Answer(error=type(error).__name__, body=custody_presenting.line(Failure(task.name, error)).encode())
@@ -163,7 +166,7 @@ def _recovered(task: Task, scanner: Scanner) -> Answer:
     from assay.scanning.resolving import by_content
 
     try:
-        asset = Asset.from_bytes(task.content, name=task.name, limits=scanner.limits)
+        asset = Asset.from_bytes(task.content, name=task.name, limits=scanner.limits, sha256=task.sha256)
         with open_repository(reading=True) as kept:
             said = (
                 by_content(kept, asset, alg=task.alg, most=task.most, hint=task.hint, limits=scanner.limits)

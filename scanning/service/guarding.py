@@ -6,17 +6,18 @@ are never cached, sniffed or framed; the page runs only scripts that this server
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from assay.provenance.errors import AssayError
-from assay.scanning.service.metrics import Metrics
 from assay.scanning.service.refusing import Forbidden, problem
-from assay.scanning.service.settings import LOOPBACK, Settings
+from assay.scanning.service.settings import LOOPBACK
+from assay.scanning.service.state import Service
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -37,29 +38,29 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Guard:
-    """Wraps the application.
+    """The whole application: what the server calls.
 
     `straight`: endpoints by path whose parameters all have defaults. A POST without a query goes there at once: the framework's
-    routing and reading of parameters is a third of the server's work for a request.
+    layers and its reading of parameters would be half of the server's work for a request.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: FastAPI,
         *,
-        settings: Settings,
-        metrics: Metrics,
+        service: Service,
         straight: Mapping[str, Callable[[Request], Awaitable[Response]]],
     ) -> None:
-        self._app, self._metrics, self._straight = app, metrics, straight
-        self._names = frozenset(name.lower() for name in settings.names)
-        if settings.host in LOOPBACK:
+        self.app, self.service = app, service
+        self._straight = straight
+        self._names = frozenset(name.lower() for name in service.settings.names)
+        if service.settings.host in LOOPBACK:
             self._names |= LOOPBACK
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         started = time.perf_counter()
         status = 500
@@ -78,23 +79,28 @@ class Guard:
             if refusal := self._refusal(scope):
                 await problem(refusal)(scope, receive, guarded)
             elif endpoint is None:
-                await self._app(scope, receive, guarded)
+                await self.app(scope, receive, guarded)
             else:
-                await (await _answered(endpoint, Request(scope, receive)))(scope, receive, guarded)
+                scope["app"] = self.app
+                answer = await _answered(endpoint, Request(scope, receive))
+                status = answer.status_code
+                headers = [*answer.raw_headers, *_HEADERS]
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+                await send({"type": "http.response.body", "body": answer.body})
         finally:
             route = path if endpoint else getattr(scope.get("route"), "path", "other")
-            self._metrics.answered(route, status, time.perf_counter() - started)
+            self.service.metrics.answered(route, status, time.perf_counter() - started)
 
     def _refusal(self, scope: Scope) -> Forbidden | None:
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
+        headers = dict(reversed(scope["headers"]))  # of several with one name the first counts
+        host = headers.get(b"host", b"").decode("latin-1")
         if self._names and _name(host) not in self._names:
             return Forbidden("this server does not answer under that host name", "start it with --name to allow it")
         if scope["method"] in _SAFE:
             return None
-        origin = headers.get("origin")
-        foreign = origin is not None and origin.partition("://")[2] != host
-        if foreign or headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        origin = headers.get(b"origin")
+        foreign = origin is not None and origin.decode("latin-1").partition("://")[2] != host
+        if foreign or headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
             return Forbidden(
                 "a page of another site may not use this server", "call it from a program, or from its own page"
             )
@@ -108,6 +114,7 @@ async def _answered(endpoint: Callable[[Request], Awaitable[Response]], request:
         return problem(error)
 
 
+@lru_cache(maxsize=256)
 def _name(host: str) -> str:
     """The name in a Host header, without its port."""
     try:

@@ -16,6 +16,7 @@ class Metrics:
 
     def __init__(self, waiting: Callable[[], int], warm: Callable[[], bool]) -> None:
         self._registry = CollectorRegistry()
+        self._answered: dict[tuple[str, int], tuple[Counter, Histogram]] = {}  # both from closed sets
         self.requests = Counter(
             "assay_requests_total", "Answered requests", ("route", "status"), registry=self._registry
         )
@@ -44,8 +45,12 @@ class Metrics:
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count one request."""
-        self.requests.labels(route, str(status)).inc()
-        self.seconds.labels(route).observe(seconds)
+        counted = self._answered.get((route, status))
+        if counted is None:
+            counted = self.requests.labels(route, str(status)), self.seconds.labels(route)
+            self._answered[route, status] = counted
+        counted[0].inc()
+        counted[1].observe(seconds)
 
     def text(self) -> bytes:
         """Everything counted so far."""

@@ -78,7 +78,7 @@ async def receive(request: Request, *, limit: int, seconds: float, files: int = 
 
 
 def _name(request: Request) -> str:
-    return request.query_params.get("name") or DEFAULT_NAME
+    return (request.query_params.get("name") if request.scope["query_string"] else "") or DEFAULT_NAME
 
 
 async def _bounded(request: Request, most: int, limit: int) -> AsyncGenerator[bytes, None]:

@@ -135,7 +135,14 @@ class Working:
 
     async def _examine(self, item: Item) -> None:
         options = item.options
-        task = Task(do=SCAN, name=item.name, thorough=options.thorough, prior=options.prior, content=item.content)
+        task = Task(
+            do=SCAN,
+            name=item.name,
+            thorough=options.thorough,
+            prior=options.prior,
+            content=item.content,
+            sha256=item.sha256,
+        )
         try:
             answer = await self._examiner.ask_patiently(task)
         except asyncio.CancelledError:

@@ -77,7 +77,7 @@ class _Server:
             state=Path(folder.name), upload=256 * 1024, receive=0.2, head=0.2, webhook_hosts=("hooks.example",)
         )
         app = create(settings, make=dict)
-        self.service = app.state.service
+        self.service = app.service
         self.service.examiner._pool = _Instant()
         self.loop = asyncio.new_event_loop()
         self.config = Config(app, http=_protocol(settings.head), ws="none", lifespan="off", log_level="critical")
