@@ -180,7 +180,7 @@ def corpus(folder: Path, pictures: Path | None, number: int) -> dict[str, list[P
         path.write_bytes(content)
         found[case].append(path)
 
-    end = (datetime.now(UTC) + timedelta(seconds=15 + number)).replace(
+    end = (datetime.now(UTC) + timedelta(seconds=60 + 3 * number)).replace(
         microsecond=0
     )  # no SDK signs with an expired one
     ending = made.leaf(listed, "Camera", end=end)
