@@ -213,5 +213,5 @@ def test_every_row_of_the_page_is_attacked_or_excused() -> None:
     rows = re.findall(r"^\| \*\*(.+?)\*\*", table, re.MULTILINE)
     assert len(rows) >= 15
     assert set(rows) == {attack.row for attack in ATTACKS.values()} | ELSEWHERE.keys()
-    for quoted in re.findall("“(.+?)”", table):
+    for quoted in re.findall("“(.+?)”", table.split("|---|")[1]):
         assert any(quoted in words for attack in ATTACKS.values() for words in attack.said), quoted
