@@ -12,10 +12,11 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
-from assay.provenance.repository import Repository, default_place, is_there, open_repository
+from assay.provenance.repository import Repository, RepositoryRefused, default_place, is_there, open_repository
 from assay.scanning import resolving
 from assay.scanning.service import examples
 from assay.scanning.service.api import BODY, Name, document
+from assay.scanning.service.base import StateUnavailable
 from assay.scanning.service.examining import RECOVER, RESOLVE, Task
 from assay.scanning.service.receiving import Malformed
 from assay.scanning.service.refusing import QueryTooLong, Unknown
@@ -174,6 +175,11 @@ async def _asked(request: Request, task: Task) -> Response:
     service = service_of(request)
     service.caller(request, "scan")
     _require()
+    if isinstance(default_place(), str):
+        raise Unknown(
+            "by pictures, this server cannot search: its manifests are in a database, which the confined workers that open "
+            "pictures do not reach", "ask by binding, or use `assay recover`",
+        )  # fmt: skip
     async with service.examiner.holding(service.held(request, service.settings.upload)):
         upload = await service.upload(request)
         asked = Task(do=task.do, name=upload.name, alg=task.alg, most=task.most, hint=task.hint, content=upload.content)
@@ -194,6 +200,8 @@ async def _reading(ask: Callable[[Repository], T]) -> T:
         raise Malformed(error.message, error.hint) from error
     except resolving.UnknownManifest as error:
         raise Unknown(error.message) from error
+    except RepositoryRefused as error:
+        raise StateUnavailable(error.message, error.hint) from error
 
 
 def _require() -> None:

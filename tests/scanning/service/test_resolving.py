@@ -10,7 +10,7 @@ from serving import served
 from assay.detectors.fingerprints.iscc import ISCC, image_code, sequence
 from assay.provenance.custody.verifying import verify
 from assay.provenance.jumbf.store import active_alone
-from assay.provenance.repository import Repository
+from assay.provenance.repository import Repository, open_repository
 from assay.provenance.signing import Recipe, SoftwareAgent, open_signer, sign
 from assay.scanning.recovering import remember
 
@@ -49,3 +49,19 @@ def test_a_stripped_copy_is_resolved_over_http(tmp_path, monkeypatch):
         refused = client.get("/v1/matches/byBinding", params={"alg": ISCC, "value": "???"})
         assert refused.status_code == 400
         assert client.get("/v1/manifests/urn:c2pa:nobody").status_code == 404
+
+
+def test_servers_that_share_a_database_resolve_bindings(monkeypatch, database):
+    signed = sign(jpeg_asset(photograph(1)), Recipe.generated(SoftwareAgent("m")), open_signer("dev:")).asset
+    label = verify(signed).active.label
+    value = base64.b64encode(sequence(image_code(photograph(1)))).decode()
+    monkeypatch.setenv("ASSAY_REPOSITORY", database)
+    with served() as server, server.client() as client:
+        asked = {"alg": ISCC, "value": value}
+        assert client.get("/v1/matches/byBinding", params=asked).status_code == 503  # nothing was made there yet
+        with open_repository(database) as repository:
+            remember(signed, repository)
+        assert client.get("/v1/matches/byBinding", params=asked).json()["matches"][0]["manifestId"] == label
+        assert client.get(f"/v1/manifests/{quote(label)}").status_code == 200
+        answer = client.post("/v1/recover", content=signed.content, headers={"content-type": "image/jpeg"})
+        assert (answer.status_code, "confined workers" in answer.text) == (404, True)
