@@ -5,6 +5,7 @@ pairs     reconstruct human-made pictures by an autoencoder: the same picture wi
 encoder   build a tier's encoder from the published weights
 face-finder  build the networks that find faces from the published weights
 fit       launder, encode, fit, calibrate, measure, and write head and card beside the encoder
+faces     launder, find faces, encode them, fit, calibrate and measure a head for faces, and swaps apart
 grid      bring some of these pictures to every cell of the laundering grid and measure there; writes laundering.json beside the card
 """
 
@@ -38,8 +39,9 @@ def main(arguments: list[str] | None = None) -> None:
     finder = steps.add_parser("face-finder", help="build the networks that find faces from the published weights")
     finder.add_argument("--folder", required=True, type=Path)
     fit = steps.add_parser("fit", help="launder, encode, fit, calibrate and measure")
+    faces = steps.add_parser("faces", help="the same for the faces in pictures")
     grid = steps.add_parser("grid", help="measure at every cell of the laundering grid")
-    for step in (gather, pairs, fit, grid):
+    for step in (gather, pairs, fit, faces, grid):
         step.add_argument("--index", action="append", required=True, type=Path)
         step.add_argument("--pictures", required=True, type=Path)
     gather.add_argument("places", nargs="+", type=Path, help="clones and unpacked packages")
@@ -49,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     for step in (encoder, fit, grid):
         step.add_argument("tier", choices=sorted(RANGES))
     encoder.add_argument("--output", required=True, type=Path)
-    for step in (fit, grid):
+    for step in (fit, faces, grid):
         step.add_argument("--work", required=True, type=Path, help="where views and features are kept")
         step.add_argument(
             "--folder", required=True, type=Path, help="holds encoder.onnx; what is found is written here"
@@ -57,7 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
         step.add_argument("--limit", type=int, help="this many pictures, spread over groups")
     grid.add_argument("--number", type=int, default=160, help="pictures of each class to bring to every cell")
     fit.add_argument("--pairs", type=Path, help="a folder that the step `pairs` wrote")
-    fit.add_argument("--version", required=True)
+    for step in (fit, faces):
+        step.add_argument("--version", required=True)
     given = parser.parse_args(arguments)
     doing = {
         "gather": _gather,
@@ -65,6 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
         "encoder": _encoder,
         "face-finder": _face_finder,
         "fit": _fit,
+        "faces": _faces,
         "grid": _grid,
     }
     doing[given.step](given)
@@ -127,6 +131,54 @@ def _fit(given: argparse.Namespace) -> None:
         command=_command(),
     )
     print(card["figures"]["strict"]["arms"]["all"])
+
+
+def _faces(given: argparse.Namespace) -> None:
+    from assay.detectors.faces import LEAST, NETWORKS
+    from assay.detectors.training.building import Measured, build_model
+    from assay.detectors.training.facing import extract_faces
+    from assay.detectors.training.pipeline import examples_with_pictures, originals
+    from assay.detectors.training.protocol import Recipe, Sample
+    from assay.detectors.training.swaps import measure_swaps, pictures_flagged
+
+    found, places = examples_with_pictures(given.index, given.pictures)
+    encoder = "../deep/encoder.onnx"
+    recipe = Recipe(ranges=RANGES["deep"], strength=STRENGTH["deep"])
+
+    def extracted(examples: list[Example]) -> Sample:
+        return extract_faces(
+            examples,
+            places,
+            given.folder / encoder,
+            given.folder,
+            given.work,
+            seed=SEED,
+            progress=lambda line: print(line, file=sys.stderr),
+        )
+
+    unaltered = [example for example in found if example.label is not Label.ALTERED]
+    sample = extracted(spread(without_near_duplicates(unaltered), seed=SEED)[: given.limit])
+    swaps = extracted([example for example in found if example.label is Label.ALTERED])
+
+    def more(measured: Measured) -> dict[str, object]:
+        return {"pictures": pictures_flagged(measured), "swaps": measure_swaps(measured, recipe, swaps)}
+
+    card = build_model(
+        sample,
+        recipe,
+        given.folder,
+        name="faces",
+        version=given.version,
+        views="whole",
+        encoder=encoder,
+        files=NETWORKS,
+        least_side=LEAST,
+        seed=SEED,
+        more=more,
+        metadata=originals([places[example.sha256] for example in sample.examples]),
+        command=_command(),
+    )
+    print(card["figures"]["strict"]["arms"]["all"], card["figures"]["swaps"])
 
 
 def _grid(given: argparse.Namespace) -> None:

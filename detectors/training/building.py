@@ -2,21 +2,37 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.detectors.card import FITTED, FITTED_DIGITS, SCHEMA
 from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.folds import assign
 from assay.detectors.training.head import DOMAINS, write_head
-from assay.detectors.training.protocol import Recipe, Sample, judge, operating_points, out_of_fold
+from assay.detectors.training.protocol import Judged, Recipe, Sample, Scores, judge, operating_points, out_of_fold
 from assay.detectors.training.reporting import controls, failures, figures
 
 FOLDS = 6
 _NOVELTY_SHARE = 0.995  # of human-made pictures, out of fold, stay below the novelty limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a model's own figures may be computed from: answers of the strict arm, scores with generators known."""
+
+    sample: Sample
+    folds: NDArray[np.int64]
+    strict: Judged
+    known: Scores
+    card: Mapping[str, Any]
+
+
+More = Callable[[Measured], dict[str, Any]]
 
 
 def build_model(
@@ -33,11 +49,11 @@ def build_model(
     files: Sequence[str] = (),
     least_side: int = 128,
     notes: Sequence[str] = (),
-    more: Mapping[str, Any] | None = None,
+    more: More | None = None,
     metadata: "np.ndarray[Any, np.dtype[np.float64]] | None" = None,
 ) -> dict[str, Any]:
     """Write `head.onnx`, `fitted.txt` and `card.json` into `folder`, where the encoder stands under the name `encoder` (another model's:
-    "../deep/encoder.onnx") and what else the model needs under the names `files`; returns the card. `more` are further figures.
+    "../deep/encoder.onnx") and what else the model needs under the names `files`; returns the card. `more` measures what only this model has, after everything else.
     """
     folds = assign(sample.examples, FOLDS)
     strict = out_of_fold(sample, folds, recipe, strict=True)
@@ -67,7 +83,6 @@ def build_model(
             "strict": found,
             "generators_known": {"arms": figures(sample, known, judged_known)["arms"]},
             "controls": controls(sample, folds, recipe, metadata=metadata, seed=seed),
-            **(more or {}),
         },
         "training": {
             "command": command,
@@ -79,6 +94,8 @@ def build_model(
             "terms": _terms(sample.examples),
         },
     }
+    if more is not None:
+        card["figures"] |= more(Measured(sample=sample, folds=folds, strict=judged, known=known, card=card))
     fitted = sorted({example.sha256[:FITTED_DIGITS] for example in sample.examples})
     (folder / FITTED).write_text("\n".join(fitted) + "\n", encoding="ascii")
     partial = folder / "card.json.partial"

@@ -35,9 +35,8 @@ def extract_faces(
     *,
     seed: int,
     progress: Progress = lambda _: None,
-) -> tuple[Sample, NDArray[np.float32]]:
-    """The faces of the examples as a sample, in their order, and where they lie (n, 4): left, top, right, bottom in shares of
-    the laundered picture. `folder` holds the networks that find faces; what was found is kept below `work`."""
+) -> Sample:
+    """The faces of the examples as a sample, in their order, the largest of a picture first. `folder` holds the networks that find faces; what was found is kept below `work`."""
     finder = FaceFinder(*(folder / name for name in NETWORKS))
     network = Network(encoder, threads=1)
     mark = hashlib.sha256(
@@ -47,7 +46,7 @@ def extract_faces(
     cache.mkdir(parents=True, exist_ok=True)
     found: list[Example] = []
     buckets: list[str] = []
-    features, covariates, boxes = [], [], []
+    features, covariates = [], []
     for number, example in enumerate(examples, 1):
         target = cache / f"{example.sha256}.npz"
         if not target.exists():
@@ -60,24 +59,23 @@ def extract_faces(
             if count:
                 features.append(file["features"].astype(np.float32))
                 covariates.append(file["covariates"])
-                boxes.append(file["boxes"])
                 buckets += file["buckets"].tolist()
         found += [example] * count
         if number % 100 == 0:
             progress(f"{number} of {len(examples)} pictures, {len(found)} faces")
-    sample = Sample(
+    return Sample(
         features=np.concatenate(features),
         examples=tuple(found),
         covariates=np.concatenate(covariates),
         buckets=tuple(buckets),
     )
-    return sample, np.concatenate(boxes)
 
 
 def _faces(
     example: Example, place: Path, finder: FaceFinder, network: Network, seed: int
 ) -> tuple[NDArray[np.float16], NDArray[np.float32], NDArray[np.float32], NDArray[np.str_]]:
-    """Features (n, width), covariates (n, 4), boxes (n, 4) and buckets (n,); nothing of what cannot be decoded."""
+    """Features (n, width), covariates (n, 4), boxes (n, 4: left, top, right, bottom in shares of the laundered picture) and
+    buckets (n,); nothing of what cannot be decoded."""
     features, covariates, boxes, buckets = [], [], [], []
     try:
         opened = Image.open(io.BytesIO(launder(read_picture(place, example), example.draws(seed))))

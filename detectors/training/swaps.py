@@ -1,4 +1,6 @@
-"""Swapped faces, measured apart: they are never trained on, and a head that tells sources apart would seem to see them.
+"""What only faces have to be measured for: pictures with several of them, and faces that were swapped.
+
+Swaps are never trained on, and a head that tells sources apart would seem to see them.
 
 Rules: every swap is scored by a head that saw no picture of its group, and so is every human-made face it is compared with; the
 thresholds are the card's; beside each kind of swap stand the faces of the same source that nobody swapped, where there are any.
@@ -11,6 +13,7 @@ import numpy as np
 from assay.detectors import evaluation
 from assay.detectors.calibration import Point, PredictionSet, read_calibration, read_conformal
 from assay.detectors.evaluation import Flags
+from assay.detectors.training.building import Measured
 from assay.detectors.training.folds import Crossing
 from assay.detectors.training.head import DOMAINS
 from assay.detectors.training.protocol import Doubles, Recipe, Sample, Scores
@@ -18,26 +21,31 @@ from assay.detectors.training.protocol import Doubles, Recipe, Sample, Scores
 _NOTHING: frozenset[str] = frozenset()
 
 
-def measure_swaps(
-    sample: Sample,
-    scores: Scores,
-    folds: np.ndarray[Any, np.dtype[np.int64]],
-    recipe: Recipe,
-    *,
-    swaps: Sample,
-    card: Any,
-) -> dict[str, Any]:
+def pictures_flagged(measured: Measured) -> dict[str, Any]:
+    """By point and class: pictures with a face that passes, of pictures with faces. Strict arm."""
+    digests = np.array([example.sha256 for example in measured.sample.examples])
+    found: dict[str, Any] = {}
+    for point in Point:
+        found[point.value] = {}
+        for label, side in (("human", ~measured.sample.positive), ("generated", measured.sample.positive)):
+            flagged = set(digests[side & measured.strict.passed[point]])
+            found[point.value][label] = [len(flagged), len(set(digests[side]))]
+    return found
+
+
+def measure_swaps(measured: Measured, recipe: Recipe, swaps: Sample) -> dict[str, Any]:
     """By generator: faces, groups, those that pass each point, AUC against human-made faces of other sources and of the same one.
 
-    `scores` are those of `sample` out of fold, generators known, as whoever asks about a swap has them; `swaps` altered examples.
+    Generators known, as they are to whoever asks about a swap; `swaps` are altered examples.
     """
-    swapped = _scored(sample, swaps, folds, recipe)
-    flags = _passed(card, swapped, swaps)
+    sample = measured.sample
+    swapped = _scored(sample, swaps, measured.folds, recipe)
+    flags = _passed(measured.card, swapped, swaps)
     human = ~sample.positive
     sources, names = (np.array([getattr(one, key) for one in swaps.examples]) for key in ("source", "generator"))
     human_sources = np.array([one.source for one in sample.examples])
     found: dict[str, Any] = {}
-    for name in sorted(set(names)):
+    for name in sorted(set(names.tolist())):
         rows = names == name
         same = human & np.isin(human_sources, sources[rows])
         groups = [group for group, row in zip(swaps.groups, rows, strict=True) if row]
@@ -45,8 +53,8 @@ def measure_swaps(
             "faces": int(rows.sum()),
             "groups": len(set(groups)),
             **{point.value: [int(flags[point][rows].sum()), int(rows.sum())] for point in Point},
-            "other_sources": _against(swapped.logits[rows], groups, scores.logits, sample, human & ~same),
-            "same_source": _against(swapped.logits[rows], groups, scores.logits, sample, same),
+            "other_sources": _against(swapped.logits[rows], groups, measured.known.logits, sample, human & ~same),
+            "same_source": _against(swapped.logits[rows], groups, measured.known.logits, sample, same),
         }
     return found
 
