@@ -2,11 +2,15 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from assay.commands.outcome import CONDITION_NAMES
 from assay.commands.scan import examine
+
+if TYPE_CHECKING:
+    from assay.detectors.subject import Signal
 
 
 @click.command()
@@ -21,6 +25,7 @@ from assay.commands.scan import examine
     show_default=True,
     help="From which operating point on the model speaks; its card has the error rates.",
 )
+@click.option("--faces", is_flag=True, help="Judge every face by itself as well; the answers are not mixed.")
 @click.option(
     "--heatmap",
     type=click.Path(file_okay=False, path_type=Path),
@@ -35,6 +40,7 @@ def detect(
     output: Path | None,
     model: str,
     point: str,
+    faces: bool,
     heatmap: Path | None,
     fail_on: tuple[str, ...],
 ) -> None:
@@ -47,12 +53,18 @@ def detect(
     """
     from assay.commands.loading import load_model
     from assay.detectors.calibration import Point
+    from assay.detectors.card import FACES, read_card
+    from assay.detectors.signals.faces import FacesSignal
     from assay.detectors.signals.pixels import PixelsSignal
     from assay.scanning.report.presenting import presenter
     from assay.scanning.scan import Scanner
 
     load_model(model)  # a model that cannot be used is one failure at the start, not one per image
-    scanner = Scanner(signals=(PixelsSignal(model, point=Point(point)),))
+    signals: tuple[Signal, ...] = (PixelsSignal(model, point=Point(point)),)
+    if faces:
+        read_card(FACES)
+        signals = (*signals, FacesSignal(point=Point(point)))
+    scanner = Scanner(signals=signals)
     with presenter(form, output, depth=2) as present:
         code = examine(paths, scanner, present, fail_on=fail_on)
     if heatmap is not None:

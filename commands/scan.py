@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to a new file instead of the terminal.")
 @click.option("--no-pixels", is_flag=True, help="Only what the file says and carries; no pixel classifier.")
 @click.option("--model", default="deep", show_default=True, help="Pixel model: a name under models/, or a folder.")
+@click.option("--faces", is_flag=True, help="Judge every face by itself as well, beside the whole picture.")
 @click.option(
     "--thorough", is_flag=True, help="Search for seconds: cropped or rescaled watermarks, traces in large pictures."
 )
@@ -47,6 +48,7 @@ def scan(
     output: Path | None,
     no_pixels: bool,
     model: str,
+    faces: bool,
     thorough: bool,
     prior: float | None,
     fail_on: tuple[str, ...],
@@ -68,10 +70,11 @@ def scan(
         if form == "html":
             raise click.UsageError("labels are written as text or json")
         policy = read_label_policy(labels)
+    if faces and no_pixels:
+        raise click.UsageError("faces are judged by their pixels: leave out --no-pixels or --faces")
     if isolate if isolate is not None else several(paths):
-        sys.exit(
-            _isolated(paths, form, output, None if no_pixels else model, thorough, prior, fail_on, verbose, policy)
-        )
+        used = None if no_pixels else model
+        sys.exit(_isolated(paths, form, output, used, faces, thorough, prior, fail_on, verbose, policy))
     from assay.commands.loading import load_model
     from assay.detectors.classifier import RuntimeUnavailable
     from assay.scanning.report.presenting import presenter
@@ -80,7 +83,7 @@ def scan(
     if not no_pixels:
         with suppress(RuntimeUnavailable):  # each report says so, and everything else is still examined
             load_model(model)  # a model that cannot be used is one failure at the start, not one per image
-    scanner = Scanner(signals=standard_signals(None if no_pixels else model), thorough=thorough)
+    scanner = Scanner(signals=standard_signals(None if no_pixels else model, faces=faces), thorough=thorough)
     with presenter(form, output, depth=verbose, prior=prior, labels=policy) as present:
         code = examine(paths, scanner, present, fail_on=fail_on)
     sys.exit(code)
@@ -96,6 +99,7 @@ def _isolated(
     form: str,
     output: Path | None,
     model: str | None,
+    faces: bool,
     thorough: bool,
     prior: float | None,
     fail_on: tuple[str, ...],
@@ -111,7 +115,15 @@ def _isolated(
     if model is not None:
         read_card(model)  # a model that is not there is one failure, in plain words
     style = Style.of(form, output, sys.stdout, verbose)
-    task = ScanTask(style=style, policy=default_policy(), model=model, thorough=thorough, prior=prior, labels=labels)
+    task = ScanTask(
+        style=style,
+        policy=default_policy(),
+        model=model,
+        faces=faces,
+        thorough=thorough,
+        prior=prior,
+        labels=labels,
+    )
     with isolated(task, output, sys.stdout) as show:
         shown = [(one.held, one.failed) for one in map(show, files(paths))]
     if not shown:

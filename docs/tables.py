@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from assay import cli
-from assay.detectors.card import read_card, shipped_models
+from assay.detectors.card import FACES, read_card, shipped_models
 from assay.detectors.evidence import Basis, Origin
 from assay.detectors.signals import REGISTRY
 from assay.detectors.signals.rule_loading import all_rules
@@ -145,6 +145,56 @@ def measured(model: str) -> str:
             *sets,
             table(("control", "AUC"), controls),
             table(("calibration", ""), calibration),
+        ]
+    )
+
+
+def measured_faces() -> str:
+    """The figures of the model for faces, those of swapped faces last."""
+    figures = read_card(FACES).figures
+
+    def counted(counts: list[int]) -> str:
+        return f"{counts[0]} of {counts[1]}"
+
+    def compared(found: dict[str, object] | None) -> tuple[str, str]:
+        if found is None:
+            return ("none", "not measured")
+        value, low, high = found["auc"]  # type: ignore[misc]
+        return (str(found["faces"]), f"{value:.3f} ({low:.2f} to {high:.2f})")
+
+    pictures = [
+        (point, counted(classes["human"]), counted(classes["generated"]))
+        for point, classes in figures["pictures"].items()
+    ]
+    swaps = [
+        (
+            name,
+            f"{found['faces']} / {found['groups']}",
+            counted(found["balanced"]),
+            counted(found["sensitive"]),
+            *compared(found["other_sources"]),
+            *compared(found["same_source"]),
+        )
+        for name, found in figures["swaps"].items()
+    ]
+    return "\n".join(
+        [
+            measured(FACES),
+            table(("point", "human-made pictures with a flagged face", "generated pictures with one"), pictures),
+            "Swapped faces, never trained on:\n",
+            table(
+                (
+                    "swapped by",
+                    "faces / groups",
+                    "flagged at balanced",
+                    "at sensitive",
+                    "human-made faces of other sources",
+                    "AUC against them",
+                    "unswapped faces of the same source",
+                    "AUC against them",
+                ),
+                swaps,
+            ),
         ]
     )
 
@@ -340,6 +390,7 @@ def tables() -> dict[str, str]:
         "enfsi": table(("likelihood ratio", "words"), ratios),
         **{f"laundering-{name}": laundering(name) for name in shipped_models()},
         **{f"model-{name}": measured(name) for name in shipped_models()},
+        "model-faces": measured_faces(),
         "pixels": in_a_hundred(),
         "signals": table(
             ("name", "looks at", "speaks at most on"),

@@ -82,11 +82,13 @@ class Style:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanTask:
-    """Scan in a child and present as `assay scan` does. `model` None: no pixel classifier; `labels`: present labels."""
+    """Scan in a child and present as `assay scan` does. `model` None: no pixel classifier; `faces`: judge faces as well;
+    `labels`: present labels."""
 
     style: Style
     policy: TrustPolicy
     model: str | None
+    faces: bool = False
     thorough: bool = False
     prior: float | None = None
     labels: LabelPolicy | None = None
@@ -103,7 +105,7 @@ class ScanTask:
 
             signals = (*standard_signals(None), PixelsUnavailable(self.unable))
         else:
-            signals = standard_signals(self.model)
+            signals = standard_signals(self.model, faces=self.faces)
             if self.model is not None:
                 from assay.detectors.classifier import load
 

@@ -43,16 +43,22 @@ class Failure:
 
 
 PIXELS = "pixels"
+FACES = "faces"
 DEFAULT_MODEL = "deep"
 
 
-def standard_signals(model: str | None = DEFAULT_MODEL) -> tuple[Signal, ...]:
-    """All signals of the registry; `model` is the pixel model's name or folder, None leaves the pixels out."""
-    chosen = [entry.make() for entry in REGISTRY if entry.name != PIXELS]
+def standard_signals(model: str | None = DEFAULT_MODEL, *, faces: bool = False) -> tuple[Signal, ...]:
+    """All signals of the registry; `model` is the pixel model's name or folder, None leaves the pixels out; `faces` judges
+    faces by themselves as well, which costs about as much again for each."""
+    chosen = [entry.make() for entry in REGISTRY if entry.name not in (PIXELS, FACES)]
     if model is not None:
         from assay.detectors.signals.pixels import PixelsSignal
 
         chosen.append(PixelsSignal(model))
+    if faces:
+        from assay.detectors.signals.faces import FacesSignal
+
+        chosen.append(FacesSignal())
     return tuple(chosen)
 
 

@@ -131,4 +131,10 @@ REGISTRY: tuple[Entry, ...] = (
         target="pixels:PixelsSignal",
         basis="inferred",
     ),
+    Entry(
+        name="faces",
+        title="Faces, each by itself, by a trained classifier",
+        target="faces:FacesSignal",
+        basis="inferred",
+    ),
 )

@@ -174,6 +174,7 @@ def _faces(given: argparse.Namespace) -> None:
         files=NETWORKS,
         least_side=LEAST,
         seed=SEED,
+        last="Swapped faces were not trained on; faces that were repaired or retouched by a network were not measured.",
         more=more,
         metadata=originals([places[example.sha256] for example in sample.examples]),
         command=_command(),

@@ -15,7 +15,7 @@ from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.folds import assign
 from assay.detectors.training.head import DOMAINS, write_head
 from assay.detectors.training.protocol import Judged, Recipe, Sample, Scores, judge, operating_points, out_of_fold
-from assay.detectors.training.reporting import controls, failures, figures
+from assay.detectors.training.reporting import WHOLE, controls, failures, figures
 
 FOLDS = 6
 _NOVELTY_SHARE = 0.995  # of human-made pictures, out of fold, stay below the novelty limit
@@ -48,12 +48,14 @@ def build_model(
     encoder: str = "encoder.onnx",
     files: Sequence[str] = (),
     least_side: int = 128,
-    notes: Sequence[str] = (),
+    last: str = WHOLE,
     more: More | None = None,
     metadata: "np.ndarray[Any, np.dtype[np.float64]] | None" = None,
 ) -> dict[str, Any]:
-    """Write `head.onnx`, `fitted.txt` and `card.json` into `folder`, where the encoder stands under the name `encoder` (another model's:
-    "../deep/encoder.onnx") and what else the model needs under the names `files`; returns the card. `more` measures what only this model has, after everything else.
+    """Write `head.onnx`, `fitted.txt` and `card.json` into `folder`, where the encoder stands under the name `encoder`
+    (another model's: "../deep/encoder.onnx") and what else the model needs under the names `files`; returns the card.
+
+    `last` is a failure that is known without measuring; `more` measures what only this model has, after everything else.
     """
     folds = assign(sample.examples, FOLDS)
     strict = out_of_fold(sample, folds, recipe, strict=True)
@@ -68,7 +70,7 @@ def build_model(
         "version": version,
         "views": views,
         "encoder": encoder,
-        "failures": [*notes, *failures(found)],
+        "failures": failures(found, last=last),
         "files": {file: _sha256(folder / file) for file in (encoder, "head.onnx", *files)},
         "columns": [list(run) for run in recipe.ranges],
         "domains": [domain.value for domain in DOMAINS],

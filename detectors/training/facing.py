@@ -36,7 +36,10 @@ def extract_faces(
     seed: int,
     progress: Progress = lambda _: None,
 ) -> Sample:
-    """The faces of the examples as a sample, in their order, the largest of a picture first. `folder` holds the networks that find faces; what was found is kept below `work`."""
+    """The faces of the examples as a sample, in their order, the largest of a picture first.
+
+    `folder` holds the networks that find faces; what was found is kept below `work`.
+    """
     finder = FaceFinder(*(folder / name for name in NETWORKS))
     network = Network(encoder, threads=1)
     mark = hashlib.sha256(

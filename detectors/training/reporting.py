@@ -104,8 +104,12 @@ def figures(sample: Sample, scores: Scores, judged: Judged) -> dict[str, Any]:
     }
 
 
-def failures(found: dict[str, Any]) -> list[str]:
-    """What fails, in sentences with their figures: `found` is what `figures` gave for the strict arm."""
+WHOLE = "Altered regions, face swaps and edits were not trained on; a whole-picture answer misses most of them."
+
+
+def failures(found: dict[str, Any], *, last: str = WHOLE) -> list[str]:
+    """What fails, in sentences with their figures: `found` is what `figures` gave for the strict arm, `last` what is known
+    without it."""
     balanced = found["points"]["balanced"]
     sentences = [
         f"At the balanced point {balanced['true_positive'][1] - balanced['true_positive'][0]} of "
@@ -128,9 +132,7 @@ def failures(found: dict[str, Any]) -> list[str]:
         sentences.append(
             f"In the domain {name} only {arm['human']} human-made pictures were measured; rates there are uncertain."
         )
-    sentences.append(
-        "Altered regions, face swaps and edits were not trained on; a whole-picture answer misses most of them."
-    )
+    sentences.append(last)
     return sentences
 
 
