@@ -59,6 +59,13 @@ def main(arguments: list[str] | None = None) -> None:
         step.add_argument("--limit", type=int, help="this many pictures, spread over groups")
     grid.add_argument("--number", type=int, default=160, help="pictures of each class to bring to every cell")
     fit.add_argument("--pairs", type=Path, help="a folder that the step `pairs` wrote")
+    faces.add_argument(
+        "--beside",
+        action="append",
+        default=[],
+        type=Path,
+        help="an index of whole pictures that are trained on as well",
+    )
     for step in (fit, faces):
         step.add_argument("--version", required=True)
     given = parser.parse_args(arguments)
@@ -121,7 +128,7 @@ def _fit(given: argparse.Namespace) -> None:
     )
     card = build_model(
         sample,
-        Recipe(ranges=RANGES[given.tier], strength=STRENGTH[given.tier], pairs=pairs),
+        Recipe(ranges=RANGES[given.tier], strength=STRENGTH[given.tier], beside=pairs),
         given.folder,
         name=given.tier,
         version=given.version,
@@ -137,25 +144,34 @@ def _faces(given: argparse.Namespace) -> None:
     from assay.detectors.faces import LEAST, NETWORKS
     from assay.detectors.training.building import Measured, build_model
     from assay.detectors.training.facing import extract_faces
-    from assay.detectors.training.pipeline import examples_with_pictures, originals
+    from assay.detectors.training.pipeline import examples_with_pictures, extract, originals
     from assay.detectors.training.protocol import Recipe, Sample
     from assay.detectors.training.swaps import measure_swaps, pictures_flagged
 
     found, places = examples_with_pictures(given.index, given.pictures)
     encoder = "../deep/encoder.onnx"
-    recipe = Recipe(ranges=RANGES["deep"], strength=STRENGTH["deep"])
+
+    def progress(line: str) -> None:
+        print(line, file=sys.stderr)
 
     def extracted(examples: list[Example]) -> Sample:
         return extract_faces(
-            examples,
-            places,
-            given.folder / encoder,
-            given.folder,
-            given.work,
-            seed=SEED,
-            progress=lambda line: print(line, file=sys.stderr),
+            examples, places, given.folder / encoder, given.folder, given.work, seed=SEED, progress=progress
         )
 
+    def beside() -> Sample:
+        examples, places = examples_with_pictures(given.beside, given.pictures)
+        return extract(
+            spread(examples, seed=SEED),
+            places,
+            given.folder / encoder,
+            given.work,
+            views="whole",
+            seed=SEED,
+            progress=progress,
+        )
+
+    recipe = Recipe(ranges=RANGES["deep"], strength=STRENGTH["deep"], beside=beside() if given.beside else None)
     unaltered = [example for example in found if example.label is not Label.ALTERED]
     sample = extracted(spread(without_near_duplicates(unaltered), seed=SEED)[: given.limit])
     swaps = extracted([example for example in found if example.label is Label.ALTERED])

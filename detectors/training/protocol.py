@@ -72,12 +72,12 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a head is fitted: ranges of columns of the features (start, stop), scikit-learn's C, and aligned pairs that are
-    trained on and never measured."""
+    """How a head is fitted: ranges of columns of the features (start, stop), scikit-learn's C, and what is trained on beside the
+    sample and never measured: aligned pairs, or whole pictures beside faces."""
 
     ranges: tuple[tuple[int, int], ...]
     strength: float
-    pairs: Sample | None = None
+    beside: Sample | None = None
 
     @property
     def columns(self) -> NDArray[np.int64]:
@@ -85,16 +85,16 @@ class Recipe:
         return np.concatenate([np.arange(start, stop) for start, stop in self.ranges])
 
     def fit(self, sample: Sample) -> Head:
-        """Fit on everything in `sample` and on all pairs."""
-        return self._fit(sample if self.pairs is None else sample.joined(self.pairs))
+        """Fit on everything in `sample` and beside it."""
+        return self._fit(sample if self.beside is None else sample.joined(self.beside))
 
     def fit_apart(self, sample: Sample, folds: NDArray[np.int64], crossing: Crossing) -> Head:
         """Fit on what the head of `crossing` may see."""
         seen = sample.rows(training_rows(sample.examples, folds, crossing))
-        if self.pairs is None:
+        if self.beside is None:
             return self._fit(seen)
         held = [example for example, place in zip(sample.examples, folds, strict=True) if place == crossing.fold]
-        return self._fit(seen.joined(self.pairs.rows(rows_beside(self.pairs.examples, held, crossing.families))))
+        return self._fit(seen.joined(self.beside.rows(rows_beside(self.beside.examples, held, crossing.families))))
 
     def _fit(self, sample: Sample) -> Head:
         return fit(sample.features, sample.examples, columns=self.columns, strength=self.strength)

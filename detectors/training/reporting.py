@@ -142,7 +142,7 @@ def controls(
     """Three probes that must stay near chance: label shuffle by group, quality alone, and (where known) the originals'
     width, height, bytes and format; and one that shows how much of a source is visible: human-made against human-made."""
     positive = sample.positive
-    recipe = replace(recipe, pairs=None)  # their labels are true, whatever the control's are
+    recipe = replace(recipe, beside=None)  # their labels are true, whatever the control's are
     random = np.random.default_rng(seed)
     cells = sorted({(example.group, example.label) for example in sample.examples})
     drawn = dict(zip(cells, random.permutation(len(cells)) < len(cells) / 2, strict=True))
