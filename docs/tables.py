@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -156,10 +157,10 @@ def measured_faces() -> str:
     def counted(counts: list[int]) -> str:
         return f"{counts[0]} of {counts[1]}"
 
-    def compared(found: dict[str, object] | None) -> tuple[str, str]:
+    def compared(found: dict[str, Any] | None) -> tuple[str, str]:
         if found is None:
             return ("none", "not measured")
-        value, low, high = found["auc"]  # type: ignore[misc]
+        value, low, high = found["auc"]
         return (str(found["faces"]), f"{value:.3f} ({low:.2f} to {high:.2f})")
 
     pictures = [

@@ -99,7 +99,8 @@ def build_model(
     }
     if more is not None:
         card["figures"] |= more(Measured(sample=sample, folds=folds, strict=judged, known=known, card=card))
-    fitted = sorted({example.sha256[:FITTED_DIGITS] for example in sample.examples})
+    seen = [*sample.examples, *(recipe.beside.examples if recipe.beside else ())]
+    fitted = sorted({example.sha256[:FITTED_DIGITS] for example in seen})
     (folder / FITTED).write_text("\n".join(fitted) + "\n", encoding="ascii")
     partial = folder / "card.json.partial"
     partial.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
