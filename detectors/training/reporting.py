@@ -80,6 +80,7 @@ def figures(sample: Sample, scores: Scores, judged: Judged) -> dict[str, Any]:
                 judged.raw[rows], positive[rows], [g for g, r in zip(groups, rows, strict=True) if r]
             )
             for name, rows in arms.items()
+            if 0 < positive[rows].sum() < rows.sum()  # an arm without one of the classes has no figures
         },
         "points": {
             point.value: {
@@ -128,9 +129,9 @@ def failures(found: dict[str, Any], *, last: str = WHOLE) -> list[str]:
     if flagged:
         sentences.append(f"Human-made sources flagged most at the sensitive point: {', '.join(flagged)}.")
     for name in ("illustration", "graphic"):
-        arm = found["arms"][name]
+        human = found["arms"][name]["human"] if name in found["arms"] else 0
         sentences.append(
-            f"In the domain {name} only {arm['human']} human-made pictures were measured; rates there are uncertain."
+            f"In the domain {name} only {human} human-made pictures were measured; rates there are uncertain."
         )
     sentences.append(last)
     return sentences
