@@ -66,6 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
         type=Path,
         help="an index of whole pictures that are trained on as well",
     )
+    faces.add_argument("--number", type=int, default=1500, help="whole pictures beside, spread over groups")
     for step in (fit, faces):
         step.add_argument("--version", required=True)
     given = parser.parse_args(arguments)
@@ -162,7 +163,7 @@ def _faces(given: argparse.Namespace) -> None:
     def beside() -> Sample:
         examples, places = examples_with_pictures(given.beside, given.pictures)
         return extract(
-            spread(examples, seed=SEED),
+            spread(examples, seed=SEED)[: given.number],
             places,
             given.folder / encoder,
             given.work,
