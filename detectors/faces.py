@@ -7,7 +7,7 @@ Signal Processing Letters 23 (2016), whose thresholds and sizes are used; the ne
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,6 +30,7 @@ _STEP = 0.709  # from one size to the next: half the area
 _CELL, _STRIDE = 12, 2  # of the first network
 _PROPOSED, _REFINED, _FOUND = 0.6, 0.7, 0.9  # least probabilities of the three networks
 _MOST = 300  # windows that the second network looks at; crowds have fewer
+_TRIALS = 30  # human-made faces that must have been measured for an opinion to be told
 _JUDGED = 5  # faces of one picture, the largest: each costs as much as a whole picture
 
 
@@ -117,7 +118,17 @@ class FaceClassifier:
         faces = self._finder.faces(picture)
         crops = [face.crop(picture) for face in faces[:_JUDGED]]
         opinions = self._classifier.opinions(crops, [of_part(quality, crop) for crop in crops])
-        return tuple(zip(faces, opinions, strict=False)), len(faces)
+        return tuple(zip(faces, map(measured, opinions), strict=False)), len(faces)
+
+
+def measured(opinion: Opinion) -> Opinion:
+    """The opinion, withheld where too few human-made faces of its kind were measured to say how often it is wrong."""
+    rate = opinion.false_positive_rate
+    if opinion.llr is None or (rate is not None and rate.trials >= _TRIALS):
+        return opinion
+    trials = 0 if rate is None else rate.trials
+    reason = f"only {trials} human-made faces of such pictures ({opinion.domain}) were measured"
+    return replace(opinion, llr=None, point=None, abstained=reason, false_positive_rate=None, true_positive_rate=None)
 
 
 @lru_cache(maxsize=2)

@@ -14,7 +14,7 @@ from assay.detectors.calibration import Point
 from assay.detectors.card import FACES, read_card
 from assay.detectors.classifier import Opinion
 from assay.detectors.evidence import Basis, Evidence, Origin, Silence
-from assay.detectors.faces import Face, FaceClassifier, load
+from assay.detectors.faces import Face, FaceClassifier, load, measured
 from assay.detectors.quality import measure
 from assay.detectors.signals.faces import FacesSignal
 from assay.detectors.subject import Subject
@@ -86,6 +86,15 @@ def test_silence_has_its_reason(opinions: tuple[Opinion, ...], silence: Silence)
 def test_an_abstaining_model_does_not_speak_at_any_point() -> None:
     unsure = replace(FLAGGED, abstained="its answer is usual for generated and for human-made pictures alike")
     assert said(unsure, point=Point.SENSITIVE).silence is Silence.INCONCLUSIVE
+
+
+def test_an_opinion_whose_errors_were_hardly_measured_is_withheld() -> None:
+    assert measured(FLAGGED) is FLAGGED
+    assert FLAGGED.false_positive_rate is not None
+    withheld = measured(replace(FLAGGED, false_positive_rate=replace(FLAGGED.false_positive_rate, hits=0, trials=15)))
+    assert (withheld.llr, withheld.point) == (None, None)
+    assert said(withheld, point=Point.SENSITIVE).silence is Silence.INAPPLICABLE
+    assert "only 15 human-made faces" in said(withheld).statement
 
 
 def test_faces_that_are_not_judged_are_counted() -> None:
