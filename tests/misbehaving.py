@@ -89,7 +89,7 @@ def obeying() -> Callable[[bytes], bytes]:
             case b"slow":
                 time.sleep(0.4)
             case b"long":
-                time.sleep(2.5)
+                time.sleep(6)
         head = json.dumps({"error": "", "origin": "", "basis": "", "seconds": 0.4}).encode()
         return (
             len(head).to_bytes(4, "big")

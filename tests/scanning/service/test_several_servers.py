@@ -189,7 +189,7 @@ def test_a_server_renews_what_it_has_in_work(database: str, monkeypatch: pytest.
     from assay.scanning.service import jobs, working
 
     for room in (jobs, working):
-        monkeypatch.setattr(room, "CLAIM_SECONDS", 1.0)
+        monkeypatch.setattr(room, "CLAIM_SECONDS", 4.0)
     with (
         served_here(obeying, database=database) as address,
         contextlib.closing(connect(database)) as base,
