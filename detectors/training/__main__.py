@@ -11,6 +11,7 @@ grid      bring some of these pictures to every cell of the laundering grid and 
 
 import argparse
 import functools
+import itertools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -236,7 +237,12 @@ def _extracted(
 
 
 def _command() -> str:
-    return "python -m assay.detectors.training " + " ".join(sys.argv[1:])
+    """What was typed, without the places of this machine: `--work WORK`."""
+    told = [
+        before.removeprefix("--").upper() if Path(word).is_absolute() else word
+        for before, word in itertools.pairwise(sys.argv)
+    ]
+    return "python -m assay.detectors.training " + " ".join(told)
 
 
 if __name__ == "__main__":
