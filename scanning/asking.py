@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from assay.provenance.trust import TrustPolicy
 
 
-def question(name: str, content: bytes, *, beside: Beside | None, refused: str = "", named: bool = False) -> bytes:
-    """The message. `refused`: why the sidecar cannot be read; `named`: the user named it, so it comes first."""
+def question(
+    name: str, content: bytes, *, beside: Beside | None, refused: str = "", named: bool = False, sha256: str = ""
+) -> bytes:
+    """The message. `refused`: why the sidecar cannot be read; `named`: the user named it, so it comes first; `sha256` of the
+    content where it is known, so that it is not computed twice."""
     head: dict[str, Any] = {"name": name, "picture": len(content), "refused": refused, "named": named}
-    head |= {"beside": beside.name if beside else "", "sole": beside.sole if beside else True}
+    head |= {"sha256": sha256, "beside": beside.name if beside else "", "sole": beside.sole if beside else True}
     return envelope.packed(head, content + (beside.store if beside else b""))
 
 
@@ -34,7 +37,7 @@ def examined(message: bytes, policy: "TrustPolicy", *, limits: Limits = DEFAULT_
             raise UnreadableFile(str(head["refused"]))
         return Beside(str(head["beside"]), content[end:], bool(head["sole"])) if head["beside"] else None
 
-    asset = Asset.from_bytes(content[:end], name=str(head["name"]), limits=limits)
+    asset = Asset.from_bytes(content[:end], name=str(head["name"]), limits=limits, sha256=str(head["sha256"]))
     return examine_asset(asset, policy, beside=beside, named=bool(head["named"]))
 
 

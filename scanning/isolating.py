@@ -221,7 +221,7 @@ def _examined(task: Task, pool: Pool, path: Path, sidecar: Path | None) -> Shown
         asset = Asset.open(path, limits=DEFAULT_LIMITS)
         message = _asked(asset, path, sidecar)
         try:
-            return _checked(task, Shown.unpacked(pool.submit(message).result()), asset)
+            return _checked(task, Shown.unpacked(pool.ask(message)), asset)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ParserCrashed(f"its answer is malformed: {error}"[:300]) from None
     except AssayError as error:
@@ -237,7 +237,9 @@ def _asked(asset: Asset, path: Path, sidecar: Path | None) -> bytes:
         if sidecar is not None:
             raise
         refused = error.message
-    return asking.question(asset.name, asset.content, beside=found, refused=refused, named=sidecar is not None)
+    return asking.question(
+        asset.name, asset.content, beside=found, refused=refused, named=sidecar is not None, sha256=asset.sha256
+    )
 
 
 def _checked(task: Task, shown: Shown, asset: Asset) -> Shown:

@@ -89,7 +89,7 @@ class Lying(ScanTask):
 
     def __call__(self) -> Callable[[bytes], bytes]:
         def examine(message: bytes) -> bytes:
-            if not self.lie and b"\xff\xd8\xff" in message[:200]:
+            if not self.lie and b"\xff\xd8\xff" in message[:400]:
                 os.kill(os.getpid(), signal.SIGSEGV)
             return self.lie or Shown(text="fine\n", held=frozenset(), failed=False).packed()
 
