@@ -157,7 +157,7 @@ def main() -> None:
     others = paths[options.pictures + options.strangers :]
     known = remember(work / "repository.sqlite", members, others, options)
     rows = logged(work) if options.told else search(work, members, strangers, options)
-    result = known | summary(rows, Versions(options.index), {path.name for path in (*members, *others)}, options)
+    result = known | summary(rows, Versions(options.index), stems(work / "repository.sqlite"), options)
     print(json.dumps(result, indent=1, ensure_ascii=False), file=sys.stderr)
     print(table(result))
     if options.out:
@@ -305,6 +305,12 @@ def all_groups(searcher: Searcher, copy: Image.Image) -> list[Match]:
     found = searcher._try(picture, first_views(picture)) + searcher._try(picture, crop_views())
     found += searcher._try(picture, framed_views(picture), within=FRAMED)
     return sorted(found, key=lambda match: -match.agreement)
+
+
+def stems(database: Path) -> set[str]:
+    """The pictures that are in the repository, whole or in places."""
+    with Repository(database, reading=True) as repository:
+        return {_stem(record.name) for record in repository.records()}
 
 
 class Versions:
