@@ -20,7 +20,7 @@ from assay.detectors.training.examples import Example, Label, read_index, spread
 
 if TYPE_CHECKING:
     from assay.detectors.training.laundering import Cell
-    from assay.detectors.training.protocol import Sample
+    from assay.detectors.training.protocol import Recipe, Sample
 
 SEED = 0
 RANGES = {  # features that the head reads: blocks 6 and 8 of the deep encoder; every stage of the swift one
@@ -58,6 +58,10 @@ def main(arguments: list[str] | None = None) -> None:
             "--folder", required=True, type=Path, help="holds encoder.onnx; what is found is written here"
         )
         step.add_argument("--limit", type=int, help="this many pictures, spread over groups")
+    for step in (fit, grid):
+        step.add_argument(
+            "--teacher", type=Path, help="the deep model's folder: the head learns what that one would say"
+        )
     grid.add_argument("--number", type=int, default=160, help="pictures of each class to bring to every cell")
     fit.add_argument("--pairs", type=Path, help="a folder that the step `pairs` wrote")
     faces.add_argument(
@@ -121,16 +125,15 @@ def _face_finder(given: argparse.Namespace) -> None:
 def _fit(given: argparse.Namespace) -> None:
     from assay.detectors.training.building import build_model
     from assay.detectors.training.pipeline import examples_with_pictures, originals
-    from assay.detectors.training.protocol import Recipe
 
     chosen, places = _chosen(given)
-    sample = _extracted(given, chosen, places)
+    sample = _sample(given, chosen, places)
     pairs = (
         _extracted(given, *examples_with_pictures([given.pairs / "pairs.csv"], given.pairs)) if given.pairs else None
     )
     card = build_model(
         sample,
-        Recipe(ranges=RANGES[given.tier], strength=STRENGTH[given.tier], beside=pairs),
+        _recipe(given, pairs),
         given.folder,
         name=given.tier,
         version=given.version,
@@ -206,13 +209,12 @@ def _grid(given: argparse.Namespace) -> None:
     from assay.detectors.card import read_card
     from assay.detectors.training.grid import gridded, measure
     from assay.detectors.training.laundering import GRID
-    from assay.detectors.training.protocol import Recipe
 
     chosen, places = _chosen(given)
-    sample = _extracted(given, chosen, places)
+    sample = _sample(given, chosen, places)
     some = gridded(sample.examples, given.number)
     cells = {cell.name: _extracted(given, some, places, cell) for cell in GRID}
-    found = measure(sample, Recipe(ranges=RANGES[given.tier], strength=STRENGTH[given.tier]), cells)
+    found = measure(sample, _recipe(given), cells)
     document = {"version": read_card(given.folder).version, "command": _command(), "cells": found}
     (given.folder / "laundering.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
@@ -224,6 +226,26 @@ def _chosen(given: argparse.Namespace) -> "tuple[list[Example], dict[str, Path]]
     examples, places = examples_with_pictures(given.index, given.pictures)
     trained = without_near_duplicates([example for example in examples if example.label is not Label.ALTERED])
     return spread(trained, seed=SEED)[: given.limit], places
+
+
+def _recipe(given: argparse.Namespace, beside: "Sample | None" = None) -> "Recipe":
+    from assay.detectors.training.protocol import Recipe
+
+    if given.teacher and beside:
+        raise SystemExit("--teacher and --pairs do not go together")
+    teacher = Recipe(ranges=RANGES["deep"], strength=STRENGTH["deep"]) if given.teacher else None
+    return Recipe(ranges=RANGES[given.tier], strength=STRENGTH[given.tier], beside=beside, teacher=teacher)
+
+
+def _sample(given: argparse.Namespace, examples: list[Example], places: dict[str, Path]) -> "Sample":
+    """What the head is fitted on, with the teacher's features where there is one."""
+    import dataclasses
+
+    sample = _extracted(given, examples, places)
+    if not given.teacher:
+        return sample
+    stronger = _extracted(argparse.Namespace(folder=given.teacher, work=given.work), examples, places)
+    return dataclasses.replace(sample, stronger=stronger.features)
 
 
 def _extracted(

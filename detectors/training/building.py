@@ -92,6 +92,7 @@ def build_model(
             "seed": seed,
             "folds": FOLDS,
             "strength": recipe.strength,
+            "taught": recipe.teacher is not None,
             "pictures": _counts(sample.examples),
             "beside": len(recipe.beside.examples) if recipe.beside else 0,
             "terms": _terms(sample.examples),

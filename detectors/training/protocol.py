@@ -4,7 +4,7 @@ Rules: the logit of a picture comes from a head that saw neither its group nor (
 calibration and thresholds come from the other folds; what ships is refitted on all folds and reported by these figures.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,15 +21,19 @@ from assay.detectors.training.head import DOMAINS, Head, fit
 Doubles = NDArray[np.float64]
 ALPHA = 0.1  # conformal: at most this share of each class is wrongly excluded; above every point's aim, so that none is lost
 
+_LOUDEST = 6.0  # a teacher's logits are cut there: what it knows by heart is no example
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Laundered pictures as the model sees them: one row each of features, example, quality covariates and bucket."""
+    """Laundered pictures as the model sees them: one row each of features, example, quality covariates and bucket, and, where
+    the model learns from a stronger one, of that one's features."""
 
     features: NDArray[np.float32]
     examples: tuple[Example, ...]
     covariates: NDArray[np.float32]
     buckets: tuple[str, ...]
+    stronger: NDArray[np.float32] | None = None
 
     @property
     def positive(self) -> Flags:
@@ -49,10 +53,11 @@ class Sample:
             examples=tuple(self.examples[i] for i in places),
             covariates=self.covariates[places],
             buckets=tuple(self.buckets[i] for i in places),
+            stronger=None if self.stronger is None else self.stronger[places],
         )
 
     def joined(self, other: "Sample") -> "Sample":
-        """Both, one after the other."""
+        """Both, one after the other, without features of a stronger model."""
         return Sample(
             features=np.concatenate([self.features, other.features]),
             examples=self.examples + other.examples,
@@ -73,11 +78,14 @@ class Scores:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How a head is fitted: ranges of columns of the features (start, stop), scikit-learn's C, and what is trained on beside the
-    sample and never measured: aligned pairs, or whole pictures beside faces."""
+    sample and never measured: aligned pairs, or whole pictures beside faces. With a `teacher` the head learns the logits of a head
+    that is fitted by that recipe on the stronger features of the same pictures, so that the teacher has seen no more than it has
+    (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015)."""
 
     ranges: tuple[tuple[int, int], ...]
     strength: float
     beside: Sample | None = None
+    teacher: "Recipe | None" = None
 
     @property
     def columns(self) -> NDArray[np.int64]:
@@ -97,7 +105,13 @@ class Recipe:
         return self._fit(seen.joined(self.beside.rows(rows_beside(self.beside.examples, held, crossing.families))))
 
     def _fit(self, sample: Sample) -> Head:
-        return fit(sample.features, sample.examples, columns=self.columns, strength=self.strength)
+        taught = None
+        if self.teacher is not None:
+            if sample.stronger is None:
+                raise ValueError("a teacher needs its own features of every picture that is trained on")
+            master = self.teacher._fit(replace(sample, features=sample.stronger, stronger=None))
+            taught = np.clip(master.logit(sample.stronger), -_LOUDEST, _LOUDEST)
+        return fit(sample.features, sample.examples, columns=self.columns, strength=self.strength, taught=taught)
 
 
 def out_of_fold(sample: Sample, folds: NDArray[np.int64], recipe: Recipe, *, strict: bool) -> Scores:

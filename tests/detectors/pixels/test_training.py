@@ -151,6 +151,40 @@ def test_the_grid_is_judged_by_heads_that_never_met_source_or_family() -> None:
     assert auc(seen.astype(np.float64), cell.positive) > 0.95
 
 
+def test_a_taught_head_learns_what_its_teacher_says_and_nothing_of_what_is_held_out() -> None:
+    """The teacher's features tell the classes; the pupil's show them through noise. Every teacher is fitted on its pupil's rows."""
+    made = examples()
+    random = np.random.default_rng(6)
+    label = np.array([1.0 if one.label is Label.GENERATED else -1.0 for one in made])
+    stronger = (label[:, None] * [1.0, 0.0] + random.normal(size=(len(made), 2)) * 0.5).astype(np.float32)
+    sample = Sample(
+        features=(stronger @ random.normal(size=(2, 16)) + random.normal(size=(len(made), 16))).astype(np.float32),
+        examples=tuple(made),
+        covariates=np.zeros((len(made), 4), np.float32),
+        buckets=("fine",) * len(made),
+        stronger=stronger,
+    )
+    recipe = Recipe(ranges=((0, 16),), strength=1.0, teacher=Recipe(ranges=((0, 2),), strength=1.0))
+    head = recipe.fit(sample)
+    assert head.weights.shape[0] == 16  # of the pupil's features alone
+    said = np.corrcoef(head.logit(sample.features), recipe.teacher.fit(sample_of(sample)).logit(stronger))[0, 1]  # type: ignore[union-attr]
+    assert said > 0.5
+    folds = assign(made)
+    poisoned = replace(sample, stronger=np.where((folds == 0)[:, None], np.float32(1e6), stronger))
+    one = next(head for head in crossings(made, folds, strict=True) if head.fold == 0)
+    np.testing.assert_array_equal(
+        recipe.fit_apart(sample, folds, one).weights, recipe.fit_apart(poisoned, folds, one).weights
+    )
+    with pytest.raises(ValueError, match="teacher"):
+        recipe.fit(replace(sample, stronger=None))
+
+
+def sample_of(sample: Sample) -> Sample:
+    """The same pictures as the teacher sees them."""
+    assert sample.stronger is not None
+    return replace(sample, features=sample.stronger, stronger=None)
+
+
 def test_known_generators_have_one_head_a_fold() -> None:
     made = examples()
     folds = assign(made)
