@@ -195,7 +195,7 @@ def _with_labels(sample: Sample, positive: Flags) -> Sample:
         )
         for example, flag in zip(sample.examples, positive, strict=True)
     )
-    return Sample(features=sample.features, examples=relabelled, covariates=sample.covariates, buckets=sample.buckets)
+    return replace(sample, examples=relabelled)
 
 
 def _worst_sources(judged: Judged, positive: Flags, groups: Sequence[str]) -> dict[str, Any]:
