@@ -31,7 +31,7 @@ class Cell:
 
 
 GRID = (
-    Cell("jpeg-95"),
+    Cell("jpeg-90"),
     Cell("jpeg-75", quality=75),
     Cell("jpeg-60", quality=60),
     Cell("half-size", long_side=384),
