@@ -53,7 +53,7 @@ def detect(
     """
     from assay.commands.loading import load_model
     from assay.detectors.calibration import Point
-    from assay.detectors.card import FACES, read_card
+    from assay.detectors.faces import load as load_faces
     from assay.detectors.signals.faces import FacesSignal
     from assay.detectors.signals.pixels import PixelsSignal
     from assay.scanning.report.presenting import presenter
@@ -62,7 +62,7 @@ def detect(
     load_model(model)  # a model that cannot be used is one failure at the start, not one per image
     signals: tuple[Signal, ...] = (PixelsSignal(model, point=Point(point)),)
     if faces:
-        read_card(FACES)
+        load_faces()
         signals = (*signals, FacesSignal(point=Point(point)))
     scanner = Scanner(signals=signals)
     with presenter(form, output, depth=2) as present:

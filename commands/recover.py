@@ -44,7 +44,7 @@ def recover(
     from assay.scanning.walking import files
 
     policy = default_policy()
-    found = failed = 0
+    found = failed = presented = 0
     with (
         require_repository(place(repository) if repository else default_place()) as kept,
         presenter(form, output) as present,
@@ -57,9 +57,12 @@ def recover(
                 click.echo(f"assay: {plain(str(error))}", err=True)
                 continue
             present(recovery)
+            presented += 1
             found += bool(recovery.found)
             if save is not None and recovery.found:
                 _save(recovery, kept.store(recovery.found[0].record), save)
+        if failed and not presented:
+            sys.exit(EXIT_FAILURE)  # before an output of nothing takes its name
     if failed:
         sys.exit(EXIT_FAILURE)
     if not found:

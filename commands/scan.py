@@ -83,6 +83,10 @@ def scan(
     if not no_pixels:
         with suppress(RuntimeUnavailable):  # each report says so, and everything else is still examined
             load_model(model)  # a model that cannot be used is one failure at the start, not one per image
+            if faces:
+                from assay.detectors.faces import load as load_faces
+
+                load_faces()
     scanner = Scanner(signals=standard_signals(None if no_pixels else model, faces=faces), thorough=thorough)
     with presenter(form, output, depth=verbose, prior=prior, labels=policy) as present:
         code = examine(paths, scanner, present, fail_on=fail_on)

@@ -1,7 +1,7 @@
 """Pixel classifiers: pictures in, opinions out. The only room for ONNX Runtime.
 
-Rules: ONNX Runtime tells nobody that it runs, or what; nothing runs whose hash the card does not state; the raw logit and the final answer are both kept, with the reason they
-differ; a classifier may say "synthetic" at an operating point or abstain, never "captured".
+Rules: ONNX Runtime tells nobody that it runs, or what; nothing runs whose hash the card does not state; the raw logit and the
+final answer are both kept, with the reason they differ; a classifier may say "synthetic" at an operating point or abstain, never "captured".
 """
 
 import os
@@ -56,6 +56,11 @@ class Opinion:
     abstained: str | None
     false_positive_rate: Rate | None
     true_positive_rate: Rate | None
+
+    def passes(self, point: Point) -> bool:
+        """Whether it speaks at this operating point: at it, or at a stricter one. Never where it abstains."""
+        order = list(Point)
+        return self.point is not None and not self.abstained and order.index(self.point) <= order.index(point)
 
     @property
     def strength(self) -> str:

@@ -6,10 +6,10 @@ Rules: nothing is decoded before somebody asks; a decoding failure is kept and r
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from assay.detectors.evidence import Evidence
+from assay.detectors.evidence import Evidence, Silence
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
 from assay.provenance.custody.chain import Custody
-from assay.provenance.errors import AssayError
+from assay.provenance.errors import AssayError, UnsupportedFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +83,18 @@ class Subject:
         cheaper = self._decoded is None and self.header.format in ("JPEG", "MPO")
         _ = self.sketch if cheaper else self.image
         return self.header.size
+
+
+def picture_or_silence(subject: Subject, signal: str) -> "Image | Evidence":
+    """The decoded picture, or what a signal of this name says where there is none."""
+    try:
+        return subject.image
+    except UnsupportedFormat:
+        return Evidence.silent(
+            signal, Silence.INAPPLICABLE, f"{subject.asset.media_type} has no pixels that assay decodes."
+        )
+    except AssayError as error:
+        return Evidence.silent(signal, Silence.FAILED, error.message)
 
 
 def _kept(attempt: "Callable[[], Image]") -> "Image | AssayError":

@@ -110,6 +110,10 @@ class ScanTask:
                 from assay.detectors.classifier import load
 
                 load(self.model)  # before the first file
+            if self.faces:
+                from assay.detectors.faces import load as load_faces
+
+                load_faces()
         scanner = Scanner(signals=signals, policy=self.policy, thorough=self.thorough)
 
         def examine(message: bytes) -> bytes:

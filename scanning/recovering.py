@@ -5,6 +5,7 @@ original) are never mixed; only the very same bytes make both a proof; nothing i
 """
 
 from dataclasses import dataclass, field
+from math import floor
 from pathlib import Path
 
 from assay.detectors.fingerprints.iscc import ImageCode
@@ -187,7 +188,7 @@ def likeness(match: Match) -> str:
     """How alike copy and original are, and how often that was wrong when it was measured."""
     said = (
         f"Seen {match.how}, its fingerprint differs in {match.distance} of 256 bits, and laid over each other the two agree "
-        f"to {max(0.0, match.agreement):.0%}."
+        f"to {floor(100 * max(0.0, match.agreement))}%."
     )
     point = operating_point()
     rate = point.false_matches

@@ -1,7 +1,7 @@
 """Indexes over 256-bit fingerprints: an exact one, where every distance is counted, and that of a database.
 
-Rules: the exact one is kept packed in a file that is mapped into memory, so that many processes share it; what was added since is read from the
-repository at each search; a file made before something was forgotten is never used, and is removed.
+Rules: the exact one is kept packed in a file that is mapped into memory, so that many processes share it; what was added since
+is read from the repository at each search; a file made before something was forgotten is never used, and is removed.
 """
 
 import os

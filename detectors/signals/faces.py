@@ -8,12 +8,11 @@ from pathlib import Path
 
 from assay.detectors.calibration import Point
 from assay.detectors.card import FACES
-from assay.detectors.classifier import Opinion
+from assay.detectors.classifier import Opinion, RuntimeUnavailable
 from assay.detectors.evidence import Basis, Evidence, Origin, Silence, Trace
 from assay.detectors.faces import LEAST, Face, load
 from assay.detectors.quality import measure
-from assay.detectors.subject import Subject
-from assay.provenance.errors import AssayError, UnsupportedFormat
+from assay.detectors.subject import Subject, picture_or_silence
 
 
 class FacesSignal:
@@ -28,15 +27,14 @@ class FacesSignal:
 
     def examine(self, subject: Subject) -> Evidence:
         """Find and judge the faces of the decoded picture."""
+        image = picture_or_silence(subject, self.name)
+        if isinstance(image, Evidence):
+            return image
         try:
-            image = subject.image
-        except UnsupportedFormat:
-            return Evidence.silent(
-                self.name, Silence.INAPPLICABLE, f"{subject.asset.media_type} has no pixels that assay decodes."
-            )
-        except AssayError as error:
+            classifier = load(self.model, threads=self.threads)
+        except RuntimeUnavailable as error:
             return Evidence.silent(self.name, Silence.FAILED, error.message)
-        judged, found = load(self.model, threads=self.threads).opinions(image, measure(image))
+        judged, found = classifier.opinions(image, measure(image))
         return self.weighed(judged, found)
 
     def weighed(self, judged: tuple[tuple[Face, Opinion], ...], found: int) -> Evidence:
@@ -52,7 +50,7 @@ class FacesSignal:
         if found > len(judged):
             traces = (*traces, Trace("faces not judged", str(found - len(judged))))
         first = judged[0][1]
-        passed = [(number, opinion) for number, (_, opinion) in enumerate(judged, 1) if self._passes(opinion)]
+        passed = [(number, opinion) for number, (_, opinion) in enumerate(judged, 1) if opinion.passes(self.point)]
         count = "The face" if found == 1 else f"None of the {len(judged)} largest faces"
         if not passed:
             known = [opinion for _, opinion in judged if opinion.llr is not None]
@@ -85,19 +83,11 @@ class FacesSignal:
             traces=traces,
         )
 
-    def _passes(self, opinion: Opinion) -> bool:
-        order = list(Point)
-        return (
-            opinion.point is not None
-            and not opinion.abstained
-            and order.index(opinion.point) <= order.index(self.point)
-        )
-
     def _answer(self, opinion: Opinion) -> str:
         if opinion.llr is None:
             return f"not judged: {opinion.abstained}"
         ratio = f"log10 likelihood ratio {opinion.llr:+.2f}"
-        if self._passes(opinion):
+        if opinion.passes(self.point):
             return f"{ratio}, like faces of generated pictures ({opinion.point})"
         return f"{ratio}, nothing said{f': {opinion.abstained}' if opinion.abstained else ''}"
 

@@ -11,8 +11,7 @@ from assay.detectors.calibration import Point
 from assay.detectors.classifier import Opinion, RuntimeUnavailable, load
 from assay.detectors.evidence import NOT_EXAMINED, Basis, Evidence, Finding, Origin, Rate, Severity, Silence, Trace
 from assay.detectors.quality import Quality, measure
-from assay.detectors.subject import Subject
-from assay.provenance.errors import AssayError, UnsupportedFormat
+from assay.detectors.subject import Subject, picture_or_silence
 
 _PLACES = {
     "photograph": "photographs",
@@ -47,14 +46,9 @@ class PixelsSignal:
 
     def examine(self, subject: Subject) -> Evidence:
         """Classify the decoded picture."""
-        try:
-            image = subject.image
-        except UnsupportedFormat:
-            return Evidence.silent(
-                self.name, Silence.INAPPLICABLE, f"{subject.asset.media_type} has no pixels that assay decodes."
-            )
-        except AssayError as error:
-            return Evidence.silent(self.name, Silence.FAILED, error.message)
+        image = picture_or_silence(subject, self.name)
+        if isinstance(image, Evidence):
+            return image
         quality = measure(image)
         try:
             classifier = load(self.model, threads=self.threads)
@@ -69,8 +63,7 @@ class PixelsSignal:
             return Evidence.silent(
                 self.name, Silence.INAPPLICABLE, f"Not judged: {opinion.abstained}.", traces=_traces(opinion, quality)
             )
-        passed = opinion.point is not None and list(Point).index(opinion.point) <= list(Point).index(self.point)
-        if not passed or opinion.abstained:
+        if not opinion.passes(self.point):
             kind = _PLACES.get(opinion.domain, "pictures")
             found = (
                 f"abstains: {opinion.abstained}."

@@ -10,7 +10,7 @@ grid      bring some of these pictures to every cell of the laundering grid and 
 """
 
 import argparse
-import functools
+import dataclasses
 import itertools
 import sys
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from assay.detectors.training.protocol import Recipe, Sample
 
 SEED = 0
+ENCODER = "encoder.onnx"
 RANGES = {  # features that the head reads: blocks 6 and 8 of the deep encoder; every stage of the swift one
     "deep": ((4608, 6144), (7680, 9216)),
     "swift": ((0, 1568),),
@@ -128,9 +129,10 @@ def _fit(given: argparse.Namespace) -> None:
 
     chosen, places = _chosen(given)
     sample = _sample(given, chosen, places)
-    pairs = (
-        _extracted(given, *examples_with_pictures([given.pairs / "pairs.csv"], given.pairs)) if given.pairs else None
-    )
+    pairs = None
+    if given.pairs:
+        twins = examples_with_pictures([given.pairs / "pairs.csv"], given.pairs)
+        pairs = _extracted(given.folder / ENCODER, given.work, *twins)
     card = build_model(
         sample,
         _recipe(given, pairs),
@@ -149,34 +151,23 @@ def _faces(given: argparse.Namespace) -> None:
     from assay.detectors.faces import LEAST, NETWORKS
     from assay.detectors.training.building import Measured, build_model
     from assay.detectors.training.facing import extract_faces
-    from assay.detectors.training.pipeline import examples_with_pictures, extract, originals
+    from assay.detectors.training.pipeline import examples_with_pictures, originals
     from assay.detectors.training.protocol import Recipe, Sample
     from assay.detectors.training.swaps import measure_swaps, pictures_flagged
 
     found, places = examples_with_pictures(given.index, given.pictures)
     encoder = "../deep/encoder.onnx"
 
-    def progress(line: str) -> None:
-        print(line, file=sys.stderr)
-
     def extracted(examples: list[Example]) -> Sample:
         return extract_faces(
-            examples, places, given.folder / encoder, given.folder, given.work, seed=SEED, progress=progress
+            examples, places, given.folder / encoder, given.folder, given.work, seed=SEED, progress=_told
         )
 
-    def beside() -> Sample:
-        examples, places = examples_with_pictures(given.beside, given.pictures)
-        return extract(
-            spread(examples, seed=SEED)[: given.number],
-            places,
-            given.folder / encoder,
-            given.work,
-            views="whole",
-            seed=SEED,
-            progress=progress,
-        )
-
-    recipe = Recipe(ranges=RANGES["deep"], strength=STRENGTH["deep"], beside=beside() if given.beside else None)
+    beside = None
+    if given.beside:
+        whole, there = examples_with_pictures(given.beside, given.pictures)
+        beside = _extracted(given.folder / encoder, given.work, spread(whole, seed=SEED)[: given.number], there)
+    recipe = Recipe(ranges=RANGES["deep"], strength=STRENGTH["deep"], beside=beside)
     unaltered = [example for example in found if example.label is not Label.ALTERED]
     sample = extracted(spread(without_near_duplicates(unaltered), seed=SEED)[: given.limit])
     swaps = extracted([example for example in found if example.label is Label.ALTERED])
@@ -213,7 +204,7 @@ def _grid(given: argparse.Namespace) -> None:
     chosen, places = _chosen(given)
     sample = _sample(given, chosen, places)
     some = gridded(sample.examples, given.number)
-    cells = {cell.name: _extracted(given, some, places, cell) for cell in GRID}
+    cells = {cell.name: _extracted(given.folder / ENCODER, given.work, some, places, cell) for cell in GRID}
     found = measure(sample, _recipe(given), cells)
     document = {"version": read_card(given.folder).version, "command": _command(), "cells": found}
     (given.folder / "laundering.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -239,23 +230,23 @@ def _recipe(given: argparse.Namespace, beside: "Sample | None" = None) -> "Recip
 
 def _sample(given: argparse.Namespace, examples: list[Example], places: dict[str, Path]) -> "Sample":
     """What the head is fitted on, with the teacher's features where there is one."""
-    import dataclasses
-
-    sample = _extracted(given, examples, places)
+    sample = _extracted(given.folder / ENCODER, given.work, examples, places)
     if not given.teacher:
         return sample
-    stronger = _extracted(argparse.Namespace(folder=given.teacher, work=given.work), examples, places)
+    stronger = _extracted(given.teacher / ENCODER, given.work, examples, places)
     return dataclasses.replace(sample, stronger=stronger.features)
 
 
 def _extracted(
-    given: argparse.Namespace, examples: list[Example], places: dict[str, Path], cell: "Cell | None" = None
+    encoder: Path, work: Path, examples: list[Example], places: dict[str, Path], cell: "Cell | None" = None
 ) -> "Sample":
     from assay.detectors.training.pipeline import extract
 
-    encoder = given.folder / "encoder.onnx"
-    progress = functools.partial(print, file=sys.stderr)
-    return extract(examples, places, encoder, given.work, views="whole", seed=SEED, cell=cell, progress=progress)
+    return extract(examples, places, encoder, work, views="whole", seed=SEED, cell=cell, progress=_told)
+
+
+def _told(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _command() -> str:

@@ -20,12 +20,13 @@ from assay.detectors.training.examples import Example
 from assay.detectors.training.laundering import launder
 from assay.detectors.training.pipeline import Progress
 from assay.detectors.training.protocol import Sample
-from assay.detectors.training.viewing import read_picture
+from assay.detectors.training.viewing import UNDECODABLE, large_pictures, read_picture
 from assay.detectors.views import upright, whole
 
 MOST = 3  # faces of one picture that are trained on and measured
 
 
+@large_pictures()
 def extract_faces(
     examples: Sequence[Example],
     places: Mapping[str, Path],
@@ -84,7 +85,7 @@ def _faces(
         opened = Image.open(io.BytesIO(launder(read_picture(place, example), example.draws(seed))))
         picture, quality = upright(opened), measure(opened)
         faces = finder.faces(picture)[:MOST]
-    except (OSError, ValueError, SyntaxError):
+    except UNDECODABLE:
         faces = ()
     for face in faces:
         crop = face.crop(picture)

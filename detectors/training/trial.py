@@ -82,11 +82,8 @@ def result(answers: Sequence[Answer], card: ModelCard) -> dict[str, Any]:
     llr = np.array([answer.opinion.llr for answer in judged], np.float64)
     groups = [answer.example.group for answer in judged]
     points: dict[str, Any] = {}
-    order = list(Point)
     for point in Point:
-        passed = np.array(
-            [a.opinion.point is not None and order.index(a.opinion.point) <= order.index(point) for a in judged]
-        )
+        passed = np.array([a.opinion.passes(point) for a in judged])
         human_groups = [group for group, flag in zip(groups, positive, strict=True) if not flag]
         names = [a.example.generator or "not stated" for a, flag in zip(judged, positive, strict=True) if flag]
         points[point.value] = {

@@ -51,6 +51,16 @@ def test_from_signing_to_forgetting(folder: Path) -> None:
     assert run("recover", "copy.jpg").exit_code == 3
 
 
+def test_where_nothing_could_be_read_no_output_takes_the_name(folder: Path) -> None:
+    run("sign", "photo.jpg", "-o", "signed.jpg", "--remember")
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    for form in ("html", "json"):
+        assert run("recover", "broken.jpg", "-o", f"page.{form}", "--format", form).exit_code == 1
+        assert not (folder / f"page.{form}").exists()
+    assert run("recover", "broken.jpg", "copy.jpg", "-o", "page.html", "--format", "html").exit_code == 1
+    assert "Only likely" in (folder / "page.html").read_text()
+
+
 def test_forgetting_needs_to_be_told_what(folder: Path) -> None:
     run("sign", "photo.jpg", "-o", "signed.jpg", "--remember")
     assert run("repository", "forget").exit_code == 2

@@ -12,7 +12,7 @@ from PIL import Image
 from assay.cli import assay
 from assay.detectors.calibration import Point
 from assay.detectors.card import FACES, read_card
-from assay.detectors.classifier import Opinion
+from assay.detectors.classifier import Opinion, RuntimeUnavailable
 from assay.detectors.evidence import Basis, Evidence, Origin, Silence
 from assay.detectors.faces import Face, FaceClassifier, load, measured
 from assay.detectors.quality import measure
@@ -142,3 +142,16 @@ def test_faces_without_pixels_are_refused(tmp_path: Path) -> None:
     drawn_face(200).save(tmp_path / "face.png")
     done = CliRunner().invoke(assay, ["scan", str(tmp_path / "face.png"), "--faces", "--no-pixels"])
     assert done.exit_code == 2
+
+
+def test_a_machine_that_cannot_run_the_model_is_told_and_nothing_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unable(*_: object, **__: object) -> None:
+        raise RuntimeUnavailable("ONNX Runtime cannot be loaded on this machine")
+
+    monkeypatch.setattr("assay.detectors.signals.faces.load", unable)
+    Image.new("RGB", (80, 80)).save(tmp_path / "grey.png")
+    evidence = examined(tmp_path / "grey.png")
+    assert evidence.silence is Silence.FAILED
+    assert "cannot be loaded" in evidence.statement
