@@ -94,7 +94,7 @@ def by_content(
     Raises `QueryRefused`, or what decoding raises.
     """
     most = _count(most)
-    codes = _codes(hint[1]) if hint[0] == ISCC else ()
+    codes = hinted(hint)
     if alg:
         _known(alg)
         return _result(_nearest(repository, (image_code(decode(asset, limits=limits)), *codes), most), most)
@@ -108,6 +108,20 @@ def by_content(
     found += [(match.record.manifest, min(99, round(100 * match.agreement))) for match in matches]
     found += _nearest(repository, codes, most) if codes else []
     return _result(found, most)
+
+
+def near(repository: Repository, codes: tuple[bytes, ...], most: int) -> dict[int, int]:
+    """Record number → distance in bits, of at most so many records for each Image-Code, the nearest first."""
+    index = index_of(repository, ISCC, WHOLE_PICTURE)
+    found: dict[int, int] = {}
+    for hit in index.nearest(list(codes), within=ISCC_WITHIN, most=most):
+        found.setdefault(hit.record, hit.distance)
+    return found
+
+
+def hinted(hint: tuple[str, str]) -> tuple[bytes, ...]:
+    """The Image-Codes of a soft binding that the asker has besides; none of an algorithm not known here. Raises `QueryRefused`."""
+    return _codes(hint[1]) if hint[0] == ISCC else ()
 
 
 def manifest(repository: Repository, label: str, *, active: bool = False) -> bytes:
@@ -135,12 +149,11 @@ def _codes(value: str) -> tuple[bytes, ...]:
 
 
 def _nearest(repository: Repository, codes: tuple[bytes, ...], most: int) -> list[tuple[str, int]]:
-    index = index_of(repository, ISCC, WHOLE_PICTURE)
     found: dict[str, int] = {}
-    for hit in index.nearest(list(codes), within=ISCC_WITHIN, most=most):
-        record = repository.get(hit.record)
+    for number, distance in near(repository, codes, most).items():
+        record = repository.get(number)
         if record is not None:
-            found.setdefault(record.manifest, min(99, round(100 * (1 - hit.distance / _BITS))))
+            found.setdefault(record.manifest, min(99, round(100 * (1 - distance / _BITS))))
     return list(found.items())
 
 

@@ -6,6 +6,7 @@ a picture with too little in it is never matched by its looks; what was forgotte
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -96,6 +97,30 @@ def marked(repository: "Repository", image: Image.Image) -> tuple[Decoded | None
     return decoded, repository.by_mark(SpreadMark.name, decoded.payload) if decoded else ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """What is asked of a repository about one picture: for each group of guesses its (region, PDQ value), the picture's ISCC
+    Image-Code, and the payload of the mark in its pixels, empty where none was read."""
+
+    groups: tuple[tuple[tuple[str, bytes], ...], ...]
+    code: bytes
+    mark: bytes = b""
+
+
+def questions(image: Image.Image, *, marks: bool) -> Questions:
+    """All that a search could come to ask about a picture. `marks`: whether its mark is read as well, which takes long.
+
+    Raises `MissingExtra`.
+    """
+    picture = ground(image)
+    groups = [
+        tuple((view.region, value) for view, value in _hashed(picture, views))
+        for views in (first_views(picture), crop_views(), framed_views(picture))
+    ]
+    mark = SpreadMark().detect(image) if marks else None
+    return Questions(groups=tuple(groups), code=image_code(image), mark=mark.payload if mark else b"")
+
+
 class Searcher:
     """Searches one repository. Used from one thread."""
 
@@ -115,23 +140,31 @@ class Searcher:
             matches = self._try(picture, framed_views(picture), within=min(FRAMED, self.point.within))
         return tuple(sorted(matches, key=lambda match: -match.agreement)[:most])
 
+    def candidates(self, asked: Questions) -> set[int]:
+        """The numbers of all records that `search` would look at for the picture that these questions are about."""
+        return {number for group in asked.groups for number, _, _ in self._proposed(group, self.point.within)}
+
     def _try(self, picture: Image.Image, views: tuple[View, ...], *, within: int | None = None) -> list[Match]:
         """Look at the nearest candidates of a group of guesses, each record once."""
-        hashed = [(view, *pdq(cut(picture, view.box, view.turn))) for view in views]
-        asked = [(view, value) for view, value, quality in hashed if quality >= LEAST_QUALITY]
-        nearest: dict[int, tuple[int, View]] = {}
+        hashed = _hashed(picture, views)
+        asked = [(view.region, value) for view, value in hashed]
+        best = self._proposed(asked, within or self.point.within)
+        looked = [self._look(picture, number, distance, hashed[at][0]) for number, distance, at in best]
+        return [match for match in looked if match is not None]
+
+    def _proposed(self, asked: Sequence[tuple[str, bytes]], within: int) -> list[tuple[int, int, int]]:
+        """(record number, distance, which question) of the nearest candidates of a group, nearest first."""
+        nearest: dict[int, tuple[int, int]] = {}
         for region, index in self._indexes.items():
-            here = [(view, value) for view, value in asked if view.region == region]
+            here = [at for at, (place, _) in enumerate(asked) if place == region]
             if not here:
                 continue
-            values = [value for _, value in here]
-            for hit in index.nearest(values, within=within or self.point.within, most=self.point.looks):
+            for hit in index.nearest([asked[at][1] for at in here], within=within, most=self.point.looks):
                 known = nearest.get(hit.record)
                 if known is None or hit.distance < known[0]:
-                    nearest[hit.record] = (hit.distance, here[hit.query][0])
+                    nearest[hit.record] = (hit.distance, here[hit.query])
         best = sorted(nearest.items(), key=lambda item: item[1][0])[: self.point.looks]
-        looked = [self._look(picture, number, distance, view) for number, (distance, view) in best]
-        return [match for match in looked if match is not None]
+        return [(number, distance, at) for number, (distance, at) in best]
 
     def _look(self, picture: Image.Image, number: int, distance: int, view: View) -> Match | None:
         record = self.repository.get(number)
@@ -141,3 +174,9 @@ class Searcher:
         with Image.open(io.BytesIO(thumbnail), formats=("JPEG",)) as original:
             fit = agreement(picture, view, original.convert("L"))
         return Match(record, distance, fit, view.name) if fit >= self.point.agreement else None
+
+
+def _hashed(picture: Image.Image, views: tuple[View, ...]) -> list[tuple[View, bytes]]:
+    """The guesses of which there is enough in the picture, with their PDQ values."""
+    found = [(view, *pdq(cut(picture, view.box, view.turn))) for view in views]
+    return [(view, value) for view, value, quality in found if quality >= LEAST_QUALITY]

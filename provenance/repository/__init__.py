@@ -1,5 +1,6 @@
 """Manifests that were signed or seen, found again by hash or fingerprint."""
 
+from assay.provenance.repository.excerpt import Excerpt
 from assay.provenance.repository.opening import (
     Place,
     default_place,
@@ -13,6 +14,7 @@ from assay.provenance.repository.repository import Repository, RepositoryRefused
 
 __all__ = [
     "MARK",
+    "Excerpt",
     "Fingerprint",
     "Keepsake",
     "Place",

@@ -9,7 +9,8 @@ import io
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from assay.provenance.asset import Asset, Limits
 from assay.provenance.custody.examining import Examined
@@ -22,14 +23,22 @@ from assay.scanning.report import custody_presenting
 from assay.scanning.report.document import to_json
 from assay.scanning.scan import Failure, Report, Scanner
 
+if TYPE_CHECKING:
+    from assay.provenance.repository import Repository
+
 SCAN, VERIFY, LOOK, WARM = "scan", "verify", "look", "warm"
-RESOLVE, RECOVER = "resolve", "recover"
+RESOLVE, RECOVER, ASK = "resolve", "recover", "ask"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What to do with one content. `do` is scan, verify, look (the page's fragment), resolve, recover or warm; `name` what the
-    caller calls it; `alg`, `most` and `hint` belong to resolving; `sha256` of the content is computed once, where a task is made."""
+    """What to do with one content. `do` is scan, verify, look (the page's fragment), resolve, recover, ask (what to ask a
+    database before these two) or warm; `name` what the caller calls it; `alg`, `most` and `hint` belong to resolving; `sha256` of
+    the content is computed once, where a task is made.
+
+    Where the repository is a database, `excerpt` is what to search instead of this machine's, `searched` the number of records
+    that it stands for, and `marks` whether a mark is asked about.
+    """
 
     do: str
     name: str = "image"
@@ -38,7 +47,10 @@ class Task:
     alg: str = ""
     most: int = 10
     hint: tuple[str, str] = ("", "")
-    content: bytes = b""
+    marks: bool = False
+    searched: int = 0
+    excerpt: bytes = field(default=b"", repr=False)
+    content: bytes = field(default=b"", repr=False)
     sha256: str = ""
 
     def __post_init__(self) -> None:
@@ -49,7 +61,15 @@ class Task:
         """The task as the child gets it."""
         head = {"do": self.do, "name": self.name, "thorough": self.thorough, "prior": self.prior}
         head |= {"alg": self.alg, "most": self.most, "hint": self.hint, "sha256": self.sha256}
-        return envelope.packed(head, self.content)
+        head |= {"marks": self.marks, "searched": self.searched, "excerpt": len(self.excerpt)}
+        return envelope.packed(head, self.excerpt + self.content)
+
+    @classmethod
+    def unpacked(cls, message: bytes) -> "Task":
+        """The task as it was packed."""
+        head, body = envelope.unpacked(message)
+        end = head.pop("excerpt")
+        return cls(**head, excerpt=body[:end], content=body[end:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +119,7 @@ class Examining:
         )
 
         def examine(message: bytes) -> bytes:
-            head, content = envelope.unpacked(message)
-            task = Task(**head, content=content)
+            task = Task.unpacked(message)
             del message
             started = time.perf_counter()
             try:
@@ -122,7 +141,7 @@ def _answer(task: Task, scanner: Scanner, model: str | None) -> Answer:
     match task.do:
         case "verify":
             return _verified(task, scanner)
-        case "resolve" | "recover":
+        case "resolve" | "recover" | "ask":
             return _recovered(task, scanner)
         case "warm":
             scanner.scan(Asset.from_bytes(_plain_picture()))
@@ -160,23 +179,30 @@ def _verified(task: Task, scanner: Scanner) -> Answer:
 
 
 def _recovered(task: Task, scanner: Scanner) -> Answer:
-    from assay.provenance.repository import open_repository
-    from assay.scanning.recovering import recover
-    from assay.scanning.report.recovery_presenting import document
-    from assay.scanning.resolving import by_content
+    from assay.provenance.repository import Excerpt, open_repository
+    from assay.scanning import excerpting
 
     try:
         asset = Asset.from_bytes(task.content, name=task.name, limits=scanner.limits, sha256=task.sha256)
-        with open_repository(reading=True) as kept:
-            said = (
-                by_content(kept, asset, alg=task.alg, most=task.most, hint=task.hint, limits=scanner.limits)
-                if task.do == RESOLVE
-                else document(recover(asset, kept, policy=scanner.policy, limits=scanner.limits))
-            )
+        if task.do == ASK:
+            return Answer(body=excerpting.asked(asset, marks=task.marks, limits=scanner.limits))
+        with Excerpt(task.excerpt) if task.excerpt else open_repository(reading=True) as kept:
+            said = _found(task, asset, kept, scanner)
     except AssayError as error:
         failure = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
         return Answer(error=type(error).__name__, body=json.dumps({"error": failure}).encode())
     return Answer(body=json.dumps(said, separators=(",", ":")).encode() + b"\n")
+
+
+def _found(task: Task, asset: Asset, kept: "Repository", scanner: Scanner) -> dict[str, Any]:
+    from assay.scanning.recovering import recover
+    from assay.scanning.report.recovery_presenting import document
+    from assay.scanning.resolving import by_content
+
+    if task.do == RESOLVE:
+        return by_content(kept, asset, alg=task.alg, most=task.most, hint=task.hint, limits=scanner.limits)
+    recovery = recover(asset, kept, policy=scanner.policy, limits=scanner.limits)
+    return document(replace(recovery, searched=task.searched) if task.excerpt else recovery)
 
 
 def _plain_picture() -> bytes:

@@ -1,11 +1,12 @@
 """The C2PA Soft Binding Resolution API, and `/v1/recover`: manifests of this server's repository for copies that lost theirs.
 
-Rules: pictures are opened by workers only; by values and labels the repository is read here, without writing; where no
+Rules: pictures are opened by workers only, which are handed what they need of a database; by values and labels the repository is read here, without writing; where no
 repository is, every route says so with 404; the documents are those of `scanning/resolving.py`.
 """
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
@@ -13,14 +14,15 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
 from assay.provenance.repository import Repository, RepositoryRefused, default_place, is_there, open_repository
-from assay.scanning import resolving
+from assay.scanning import excerpting, resolving
 from assay.scanning.service import examples
 from assay.scanning.service.api import BODY, Name, document
 from assay.scanning.service.base import StateUnavailable
-from assay.scanning.service.examining import RECOVER, RESOLVE, Task
+from assay.scanning.service.examining import ASK, RECOVER, RESOLVE, Answer, Task
 from assay.scanning.service.receiving import Malformed
 from assay.scanning.service.refusing import QueryTooLong, Unknown
 from assay.scanning.service.state import service_of
+from assay.scanning.worker import ParserCrashed
 
 router = APIRouter(prefix="/v1", tags=["recovery"])
 discovered = APIRouter(tags=["recovery"])  # RFC 8615 has a place of its own
@@ -175,15 +177,35 @@ async def _asked(request: Request, task: Task) -> Response:
     service = service_of(request)
     service.caller(request, "scan")
     _require()
-    if isinstance(default_place(), str):
-        raise Unknown(
-            "by pictures, this server cannot search: its manifests are in a database, which the confined workers that open "
-            "pictures do not reach", "ask by binding, or use `assay recover`",
-        )  # fmt: skip
     async with service.examiner.holding(service.held(request, service.settings.upload)):
         upload = await service.upload(request)
-        asked = Task(do=task.do, name=upload.name, alg=task.alg, most=task.most, hint=task.hint, content=upload.content)
+        asked = replace(task, name=upload.name, content=upload.content, sha256="")
+        if isinstance(default_place(), str):
+            told = await _excerpted(request, asked)
+            if isinstance(told, Answer):
+                return document(told)
+            asked = told
         return document(await service.examine(request, asked))
+
+
+async def _excerpted(request: Request, task: Task) -> Task | Answer:
+    """The task with what the database has for it, since confined workers reach none; or why the picture cannot be searched for."""
+    most = min(task.most, resolving.MAX_RESULTS)
+
+    def first(kept: Repository) -> tuple[bytes, bool, int]:
+        return excerpting.same_bytes(kept, task.sha256, most=most), excerpting.marks_are_kept(kept), len(kept)
+
+    excerpt, marks, searched = await _reading(first)
+    if not excerpt:
+        answer = await service_of(request).examine(request, replace(task, do=ASK, marks=marks))
+        if answer.error:
+            return answer
+        try:
+            said = excerpting.heard(answer.body)
+        except ValueError as error:
+            raise ParserCrashed(f"its answer is malformed: {error}"[:300]) from None
+        excerpt = await _reading(lambda kept: excerpting.alike(kept, said, hint=task.hint, most=most))
+    return replace(task, excerpt=excerpt, searched=searched)
 
 
 async def _reading(ask: Callable[[Repository], T]) -> T:

@@ -1,6 +1,7 @@
 """The Soft Binding Resolution API of a real server over a repository with one signed picture."""
 
 import base64
+import json
 from urllib.parse import quote
 
 import pytest
@@ -12,7 +13,8 @@ from assay.provenance.custody.verifying import verify
 from assay.provenance.jumbf.store import active_alone
 from assay.provenance.repository import Repository, open_repository
 from assay.provenance.signing import Recipe, SoftwareAgent, open_signer, sign
-from assay.scanning.recovering import remember
+from assay.scanning.recovering import recover, remember
+from assay.scanning.report.recovery_presenting import document
 
 pytest.importorskip("pdqhash", reason="needs the extra `recovery`")
 
@@ -63,5 +65,39 @@ def test_servers_that_share_a_database_resolve_bindings(monkeypatch, database):
             remember(signed, repository)
         assert client.get("/v1/matches/byBinding", params=asked).json()["matches"][0]["manifestId"] == label
         assert client.get(f"/v1/manifests/{quote(label)}").status_code == 200
-        answer = client.post("/v1/recover", content=signed.content, headers={"content-type": "image/jpeg"})
-        assert (answer.status_code, "confined workers" in answer.text) == (404, True)
+
+
+def test_two_servers_recover_what_was_remembered_in_their_database(monkeypatch, database, tmp_path):
+    """Saved anew, smaller and cropped; the answer is what a command says that reaches the database itself."""
+    signed = sign(jpeg_asset(photograph(1)), Recipe.generated(SoftwareAgent("m")), open_signer("dev:")).asset
+    label = verify(signed).active.label
+    copy = jpeg_asset(photograph(1).crop((40, 20, 620, 470)).resize((400, 300)), quality=60)
+    jpeg = {"content-type": "image/jpeg"}
+    monkeypatch.setenv("ASSAY_REPOSITORY", database)
+    with open_repository(database) as repository:
+        remember(signed, repository)
+        for seed in range(2, 6):
+            remember(sign(jpeg_asset(photograph(seed)), Recipe.published(), open_signer("dev:")).asset, repository)
+        wanted = document(recover(copy, repository))
+    assert wanted["found"]
+    with served() as one, served() as other:
+        for server in (one, other):
+            with server.client() as client:
+                said = client.post("/v1/recover", content=copy.content, headers=jpeg)
+                assert said.status_code == 200, said.text
+                assert said.json() == json.loads(json.dumps(wanted | {"asset": said.json()["asset"]}))
+                same = client.post("/v1/recover", content=signed.content, headers=jpeg).json()
+                assert (same["found"][0]["same_bytes"], same["searched"]) == (True, 5)
+                for alg in ("", ISCC):
+                    answer = client.post(
+                        "/v1/matches/byContent", params={"alg": alg}, content=copy.content, headers=jpeg
+                    )
+                    assert answer.status_code == 200, answer.text
+                    if not alg:
+                        assert answer.json()["matches"][0]["manifestId"] == label
+                refused = client.post(
+                    "/v1/matches/byContent", params={"alg": "x.y"}, content=copy.content, headers=jpeg
+                )
+                assert refused.status_code == 400, refused.text
+                broken = client.post("/v1/recover", content=b"\xff\xd8\xff\xe0 nothing", headers=jpeg)
+                assert broken.status_code in (415, 422), broken.text
