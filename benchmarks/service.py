@@ -3,7 +3,8 @@
 Starts a server of its own on the loopback and ends it, whatever happens; takes about a minute for 2,000 requests without
 pixels. Run: python benchmarks/service.py [--requests 2000] [--clients 64] [--pixels] [--megapixels 0.3]
 
-`loss`: of throughput, the clients included, for they run on the same processors. `cpu_loss`: of processor time, of the server with
+The server with its workers and the bare scanners run on the same half of the processors, the clients on the other, so that what is
+compared is the service and not the load generator. `loss`: of throughput. `cpu_loss`: of processor time, of the server with
 its workers beside the bare scanners with theirs; other work on the machine moves the first and hardly the second.
 """
 
@@ -51,6 +52,21 @@ def pictures(number: int, megapixels: float) -> list[bytes]:
     return made
 
 
+def halves() -> tuple[set[int], set[int]]:
+    """Processors for what is measured, and for the clients; the same where there is one, or where the platform pins nothing."""
+    if not hasattr(os, "sched_getaffinity"):
+        return set(), set()
+    every = sorted(os.sched_getaffinity(0))
+    middle = len(every) // 2
+    return (set(every[:middle]), set(every[middle:])) if middle else (set(every), set(every))
+
+
+def stay_on(processors: set[int]) -> None:
+    """Keep this thread, and the threads and processes that it starts, on these."""
+    if processors:
+        os.sched_setaffinity(0, processors)
+
+
 class Bare:
     """The same scanners in the same number of processes, without HTTP; kept between rounds."""
 
@@ -75,10 +91,21 @@ class Line:
     """One keep-alive connection that costs the machine as little as it can: it shares the processors with what is measured."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=120)
+        self._port = port
+        self._connect()
+
+    def _connect(self) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=120)
 
     def post(self, path: str, body: bytes) -> tuple[int, int]:
         """The status, and Retry-After in seconds (0 where there is none)."""
+        try:
+            return self._posted(path, body)
+        except ConnectionError:  # the server closes what was idle for longer than its keep-alive
+            self._connect()
+            return self._posted(path, body)
+
+    def _posted(self, path: str, body: bytes) -> tuple[int, int]:
         head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
         self._socket.sendall(head.encode() + body)
         answer = self._socket.recv(262_144)
@@ -150,34 +177,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--workers", type=int, default=cores())
+    parser.add_argument("--workers", type=int, help="of both  [default: as many as processors they run on]")
     parser.add_argument("--megapixels", type=float, default=0.3)
     parser.add_argument("--pixels", action="store_true")
     parser.add_argument("--rounds", type=int, default=5, help="Bare, served, bare, served, …")
     wanted = parser.parse_args()
+    measured, others = halves()
+    stay_on(measured)
+    workers = wanted.workers or len(measured) or cores()
     model = "deep" if wanted.pixels else None
     files = pictures(24, wanted.megapixels)
-    command = [sys.executable, "-m", "assay.cli", "serve", "--port", "0", "--workers", str(wanted.workers)]
+    command = [sys.executable, "-m", "assay.cli", "serve", "--port", "0", "--workers", str(workers)]
     command += ["--stop-after", str(MOST_SECONDS)] + ([] if wanted.pixels else ["--no-pixels"])
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
     told: list[dict[str, float]] = []
     counted: Counter[int] = Counter()
     seconds: list[float] = []
     share = -(-wanted.requests // wanted.rounds)
-    alone = Bare(files, workers=wanted.workers, model=model)
+    alone = Bare(files, workers=workers, model=model)
     try:
         assert server.stdout is not None
         found = re.search(r":(\d+)/", server.stdout.readline())
         assert found
         port = int(found[1])
         with alone.pool:
-            alone.rate(4 * wanted.workers)
+            alone.rate(4 * workers)
             until_ready(port)
             for _ in range(wanted.rounds):
                 before = spent(os.getpid())
                 bare = alone.rate(share)
                 between, server_before = spent(os.getpid()), spent(server.pid)
+                stay_on(others)
                 served, statuses, taken = load(port, files, share, wanted.clients)
+                stay_on(measured)
                 at_server = (spent(server.pid) - server_before) / share
                 at_bare = (between - before) / share
                 counted += statuses
