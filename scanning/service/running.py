@@ -1,7 +1,7 @@
 """Running the server: one process with an event loop, its workers beside it, until it is told to end.
 
 Rules: bound to the loopback unless told otherwise, and to others only with keys or on explicit wish; SIGTERM and SIGINT
-drain: no new connection, what was accepted is finished; connections that send no request are closed.
+drain: no new connection, what was accepted is finished; connections that send no request, or leave answers unread, are closed.
 """
 
 import asyncio
@@ -11,9 +11,10 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from assay.detectors.card import read_card
 from assay.provenance.errors import AssayError
@@ -96,7 +97,7 @@ def _run(
     say(f"assay: serving at http://{f'[{host}]' if ':' in host else host}:{port}/")
     config = uvicorn.Config(
         create(settings, make=make),
-        http=_protocol(settings.head),
+        http=_protocol(settings.head, settings.receive),
         ws="none",
         lifespan="on",
         log_level="error",  # a line for each malformed request would let callers fill the log
@@ -151,11 +152,14 @@ def _end(server: uvicorn.Server, stop: threading.Event, seconds: float | None) -
     server.should_exit = True
 
 
-def _protocol(seconds: float) -> type[HttpToolsProtocol]:
-    """uvicorn's HTTP/1.1, which closes a connection whose next request's head does not arrive in time or will not end."""
+def _protocol(seconds: float, unread: float) -> type[HttpToolsProtocol]:
+    """uvicorn's HTTP/1.1, which closes a connection whose next request's head does not arrive in time or will not end, and one
+    whose caller does not take what was written for `unread` seconds."""
 
     class Impatient(HttpToolsProtocol):
         _waiting: asyncio.TimerHandle | None = None
+        _answering: RequestResponseCycle | None = None  # of several that came at once, the one whose turn it is
+        _writing: asyncio.TimerHandle | None = None  # while more is written than the caller takes
         _since = 0  # bytes received since a head, a chunk's size, a piece of a body or a request was complete
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -190,8 +194,26 @@ def _protocol(seconds: float) -> type[HttpToolsProtocol]:
             self._since = 0
             super().on_message_complete()
 
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._writing = self.loop.call_later(unread, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            self._read()
+            super().resume_writing()
+
+        def timeout_keep_alive_handler(self) -> None:
+            self._let_go()
+
+        def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+            self._answering = cycle
+            super()._start_asgi_task(cycle, app)
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop()
+            self._read()
+            if self._answering is not None and not self._answering.response_complete:
+                self._answering.disconnected = True  # uvicorn tells the newest request alone, and the others write on
             super().connection_lost(exc)
 
         def _wait(self) -> None:
@@ -202,9 +224,21 @@ def _protocol(seconds: float) -> type[HttpToolsProtocol]:
                 self._waiting.cancel()
                 self._waiting = None
 
+        def _read(self) -> None:
+            if self._writing is not None:
+                self._writing.cancel()
+                self._writing = None
+
         def _give_up(self) -> None:
             self._waiting = None
-            if (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing():
+            if self.cycle is None or self.cycle.response_complete:
+                self._let_go()
+
+        def _let_go(self) -> None:
+            """Close; what the caller did not take by now is dropped, for closing would wait until it does."""
+            if self.transport.get_write_buffer_size():
+                self.transport.abort()
+            elif not self.transport.is_closing():
                 self.transport.close()
 
     return Impatient

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -160,6 +161,32 @@ def test_headers_without_an_end_are_refused_before_they_fill_the_memory(
                 told += part
     assert told[:13] == answer  # and not the 408 of one that is slow
     assert post(address, b"fine").status_code == 200
+
+
+def test_answers_that_nobody_reads_are_dropped(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Many requests at once fill what may be written ahead; nothing of it goes to the log."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.socket() as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        silent.connect((host, int(port)))
+        own = silent.getsockname()[1]
+        silent.settimeout(5)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            silent.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 400)
+        for _ in range(50):
+            if not _established(int(port), own):
+                break
+            time.sleep(0.1)
+        else:
+            raise AssertionError("the server still keeps the connection")
+    assert post(address, b"fine").status_code == 200
+    assert not caplog.records
+
+
+def _established(port: int, other: int) -> bool:
+    """Whether the server's side of this connection is open, by the system's own table."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any((row[1][-5:], row[2][-5:], row[3]) == (f":{port:04X}", f":{other:04X}", "01") for row in rows)
 
 
 def test_what_is_no_http_is_refused_without_a_line_in_the_log(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
