@@ -20,7 +20,7 @@ from assay.detectors.calibration import Point, PredictionSet, verbal
 from assay.detectors.card import ModelCard, model_folder, read_card
 from assay.detectors.evidence import Rate
 from assay.detectors.quality import Quality
-from assay.detectors.views import native, upright, whole
+from assay.detectors.views import SIDE, native, upright, whole
 from assay.provenance.errors import AssayError
 
 if TYPE_CHECKING:
@@ -135,6 +135,15 @@ def load(model: str | Path = "deep", *, threads: int = 0) -> "Classifier":
     Raises `ModelRefused` where a file is missing or is not what the card describes.
     """
     return _load(model_folder(model).absolute(), threads)
+
+
+def warm(model: str | Path = "deep", *, threads: int = 0) -> "Classifier":
+    """Load a model and run it once, before any file: an instruction that this processor lacks would otherwise show with the first
+    one, which would be blamed. Raises as `load` does."""
+    classifier = load(model, threads=threads)
+    (features,) = classifier.encoder.run(np.zeros((1, SIDE, SIDE, 3), np.uint8), "features")
+    classifier.head.run(features)
+    return classifier
 
 
 class Classifier:

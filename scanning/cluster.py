@@ -42,9 +42,18 @@ class _Found:
 class ClusterAudit:
     """The same pass over items as `Audit`, on Ray. `actors` None: one for every processor of the cluster."""
 
-    def __init__(self, items: Iterable[Item], *, ledger: Ledger, scanning: Scanning, actors: int | None = None) -> None:
+    def __init__(
+        self,
+        items: Iterable[Item],
+        *,
+        ledger: Ledger,
+        scanning: Scanning,
+        actors: int | None = None,
+        insist: bool = False,
+    ) -> None:
+        """`insist`: end where a machine of the cluster cannot run the model, instead of going on without it there."""
         self._items, self._ledger = iter(items), ledger
-        self._scanning, self._actors = scanning, actors
+        self._scanning, self._actors, self._insist = scanning, actors, insist
         self._rows_of = RowMaker(ledger)
         self.examined = 0
 
@@ -80,7 +89,7 @@ class ClusterAudit:
             rows, override_num_blocks=blocks
         ).map_batches(
             _Examiner,
-            fn_constructor_args=(self._scanning,),
+            fn_constructor_args=(self._scanning, self._insist),
             batch_size=_BLOCK,
             compute=ray.data.ActorPoolStrategy(size=min(actors, blocks)),
             num_cpus=0.5,  # a whole processor each leaves none for the reading tasks of a small cluster, which then hangs
@@ -114,8 +123,9 @@ class ClusterAudit:
 class _Examiner:
     """Lives in an actor; its scanner lives in a child of the actor."""
 
-    def __init__(self, scanning: Scanning) -> None:
-        self._pool = Pool(scanning, size=1).__enter__()
+    def __init__(self, scanning: Scanning, insist: bool) -> None:
+        instead = None if insist or scanning.model is None else scanning.instead
+        self._pool = Pool(scanning, size=1, instead=instead).__enter__()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         answers = [self._answer(pickle.loads(item)) for item in batch["item"]]  # noqa: S301 - our own driver wrote it

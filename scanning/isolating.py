@@ -107,9 +107,9 @@ class ScanTask:
         else:
             signals = standard_signals(self.model, faces=self.faces)
             if self.model is not None:
-                from assay.detectors.classifier import load
+                from assay.detectors.classifier import warm
 
-                load(self.model)  # before the first file
+                warm(self.model)
             if self.faces:
                 from assay.detectors.faces import load as load_faces
 

@@ -73,10 +73,10 @@ class Scanning:
 
             signals = (*signals, PixelsUnavailable(self.unable))
         elif self.model is not None:
-            from assay.detectors.classifier import load
+            from assay.detectors.classifier import warm
             from assay.detectors.signals.pixels import PixelsSignal
 
-            load(self.model, threads=1)  # kept for the process, so that the first file finds it warm
+            warm(self.model, threads=1)  # kept for the process
             signals = (*signals, PixelsSignal(self.model, threads=1))
         return Scanner(signals=signals, policy=self.policy, thorough=self.thorough)
 

@@ -100,7 +100,7 @@ def run(options: Options) -> Ending:
         try:
             with ExitStack() as running:
                 if options.engine == "ray":
-                    audit = _cluster(found, ledger, scanning, options.workers)
+                    audit = _cluster(found, ledger, scanning, options)
                 else:
                     instead = None if options.insist or options.model is None else partial(_without_pixels, scanning)
                     pool = running.enter_context(Pool(scanning, size=options.workers or cores(), instead=instead))
@@ -146,10 +146,10 @@ def _without_pixels(scanning: Scanning, reason: str) -> Scanning:
     return scanning.instead(reason)
 
 
-def _cluster(found: Iterable[Item], ledger: Ledger, scanning: Scanning, actors: int | None) -> "ClusterAudit":
+def _cluster(found: Iterable[Item], ledger: Ledger, scanning: Scanning, options: Options) -> "ClusterAudit":
     from assay.scanning.cluster import ClusterAudit
 
-    return ClusterAudit(found, ledger=ledger, scanning=scanning, actors=actors)
+    return ClusterAudit(found, ledger=ledger, scanning=scanning, actors=options.workers, insist=options.insist)
 
 
 def _policy(options: Options) -> Policy | None:

@@ -25,6 +25,14 @@ from assay.scanning.child import WorkerLimits
 from assay.scanning.worker import ParserCrashed, Pool
 
 KILLS = "import os, signal; os.kill(os.getpid(), signal.SIGILL)"
+KILLS_LATER = """
+import importlib.machinery, importlib.util, os, signal, sys
+elsewhere = [place for place in sys.path if place != os.path.dirname(__file__)]
+spec = importlib.machinery.PathFinder.find_spec("onnxruntime", elsewhere)
+module = sys.modules["onnxruntime"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+module.InferenceSession.run = lambda *_: os.kill(os.getpid(), signal.SIGILL)
+"""  # loads, and dies when it is to compute
 CANNOT = "raise ImportError('libonnxruntime.so: cannot enable executable stack')"
 VERSION = Version(engine="assay test", model="", trust="t")
 KNOWN = Content(origin="undetermined", basis="none", custody="no-manifest", width=1, height=1)
@@ -200,7 +208,12 @@ def test_onnx_runtime_that_cannot_be_loaded_costs_the_pixels_alone(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("does", "said"), [(CANNOT, "cannot be loaded on this machine: libonnx"), (KILLS, "this processor lacks")]
+    ("does", "said"),
+    [
+        (CANNOT, "cannot be loaded on this machine: libonnx"),
+        (KILLS, "this processor lacks"),
+        (KILLS_LATER, "this processor lacks"),
+    ],
 )
 def test_an_audit_goes_on_without_pixels_says_so_and_examines_again_where_they_can_be(
     tmp_path: Path, does: str, said: str
@@ -261,9 +274,10 @@ def test_detecting_without_onnx_runtime_ends_with_the_reason(tmp_path: Path) -> 
     assert "Traceback" not in done.stderr
 
 
-def test_an_instruction_that_the_processor_lacks_costs_a_scan_the_pixels_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("does", [KILLS, KILLS_LATER])
+def test_an_instruction_that_the_processor_lacks_costs_a_scan_the_pixels_alone(tmp_path: Path, does: str) -> None:
     (tmp_path / "modules").mkdir()
-    environment = onnxruntime_that(tmp_path / "modules", KILLS)
+    environment = onnxruntime_that(tmp_path / "modules", does)
     folder = pictures(tmp_path / "in", 1)
     done = assay("scan", "--isolate", "--format", "json", folder, env=environment)
     assert (done.returncode, done.stderr) == (0, "")

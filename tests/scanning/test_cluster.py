@@ -1,6 +1,7 @@
 """On Ray, with two actors reading from a real S3 server, rows are those of one machine, and the ledger is the truth."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from assay.scanning.audit.ledger import Ledger
 from assay.scanning.audit.row import Row
 from assay.scanning.audit.sources import items
 from assay.scanning.cluster import ClusterAudit
-from assay.scanning.worker import Pool
+from assay.scanning.worker import Pool, WorkersFailed
 
 SCANNING = Scanning(model=None, policy=TrustPolicy())
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,3 +65,24 @@ def test_the_cluster_gives_the_rows_of_one_machine_and_resumes(tmp_path: Path, m
         targets.remove(str(tmp_path / "missing.png"))
         again, examined = on_ray()
         assert (again, examined) == ([row for row in local if "missing" not in row.name], 0)
+
+
+@pytest.mark.parametrize("insist", [False, True])
+def test_machines_that_cannot_run_the_model_do_without_or_end_the_audit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, insist: bool
+) -> None:
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "onnxruntime.py").write_text("raise ImportError('libonnxruntime.so: no such instruction')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'modules'}{os.pathsep}{ROOT / '.dev'}")
+    (tmp_path / "one.png").write_bytes(picture())
+    scanning = replace(SCANNING, model="swift")
+    with Ledger(tmp_path / "ledger", SCANNING.version()) as ledger:
+        audit = ClusterAudit(
+            items([str(tmp_path / "one.png")]), ledger=ledger, scanning=scanning, actors=1, insist=insist
+        )
+        if insist:
+            with pytest.raises(WorkersFailed, match="no such instruction"):
+                list(audit)
+        else:
+            (row,) = audit
+            assert "note:pixels-not-examined" in row.findings
