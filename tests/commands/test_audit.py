@@ -6,9 +6,11 @@ import pty
 import random
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +260,9 @@ def test_killed_again_and_again_it_ends_with_exactly_the_right_rows(tmp_path: Pa
             run.kill()
             run.wait()
             kills += 1
+    with closing(sqlite3.connect(tmp_path / "ledger")) as ledger:
+        kept = ledger.execute("SELECT count(*) FROM result").fetchone()[0]
+    assert kept > 0, "what was found before a kill is not remembered"
     done = assay(tmp_path / "many", "-o", tmp_path / "out.jsonl", "--ledger", tmp_path / "ledger")
     assert done.returncode == 0
     assert kills
