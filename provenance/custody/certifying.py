@@ -14,7 +14,9 @@ from assay.provenance.custody.statuses import ALTERED, FORGED, Found
 from assay.provenance.custody.supplementing import CERTIFICATE_STATUS, TIME_STAMP, Supplements
 from assay.provenance.jumbf.store import ManifestStore, StoredManifest
 from assay.provenance.trust import Purpose, TrustJudgement, TrustPolicy, judge
+from assay.provenance.trust.certificates import terms
 from assay.provenance.trust.revocation import Revocation, responders, revocation
+from assay.provenance.trust.signatures import cose_signature_holds
 from assay.provenance.trust.time_stamps import CertifiedTime, best_time
 
 _CERTIFICATES_ELSEWHERE = ("cawg.identity", TIME_STAMP, CERTIFICATE_STATUS)
@@ -23,13 +25,15 @@ _MAX_PRESENTED = 64  # certificates; with more, sorting them out costs more than
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certified:
-    """`at` is the moment at which the chain was judged where one is certified; `inherited` from a later link."""
+    """`at` is the moment at which the chain was judged where one is certified; `inherited` from a later link. `another`: the
+    signature holds for the SDK, but not with the certificate that we read."""
 
     judgement: TrustJudgement | None = None
     stamp: CertifiedTime | None = None
     revocation: Revocation | None = None
     at: datetime | None = None
     inherited: bool = False
+    another: bool = False
 
     @property
     def certified_time(self) -> datetime | None:
@@ -107,25 +111,33 @@ def certify(
     serial: str,
     policy: TrustPolicy,
     *,
+    validated: bool,
     stamp: CertifiedTime | None,
     inherited: datetime | None,
     brought: Supplements,
 ) -> Certified:
     """Judge a link's certificate chain for claim signing (C2PA 2.2 §14.4, §14.5).
 
-    `serial` (decimal) is that of the certificate on which the SDK checked the signature: another one judges nothing.
+    `serial` (decimal) is that of the certificate on which the SDK checked the signature, `validated` that it held. Readers may
+    differ on which of several chains they take, so only the certificate whose key made this signature over this claim is judged.
     `brought` are revocation answers in any manifest of the store, which count like stapled ones (§15.9).
     """
     if stored is None or stored.signature is None or not stored.signature.chain:
         return Certified(stamp=stamp)
     own = stamp.time if stamp and stamp.certified else None
-    chain = stored.signature.chain
+    signature, leaf = stored.signature, terms(stored.signature.chain[0])
+    if validated and not (
+        leaf
+        and cose_signature_holds(leaf.key, signature.algorithm, signature.signature, signature.signed(stored.claim))
+    ):
+        return Certified(stamp=stamp, another=True)
+    chain = signature.chain
     at = own or inherited
     judgement = _judged(chain, policy, at, int(monotonic()) // 60)
     holder = judgement.holder
     if not (serial.isdecimal() and holder.serial and int(serial) == int(holder.serial, 16)):
         return Certified(stamp=stamp)
-    answers = (*stored.signature.ocsp_responses, *brought.answers.get(int(serial), ()))
+    answers = (*signature.ocsp_responses, *brought.answers.get(int(serial), ()))
     return Certified(
         judgement=judgement,
         stamp=stamp,

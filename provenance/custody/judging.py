@@ -56,7 +56,7 @@ def judge_link(
     what our own reader could not make sense of.
     """
     intact = _intact(found, active=active, binds=binds, old_record=old_record)
-    authentic = _authentic(found)
+    authentic = _authentic(found, certified)
     timely = _timely(found, certified)
     trusted = _trusted(found, certified, authentic, timely)
     fault = _fault(found, certified, timely) or (f"its manifest is malformed: {defects[0]}" if defects else "")
@@ -117,9 +117,11 @@ def _lists_failures_only(found: Found) -> bool:
     return found.recorded is not None and all(status.failure for status in found.recorded)
 
 
-def _authentic(found: Found) -> Axis:
+def _authentic(found: Found, certified: Certified) -> Axis:
     if forged := _codes(found, FORGED):
         return Axis(Answer.NO, "its signature does not fit its claim: one of them was changed", forged)
+    if certified.another:
+        return Axis(Answer.UNKNOWN, "it does not say plainly which certificate signed it")
     if found.has("claimSignature.validated"):
         statement = "its signature was made with the key of the named certificate"
         return Axis(Answer.YES, statement, ("claimSignature.validated",))

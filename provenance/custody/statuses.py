@@ -5,7 +5,7 @@ record, so that what holds now is the record plus the difference; a recorded fai
 failure of trust gives way to what is found now at the same URL (C2PA 2.2 §15.11.3.3).
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -86,18 +86,29 @@ def found_statuses(
     report: dict[str, Any],
     records: Iterable[tuple[str, tuple[Status, ...] | None]],
     *,
-    known: Container[str],
+    sources: Mapping[str, tuple[str, ...]],
 ) -> dict[str, Found]:
     """Per manifest label, what was recorded and what holds now.
 
-    `records` are (label of the ingredient's manifest, its record) of every ingredient in the store, `known` the labels of
-    the store. A manifest may have been renamed when it was taken in, so a record that names an unknown one is about the
-    ingredient itself, and a finding that does so about the link that took it in: nothing gets lost.
+    `records` are (label of the ingredient's manifest, its record) of every ingredient in the store, `sources` the labels of
+    the store with those of what each was made from. A manifest may have been renamed when it was taken in, so a record that
+    names an unknown one is about the ingredient itself, and a finding that does so about the link that took it in: nothing
+    gets lost. A record speaks of the ingredient and of what that was made from, never of other links: whoever wrote it would
+    else vouch for itself, or accuse its neighbours.
     """
+    below: dict[str, frozenset[str]] = {}
 
     def about(status: Status, otherwise: str) -> str:
         label = manifest_of(status.url)
-        return label if label in known else otherwise
+        return label if label in sources else otherwise
+
+    def about_ingredient(status: Status, ingredient: str) -> str:
+        label = manifest_of(status.url)
+        if label == ingredient or label not in sources:
+            return ingredient
+        if ingredient not in below:
+            below[ingredient] = _below(ingredient, sources) - {active}
+        return label if label in below[ingredient] else ""
 
     node = _mapping(report.get("validation_results"))
     now: dict[str, list[Status]] = {}
@@ -109,8 +120,10 @@ def found_statuses(
             now.setdefault(about(status, taker), []).append(status)
     recorded: dict[str, list[Status]] = {}
     for label, record in records:
+        if label == active:  # nothing is made from itself
+            continue
         for status in record or ():
-            recorded.setdefault(about(status, label), []).append(status)
+            recorded.setdefault(about_ingredient(status, label), []).append(status)
         if record is not None and label:
             recorded.setdefault(label, [])
     return {
@@ -120,6 +133,16 @@ def found_statuses(
         )
         for label in {*now, *recorded}
     }
+
+
+def _below(label: str, sources: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    """What a manifest was made from, and what that was, and so on."""
+    found, waiting = set[str](), [label]
+    while waiting:
+        new = set(sources.get(waiting.pop(), ())) - found
+        found |= new
+        waiting += new
+    return frozenset(found)
 
 
 def recorded_standing(recorded: tuple[Status, ...] | None) -> Standing | None:

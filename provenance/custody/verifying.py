@@ -89,7 +89,7 @@ class _Walk:
             self.active,
             self.read.report,
             ((i.manifest, i.recorded) for label in order for i in ingredients[label]),
-            known=self.manifests,
+            sources=sources,
         )
         # 5. Certify times first: a later link's time stamp may save an earlier one (§10.3.2.5, §15.8).
         stored = {label: self.store.find(label) for label in order}
@@ -101,15 +101,16 @@ class _Walk:
         for label in order:
             # 6. Judge the certificate chain on lists for claim signing alone (§14.4, §14.5).
             info = mapping(self.manifests[label].get("signature_info"))
+            found = statuses.get(label, Found())
             certified = certify(
                 stored[label],
                 text(info.get("cert_serial_number")),
                 self.policy,
+                validated=found.has("claimSignature.validated"),
                 stamp=self.stamps.get(label),
                 inherited=inherited.get(label),
                 brought=self.brought,
             )
-            found = statuses.get(label, Found())
             draft = self._draft(label, stored[label], ingredients[label], found, certified, taken_in.get(label))
             # 7. A link holds only as far as everything it was made from does.
             gaps = link_gaps(draft, stored[label], self.manifests)

@@ -44,6 +44,10 @@ class ClaimSignature:
     ocsp_responses: tuple[bytes, ...] = field(default=(), repr=False)  # rVals, DER OCSPResponse
     defects: tuple[str, ...] = ()
 
+    def signed(self, claim: bytes) -> bytes:
+        """The bytes over which the signature is: the claim as detached payload (RFC 9052 §4.4, C2PA 2.2 §13.2)."""
+        return cbor2.dumps(["Signature1", self.protected, b"", claim])
+
     def stamped(self, token: TimeStampToken, claim: bytes) -> bytes:
         """The bytes whose digest a time stamp must carry; `claim` is the claim's CBOR (C2PA 2.2 §10.3.2.5)."""
         if token.version == 1:

@@ -9,7 +9,7 @@ from assay.provenance.custody.statuses import Found, found_statuses, manifest_of
 from assay.provenance.jumbf.store import Kind, ManifestStore, StoredManifest
 
 PREFIX = "self#jumbf=/c2pa/"
-KNOWN = {"active", "parent", "other"}
+SOURCES = {"active": ("parent", "other"), "parent": ("grandparent",), "grandparent": (), "other": ()}
 
 
 def status(code: str, manifest: str = "parent", *, failure: bool = False) -> Status:
@@ -50,9 +50,9 @@ def test_every_manifest_is_walked_once(graph: dict[int, list[int]]) -> None:
 
 def test_a_recorded_lack_of_trust_gives_way_to_trust_found_now() -> None:
     record = (status("signingCredential.untrusted", failure=True), status("claimSignature.validated"))
-    found = found_statuses("active", report(success=("signingCredential.trusted",)), [("parent", record)], known=KNOWN)[
-        "parent"
-    ]
+    found = found_statuses(
+        "active", report(success=("signingCredential.trusted",)), [("parent", record)], sources=SOURCES
+    )["parent"]
     assert not found.failures()
     assert found.has("signingCredential.trusted", "claimSignature.validated")
 
@@ -60,36 +60,53 @@ def test_a_recorded_lack_of_trust_gives_way_to_trust_found_now() -> None:
 def test_recorded_trust_gives_way_to_a_lack_found_now() -> None:
     record = (status("signingCredential.trusted"),)
     found = found_statuses(
-        "active", report(failure=("signingCredential.untrusted",)), [("parent", record)], known=KNOWN
+        "active", report(failure=("signingCredential.untrusted",)), [("parent", record)], sources=SOURCES
     )["parent"]
     assert not found.has("signingCredential.trusted")
 
 
 def test_a_record_under_an_earlier_name_is_about_the_ingredient_itself() -> None:
     record = (status("assertion.dataHash.mismatch", "name-before-it-was-taken-in", failure=True),)
-    found = found_statuses("active", {}, [("parent", record)], known=KNOWN)
+    found = found_statuses("active", {}, [("parent", record)], sources=SOURCES)
     assert found["parent"].failures()
+
+
+def test_a_record_speaks_of_what_was_made_into_the_ingredient_and_of_nothing_else() -> None:
+    record = tuple(
+        Status("assertion.dataHash.mismatch", f"{PREFIX}{label}/c2pa.assertions/c2pa.hash.data", True)
+        for label in ("active", "parent", "grandparent", "other")
+    )
+    found = found_statuses("active", {}, [("parent", record)], sources=SOURCES)
+    assert {label for label in SOURCES if label in found and found[label].failures()} == {"parent", "grandparent"}
+
+
+def test_a_manifest_that_names_itself_as_its_ingredient_does_not_vouch_for_itself() -> None:
+    record = (status("signingCredential.trusted", "active"), status("claimSignature.validated", "parent"))
+    circle = {"active": ("active", "parent"), "parent": ("active",)}
+    found = found_statuses("active", {}, [("active", record), ("parent", record)], sources=circle)
+    assert "active" not in found
+    assert found["parent"].has("claimSignature.validated")
 
 
 def test_a_finding_on_an_unknown_manifest_is_about_the_link_that_took_it_in() -> None:
     node = report(failure=("ingredient.manifest.missing",), manifest="gone")
     node["validation_results"]["ingredientDeltas"][0]["ingredientAssertionURI"] = f"{PREFIX}parent/c2pa.assertions/i"
-    found = found_statuses("active", node, [], known=KNOWN)
+    found = found_statuses("active", node, [], sources=SOURCES)
     assert [failure.code for failure in found["parent"].failures()] == ["ingredient.manifest.missing"]
 
 
 def test_a_recorded_change_of_bytes_stands_whatever_matches_now() -> None:
     record = (status("assertion.hashedURI.mismatch", failure=True),)
-    found = found_statuses("active", report(success=("assertion.hashedURI.match",)), [("parent", record)], known=KNOWN)[
-        "parent"
-    ]
+    found = found_statuses(
+        "active", report(success=("assertion.hashedURI.match",)), [("parent", record)], sources=SOURCES
+    )["parent"]
     assert [failure.code for failure in found.failures()] == ["assertion.hashedURI.mismatch"]
 
 
 def test_trust_in_one_certificate_does_not_excuse_another() -> None:
     record = (status("signingCredential.untrusted", failure=True),)
     other = report(success=("signingCredential.trusted",), manifest="other")
-    assert found_statuses("active", other, [("parent", record)], known=KNOWN)["parent"].failures()
+    assert found_statuses("active", other, [("parent", record)], sources=SOURCES)["parent"].failures()
 
 
 def test_old_records_list_failures_and_may_mix_in_successes() -> None:
@@ -130,7 +147,10 @@ def test_a_url_names_its_manifest() -> None:
 )
 def test_any_report_is_read_without_an_exception(node: object) -> None:
     found_statuses(
-        "active", {"validation_results": node}, [("x", recorded_statuses({"validation_results": node}))], known=KNOWN
+        "active",
+        {"validation_results": node},
+        [("x", recorded_statuses({"validation_results": node}))],
+        sources=SOURCES,
     )
 
 
