@@ -168,7 +168,13 @@ def manifest(*actions: dict[str, Any], title: str = "picture", **more: Any) -> d
     return {
         "title": title,
         "claim_generator_info": [{"name": "assay-tests", "version": "1"}],
-        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": list(actions), "allActionsIncluded": True}}],
+        "assertions": [
+            {
+                "label": "c2pa.actions.v2",
+                "created": True,  # the signer's own; else the SDK merely passes it on
+                "data": {"actions": list(actions), "allActionsIncluded": True},
+            }
+        ],
     } | more
 
 

@@ -116,6 +116,9 @@ class Action:
     description: str = ""
     when: str = ""  # untrusted, as written
     reason: str = ""
+    attributed: bool = (
+        True  # to the signer; not where the claim merely passes it on (`gathered_assertions`, C2PA 2.2 §18.14.2)
+    )
 
 
 class Status(NamedTuple):

@@ -94,6 +94,8 @@ def link_gaps(draft: Draft, stored: StoredManifest | None, present: Iterable[str
         gaps.append(Gap("no-beginning", f"its first action is {actions[0]}, neither created nor opened"))
     elif not draft.all_actions_included and draft.claim_version >= 2:
         gaps.append(Gap("actions-incomplete", "it does not say that all actions are listed"))
+    if not all(action.attributed for action in draft.actions):
+        gaps.append(Gap("gathered-actions", "its signer passes actions on (“gathered”) and does not answer for them"))
     if "c2pa.opened" in actions and not parents:
         gaps.append(Gap("missing-parent", "it says to have opened a picture, and does not say which"))
     if "c2pa.created" in actions[:1] and parents and draft.kind is Kind.STANDARD:
@@ -188,9 +190,14 @@ def bottom_line(drafts: tuple[Draft, ...], axes: Mapping[str, Axis], gaps: Itera
     faulty = Standing.INVALID in standings or active.judged.standing is Standing.UNKNOWN
     if faulty or any(gap.grave for gap in gaps):
         return BottomLine.INVALID
-    if Standing.VALID in standings:
+    if Standing.VALID in standings or any(_vouched_by_nobody(draft) for draft in drafts):
         return BottomLine.VALID
     return BottomLine.TRUSTED if history.answer is Answer.YES else BottomLine.INCOMPLETE_HISTORY
+
+
+def _vouched_by_nobody(draft: Draft) -> bool:
+    """Whether nobody recorded having checked its bytes, and no list knows its signer either."""
+    return draft.judged.standing is Standing.UNKNOWN and draft.judged.trusted.answer is not Answer.YES
 
 
 def headline(drafts: tuple[Draft, ...], axes: Mapping[str, Axis], line: BottomLine, gaps: Iterable[Gap]) -> str:

@@ -28,22 +28,29 @@ def sequence(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def assertions(manifest: Node) -> Assertions:
-    """The contents of its assertions by label, whatever their instance numbers."""
+def assertions(manifest: Node, *, attributed: bool | None = None) -> Assertions:
+    """The contents of its assertions by label, whatever their instance numbers; with `attributed`, only those that its signer
+    does or does not answer for. Claims of version 1 answer for all."""
     found: dict[str, list[Node]] = {}
+    sorts = manifest.get("claim_version") == 2
     for assertion in map(mapping, sequence(manifest.get("assertions"))):
+        if attributed is not None and attributed is not (assertion.get("created") is True or not sorts):
+            continue
         label = text(assertion.get("label")).partition("__")[0]
         found.setdefault(label, []).append(mapping(assertion.get("data")))
     return found
 
 
-def actions(stated: Assertions) -> tuple[Action, ...]:
-    """Its actions in order (the SDK reports version 1 under the name of version 2)."""
+def actions(manifest: Node) -> tuple[Action, ...]:
+    """Its actions in order, those that its signer answers for first (the SDK reports version 1 under the name of version 2)."""
     found = []
-    for label in ("c2pa.actions", "c2pa.actions.v2"):
-        for content in stated.get(label, ()):
-            agents = sequence(content.get("softwareAgents"))
-            found += [_action(mapping(entry), agents) for entry in sequence(content.get("actions"))]
+    for attributed in (True, False):
+        stated = assertions(manifest, attributed=attributed)
+        for label in ("c2pa.actions", "c2pa.actions.v2"):
+            for content in stated.get(label, ()):
+                agents = sequence(content.get("softwareAgents"))
+                entries = map(mapping, sequence(content.get("actions")))
+                found += [_action(entry, agents, attributed=attributed) for entry in entries]
     return tuple(found)
 
 
@@ -100,7 +107,7 @@ def soft_bindings(stated: Assertions) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in named if name))
 
 
-def _action(entry: Node, agents: list[Any]) -> Action:
+def _action(entry: Node, agents: list[Any], *, attributed: bool) -> Action:
     agent = entry.get("softwareAgent")
     index = entry.get("softwareAgentIndex")
     if agent is None and isinstance(index, int) and 0 <= index < len(agents):
@@ -115,4 +122,5 @@ def _action(entry: Node, agents: list[Any]) -> Action:
         description=text(entry.get("description")) or text(parameters.get("description")),
         when=text(entry.get("when")),
         reason=text(entry.get("reason")),
+        attributed=attributed,
     )

@@ -162,7 +162,7 @@ class _Walk:
             title=text(manifest.get("title")) or (taken_in.title if taken_in else ""),
             kind=kind,
             assertions=assertions,
-            actions=reading.actions(assertions),
+            actions=reading.actions(manifest),
             all_actions_included=reading.all_actions_included(assertions),
             claim=claim,
             claim_version=2 if manifest.get("claim_version") == 2 else 1,

@@ -95,6 +95,55 @@ def test_a_fill_into_an_unsigned_picture_is_proved_and_its_capture_is_not() -> N
     assert (found.origin, found.basis) == (Origin.CAPTURED, Basis.DECLARED)
 
 
+def test_a_generated_edit_of_an_unknown_picture_does_not_make_all_of_it_generated() -> None:
+    for label in ("c2pa.edited", "c2pa.drawing"):
+        found = examined(edit(JPEG, {"action": label, "digitalSourceType": made.TRAINED}))
+        assert (found.origin, found.basis) == (Origin.COMPOSITE, Basis.PROVED), label
+
+
+def test_a_generated_part_on_an_empty_canvas_is_a_part() -> None:
+    description = made.created("http://c2pa.org/digitalsourcetype/empty")
+    actions = description["assertions"][0]["data"]["actions"]
+    actions.append({"action": "c2pa.drawing", "digitalSourceType": made.TRAINED})
+    assert examined(made.sign(JPEG, description, SIGNER).content).origin is Origin.COMPOSITE
+    actions[1]["digitalSourceType"] = made.CAPTURED
+    assert not examined(made.sign(JPEG, description, SIGNER).content).speaks
+
+
+def test_what_the_signer_merely_passes_on_is_no_proof() -> None:
+    description = made.created()
+    del description["assertions"][0]["created"]
+    content = made.sign(JPEG, description, SIGNER).content
+    found = examined(content)
+    assert (found.origin, found.basis) == (Origin.SYNTHETIC, Basis.DECLARED)
+    assert "without answering for it" in found.statement
+    custody = verify(Asset.from_bytes(content), POLICY)
+    assert any("does not answer for them" in gap for gap in custody.gaps)
+
+
+def test_a_strangers_component_does_not_weaken_what_the_trusted_generator_states() -> None:
+    stranger = made.leaf(made.authority("Elsewhere"))
+    strange = made.sign(JPEG, made.created(made.CAPTURED), stranger).content
+    for relationship in ("componentOf", "inputTo"):
+        part = made.parent(strange, label="c1", relationship=relationship)
+        found = examined(made.sign(JPEG, made.created(), SIGNER, ingredients=(part,), check=False).content)
+        assert (found.origin, found.basis) == (Origin.SYNTHETIC, Basis.PROVED)
+
+
+def test_a_generated_fill_into_a_strangers_generated_picture_is_proved_as_a_part() -> None:
+    stranger = made.leaf(made.authority("Elsewhere"))
+    fill = {"action": "c2pa.edited", "digitalSourceType": IPTC + "compositeWithTrainedAlgorithmicMedia"}
+    found = examined(edit(made.sign(JPEG, made.created(), stranger).content, fill))
+    assert (found.origin, found.basis) == (Origin.COMPOSITE, Basis.PROVED)
+
+
+def test_a_trusted_word_that_went_through_a_strangers_hands_is_the_strangers() -> None:
+    stranger = made.leaf(made.authority("Elsewhere"))
+    opened = made.sign(JPEG, made.opened(), stranger, ingredients=(made.parent(GENERATED),)).content
+    found = examined(edit(opened))
+    assert (found.origin, found.basis) == (Origin.SYNTHETIC, Basis.DECLARED)
+
+
 def test_a_trusted_edit_of_a_tampered_parent_proves_nothing() -> None:
     found = examined(edit(GENERATED[:-50] + b"!" + GENERATED[-49:]))
     assert not found.speaks

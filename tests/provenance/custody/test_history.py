@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -259,3 +261,5 @@ def test_a_hostile_chain_does_not_let_the_sentence_grow() -> None:
     chain = tuple(drafts.values())
     assert bottom_line(chain, axes, ()) is BottomLine.INCOMPLETE_HISTORY
     assert "(and 7 more such)" in headline(chain, axes, BottomLine.INCOMPLETE_HISTORY, ())
+    strange = replace(judged, standing=Standing.UNKNOWN, trusted=Axis(Answer.NO, "no list knows it"))
+    assert bottom_line((replace(chain[0], judged=strange), *chain[1:]), axes, ()) is BottomLine.VALID
