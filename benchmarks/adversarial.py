@@ -33,9 +33,9 @@ from assay.detectors.calibration import Point
 from assay.detectors.card import ModelCard, read_card
 from assay.detectors.classifier import _NATIVE_PLACES, Classifier, Opinion
 from assay.detectors.quality import measure
-from assay.detectors.views import SIDE, upright
+from assay.detectors.views import SIDE
 from assay.provenance.asset import Asset
-from assay.provenance.decoding import decode
+from assay.provenance.decoding import decode, upright
 from assay.provenance.errors import AssayError
 from assay.provenance.trust import TrustPolicy
 from assay.scanning.scan import Scanner, standard_signals

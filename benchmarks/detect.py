@@ -19,9 +19,9 @@ from PIL import Image
 from assay.detectors.card import shipped_models
 from assay.detectors.classifier import Classifier, load
 from assay.detectors.quality import measure
-from assay.detectors.views import upright, whole
+from assay.detectors.views import whole
 from assay.provenance.asset import Asset
-from assay.provenance.decoding import decode
+from assay.provenance.decoding import decode, upright
 
 COLD = """
 import time; start = time.perf_counter()

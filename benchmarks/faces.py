@@ -16,9 +16,8 @@ from assay.detectors.card import FACES, read_card
 from assay.detectors.classifier import Classifier, load
 from assay.detectors.faces import NETWORKS, FaceFinder
 from assay.detectors.quality import measure
-from assay.detectors.views import upright
 from assay.provenance.asset import Asset
-from assay.provenance.decoding import decode
+from assay.provenance.decoding import decode, upright
 from assay.provenance.errors import AssayError
 
 

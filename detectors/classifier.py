@@ -20,7 +20,8 @@ from assay.detectors.calibration import Point, PredictionSet, verbal
 from assay.detectors.card import ModelCard, model_folder, read_card
 from assay.detectors.evidence import Rate
 from assay.detectors.quality import Quality
-from assay.detectors.views import SIDE, native, upright, whole
+from assay.detectors.views import SIDE, native, whole
+from assay.provenance.decoding import upright
 from assay.provenance.errors import AssayError
 
 if TYPE_CHECKING:

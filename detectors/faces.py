@@ -18,7 +18,7 @@ from PIL import Image
 from assay.detectors.card import FACES, ModelCard, model_folder, read_card
 from assay.detectors.classifier import Classifier, Network, Opinion
 from assay.detectors.quality import Quality, of_part
-from assay.detectors.views import upright
+from assay.provenance.decoding import upright
 
 Floats = NDArray[np.float32]
 NETWORKS = ("proposal.onnx", "refinement.onnx", "output.onnx")

@@ -14,7 +14,8 @@ from PIL import Image
 from assay.detectors.card import ModelRefused
 from assay.detectors.classifier import Classifier
 from assay.detectors.quality import Quality, measure
-from assay.detectors.views import upright, whole
+from assay.detectors.views import whole
+from assay.provenance.decoding import upright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

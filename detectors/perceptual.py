@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.provenance.decoding import rgb
 from assay.provenance.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def perceptual_hash(image: "Image") -> str:
         import pdqhash
     except ImportError as error:
         raise MissingExtra("grouping pictures that look alike", "near") from error
-    small = image.convert("RGB")
+    small = rgb(image)
     small.thumbnail((_EDGE, _EDGE))
     bits, quality = pdqhash.compute(np.asarray(small))
     if quality < _LEAST_QUALITY:

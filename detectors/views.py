@@ -8,25 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SIDE = 224
-_ORIENTATION = 0x0112  # EXIF tag
-
-
-def upright(image: Image.Image) -> Image.Image:
-    """RGB, rotated as EXIF says, transparency on white; the picture itself where there is nothing to do."""
-    if image.getexif().get(_ORIENTATION, 1) != 1:
-        image = ImageOps.exif_transpose(image)
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba)
-    if image.mode in ("I;16", "I;16B", "I;16L", "I"):  # 16-bit greys: Pillow's own conversion clips them
-        image = Image.fromarray((np.asarray(image, np.float64) / 257).clip(0, 255).astype(np.uint8))
-    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def whole(image: Image.Image) -> NDArray[np.uint8]:

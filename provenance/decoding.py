@@ -8,7 +8,7 @@ import io
 import warnings
 from importlib import import_module
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
 from assay.provenance.errors import DecodeFailed, LimitExceeded, MissingExtra, UnsupportedFormat
@@ -32,6 +32,8 @@ _PLUGINS = {  # formats that Pillow learns from an extra: module to import, extr
     MediaType.HEIF: ("pillow_heif", "heic"),
     MediaType.JXL: ("pillow_jxl", "jxl"),
 }
+_ORIENTATION = 0x0112  # EXIF tag
+_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
 
 
 def can_decode(media_type: MediaType) -> bool:
@@ -79,7 +81,8 @@ def sketch(asset: Asset, *, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
     image.draft("L", (256, 256))  # does nothing for other formats
     image = load(image, asset)
     factor = max(image.size) // 256
-    return image.convert("L").reduce(factor) if factor > 1 else image.convert("L")
+    grey = image.convert("L") if image.mode in ("L", "RGB") else rgb(image).convert("L")
+    return grey.reduce(factor) if factor > 1 else grey
 
 
 def load(image: Image.Image, asset: Asset) -> Image.Image:
@@ -97,6 +100,26 @@ def load(image: Image.Image, asset: Asset) -> Image.Image:
     except Exception as error:  # decoders raise whatever they like on hostile bytes
         raise DecodeFailed(asset.name, _reason(error)) from error
     return image
+
+
+def upright(image: Image.Image, *, ground: str = "white") -> Image.Image:
+    """RGB of 8 bits, rotated as EXIF says, transparency laid on `ground`; the picture itself where there is nothing to do."""
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        picture = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", picture.size, ground), picture)
+    return image if image.mode == "RGB" else rgb(image)
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    """The picture in RGB of 8 bits, of any mode that Pillow decodes; transparency is dropped."""
+    if image.mode in _SIXTEEN_BITS:  # Pillow's own conversion clips them
+        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    if image.mode == "LAB":  # which Pillow converts by profiles only
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB") or image
+    return image.convert("RGB")
 
 
 def _ensure_plugin(media_type: MediaType) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from assay.detectors.views import upright
+from assay.provenance.decoding import upright
 from assay.provenance.errors import AssayError
 
 ISCC = "io.iscc.v0"

@@ -21,7 +21,8 @@ from assay.detectors.training.laundering import launder
 from assay.detectors.training.pipeline import Progress
 from assay.detectors.training.protocol import Sample
 from assay.detectors.training.viewing import UNDECODABLE, large_pictures, read_picture
-from assay.detectors.views import upright, whole
+from assay.detectors.views import whole
+from assay.provenance.decoding import upright
 
 MOST = 3  # faces of one picture that are trained on and measured
 

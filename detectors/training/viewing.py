@@ -19,7 +19,8 @@ from PIL import Image
 from assay.detectors.quality import measure
 from assay.detectors.training.examples import Example
 from assay.detectors.training.laundering import Cell, launder, launder_to
-from assay.detectors.views import native, upright, whole
+from assay.detectors.views import native, whole
+from assay.provenance.decoding import upright
 
 SHARD = 100
 UNDECODABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)

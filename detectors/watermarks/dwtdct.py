@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.detectors.watermarks.protocol import Decoded
+from assay.provenance.decoding import rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -140,12 +141,12 @@ def _low_band(image: "Image") -> Floats:
 
 
 def _rgb(image: "Image") -> NDArray[np.uint8]:
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else rgb(image))
 
 
-def _low_band_of(rgb: NDArray[np.uint8]) -> Floats:
-    height, width = rgb.shape[0] // 2 * 2, rgb.shape[1] // 2 * 2
-    rows = np.add(rgb[0:height:2, :width], rgb[1:height:2, :width], dtype=np.uint16)
+def _low_band_of(pixels: NDArray[np.uint8]) -> Floats:
+    height, width = pixels.shape[0] // 2 * 2, pixels.shape[1] // 2 * 2
+    rows = np.add(pixels[0:height:2, :width], pixels[1:height:2, :width], dtype=np.uint16)
     low = np.full((height // 2, width // 2), 256, np.float32)
     for channel, weight in enumerate(_TO_U):
         low += (rows[:, 0::2, channel] + rows[:, 1::2, channel]) * weight
@@ -238,7 +239,7 @@ def _first_look(image: "Image") -> bool:
 
 def rescaled(image: "Image") -> Iterator[Match]:
     """Undo a resize: try the sizes that generators make and that keep this picture's shape."""
-    picture = image.convert("RGB")
+    picture = rgb(image)
     for side in _LONG_SIDES:
         factor = side / max(image.size)
         size = (round(image.width * factor / 8) * 8, round(image.height * factor / 8) * 8)

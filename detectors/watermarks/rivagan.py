@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.detectors.watermarks.protocol import Decoded
+from assay.provenance.decoding import rgb
 from assay.provenance.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class RivaGan:
 
     def read(self, image: "Image") -> int:
         """The 32 bits, first bit highest. Any picture gives some."""
-        picture = image.convert("RGB")
+        picture = rgb(image)
         if max(picture.size) > _LARGEST:
             across, down = (max(length - _LARGEST, 0) // 2 for length in picture.size)
             picture = picture.crop(

@@ -23,6 +23,7 @@ from PIL import Image
 
 from assay.detectors.watermarks.convolution import decoded_bits, encoded_bits
 from assay.detectors.watermarks.protocol import Decoded
+from assay.provenance.decoding import rgb
 from assay.provenance.errors import AssayError
 
 Floats = NDArray[np.float32]
@@ -67,7 +68,7 @@ class SpreadMark:
         """The payload, if one is there whose checksum holds. Crops to 0.78 of the sides are searched; `thorough`: borders, too."""
         if min(image.size) < SMALLEST:
             return None
-        grey = image.convert("RGB").convert("L")
+        grey = rgb(image).convert("L")
         for scale in (*_SCALES, *_THOROUGH_SCALES) if thorough else _SCALES:
             if found := _found(grey, scale):
                 place = "as it is" if scale == 1 else f"canonical size times {scale:g}"
@@ -86,7 +87,7 @@ class SpreadMark:
 
     def read(self, image: Image.Image) -> bytes | None:
         """The payload of a picture that was not cropped."""
-        return found[0] if (found := _found(image.convert("RGB").convert("L"), 1.0)) else None
+        return found[0] if (found := _found(rgb(image).convert("L"), 1.0)) else None
 
 
 def detect(image: Image.Image, *, thorough: bool = False) -> Decoded | None:
@@ -105,8 +106,8 @@ def embed(image: Image.Image, payload: bytes, *, psnr: float | None = None) -> I
         raise ValueError(f"a payload has {PAYLOAD} bytes, this has {len(payload)}")
     if min(image.size) < SMALLEST:
         raise ValueError(f"a marked picture has sides of at least {SMALLEST} pixels")
-    picture = image if image.mode in ("RGB", "RGBA", "L") else image.convert("RGB")
-    grey = picture.convert("RGB").convert("L")
+    picture = image if image.mode in ("RGB", "RGBA", "L") else rgb(image)
+    grey = rgb(picture).convert("L")
     canonical = _canonical(grey, 1.0)
     texture, wanted = _local(_detail(canonical)), _spectrum(payload)
     if psnr is None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.detectors.watermarks.protocol import Decoded
+from assay.provenance.decoding import rgb
 from assay.provenance.errors import AssayError, MissingExtra
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ class TrustMark:
 
     def detect(self, image: "Image", *, thorough: bool = False) -> Decoded | None:
         """The payload, if it is read alike twice. Raises `MissingExtra`, or `AssayError` where model files are missing."""
-        first = self._read(image.convert("RGB"))
+        first = self._read(rgb(image))
         if first is None:
             return None
         buffer = io.BytesIO()
-        image.convert("RGB").save(buffer, "JPEG", quality=95, subsampling=0)
+        rgb(image).save(buffer, "JPEG", quality=95, subsampling=0)
         from PIL import Image as Pillow
 
         if self._read(Pillow.open(buffer).convert("RGB")) != first:

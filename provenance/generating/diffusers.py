@@ -10,10 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from assay.provenance.asset import Asset
-from assay.provenance.decoding import decode
+from assay.provenance.decoding import decode, upright
 from assay.provenance.errors import MissingExtra
 from assay.provenance.generating.provider import (
     CannotDo,
@@ -71,9 +71,13 @@ class Diffusers:
             pipeline = automatic.from_pipe(self._pipeline)
         except ValueError as error:
             raise CannotDo(f"this model cannot edit: {plain(str(error))}") from error
-        pictures: dict[str, Any] = {"image": decode(request.inputs[0]).convert("RGB")}
+        pictures: dict[str, Any] = {"image": upright(decode(request.inputs[0]))}
         if request.mask:
-            pictures["mask_image"] = decode(request.mask).convert("L")
+            mask = decode(
+                request.mask
+            )  # transparent is where the picture may change, as the OpenAI interface has it; else white
+            transparent = mask.mode in ("RGBA", "LA")
+            pictures["mask_image"] = ImageChops.invert(mask.getchannel("A")) if transparent else mask.convert("L")
         return self._run(request, pipeline, pictures)
 
     def describe(self, asset: Asset, *, model: str = "") -> Description:

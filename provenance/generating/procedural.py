@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageEnhance, ImageFil
 
 from assay import __version__
 from assay.provenance.asset import Asset
-from assay.provenance.decoding import decode, open_image
+from assay.provenance.decoding import decode, open_image, upright
 from assay.provenance.errors import OutputRefused
 from assay.provenance.generating.canvas import PALETTES, Painting, Size, rng
 from assay.provenance.generating.provider import CannotDo, Connection, Description, Output, Request, Result
@@ -106,7 +106,7 @@ class Procedural:
         )
 
     def _edited(self, request: Request, seed: int) -> Output:
-        original = ImageOps.exif_transpose(decode(request.inputs[0])).convert("RGB")
+        original = upright(decode(request.inputs[0]))
         before = _own_words(request.inputs[0]).rstrip(".") or "The picture"
         grades = [name for name in _GRADES if re.search(rf"\b{name}", request.prompt.lower())]
         if grades:

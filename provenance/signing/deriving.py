@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageCms, ImageOps
 
 from assay.provenance.asset import Asset
-from assay.provenance.decoding import decode
+from assay.provenance.decoding import decode, rgb
 from assay.provenance.errors import AssayError, UnsupportedFormat
 from assay.provenance.media_type import MediaType
 from assay.provenance.signing.ingredients import upstream_of
@@ -186,9 +186,9 @@ def _for_encoder(image: Image.Image, target: MediaType) -> tuple[Image.Image, st
             "transparency laid on white"
         )
     if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        return image.convert("I").point(lambda value: value / 256).convert("L").convert(modes[0]), (
-            "reduced to 8 bits for each channel"
-        )
+        return rgb(image).convert(modes[0]), "reduced to 8 bits for each channel"
+    if image.mode == "LAB":
+        return rgb(image), "Lab turned into sRGB"
     return image.convert("RGBA" if transparent else "RGB"), ""
 
 

@@ -5,10 +5,10 @@ Rules: never larger than asked for and never larger than the picture; a picture 
 
 import io
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from assay.provenance.asset import Asset
-from assay.provenance.decoding import can_decode, decode
+from assay.provenance.decoding import can_decode, decode, upright
 from assay.provenance.errors import AssayError
 
 MEDIA_TYPE = "image/jpeg"
@@ -20,15 +20,10 @@ def thumbnail(asset: Asset, edge: int) -> bytes | None:
     if not edge or not can_decode(asset.media_type):
         return None
     try:
-        image = decode(asset)
+        image = upright(decode(asset))
     except AssayError:
         return None
     image.thumbnail((edge, edge), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    image = ImageOps.exif_transpose(image)
-    if image.mode in ("RGBA", "LA", "PA", "P"):
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
     buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+    image.save(buffer, "JPEG", quality=_QUALITY, optimize=True, comment=b"")
     return buffer.getvalue()

@@ -6,10 +6,10 @@ Rules: re-encoded by us, so that no byte of the file reaches the page; upright b
 import base64
 import io
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from assay.provenance.asset import Asset
-from assay.provenance.decoding import decode
+from assay.provenance.decoding import decode, upright
 from assay.provenance.errors import AssayError
 
 QUALITY = 85  # of JPEG
@@ -26,12 +26,10 @@ def thumbnail(asset: Asset, *, edge: int = 640) -> str:
 
 def encode(image: Image.Image, *, edge: int = 640) -> str:
     """The same for a decoded picture; transparency is shown on mid grey."""
-    upright = ImageOps.exif_transpose(image)
-    upright.thumbnail((edge, edge), Image.Resampling.LANCZOS)
-    if "A" in upright.getbands() or "transparency" in upright.info:
-        layer = upright.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, (128, 128, 128, 255))
-        upright = Image.alpha_composite(ground, layer)
+    shown = upright(image, ground="#808080")
+    if shown is image:
+        shown = image.copy()
+    shown.thumbnail((edge, edge), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    upright.convert("RGB").save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    shown.save(buffer, "JPEG", quality=QUALITY, optimize=True, comment=b"")
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

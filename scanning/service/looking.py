@@ -114,7 +114,7 @@ def heatmap_of(outcome: Report | Failure, model: str | None) -> str:
         return ""
     from assay.detectors.classifier import load
     from assay.detectors.heatmap import heatmap, overlay
-    from assay.detectors.views import upright
+    from assay.provenance.decoding import upright
 
     try:
         image = decode(outcome.asset)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from assay.detectors.card import model_folder
 from assay.detectors.faces import MARGIN, NETWORKS, Face, FaceFinder, apart
-from assay.detectors.views import upright
+from assay.provenance.decoding import upright
 
 
 @pytest.fixture(scope="module")

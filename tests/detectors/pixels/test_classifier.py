@@ -15,7 +15,8 @@ from assay.detectors.classifier import Classifier, Network, load
 from assay.detectors.evidence import Origin, Silence
 from assay.detectors.quality import measure
 from assay.detectors.signals.pixels import PixelsSignal
-from assay.detectors.views import upright, whole
+from assay.detectors.views import whole
+from assay.provenance.decoding import upright
 
 
 def picture(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:

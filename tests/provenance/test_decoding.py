@@ -1,0 +1,91 @@
+"""Pictures of every mode that a format may hold come out upright, in colour, and as bright as they are."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from assay.provenance.asset import Asset
+from assay.provenance.decoding import decode, sketch, upright
+from assay.provenance.signing.deriving import Derivation, derive
+from assay.provenance.signing.signer import open_signer
+from assay.provenance.signing.thumbnail import thumbnail
+from assay.scanning.report import picture
+
+GREY = np.linspace(40, 200, 96 * 64).reshape(64, 96).astype(np.uint8)
+PHOTO = Image.fromarray(np.stack([GREY, GREY[::-1], GREY], axis=-1))
+
+
+def lab() -> Image.Image:
+    found = ImageCms.profileToProfile(
+        PHOTO, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+    )
+    assert found is not None
+    return found
+
+
+def stored(image: Image.Image, kind: str = "TIFF", **options: object) -> Asset:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return Asset.from_bytes(buffer.getvalue())
+
+
+ODD = {
+    "16 bits, PNG": stored(Image.fromarray(GREY.astype(np.uint16) * 257), "PNG"),
+    "16 bits, TIFF": stored(Image.fromarray(GREY.astype(np.uint16) * 257)),
+    "32 bits, TIFF": stored(Image.fromarray(GREY.astype(np.int32) * 257)),
+    "Lab": stored(lab()),
+    "CMYK": stored(PHOTO.convert("CMYK"), "JPEG", quality=95),
+    "palette": stored(PHOTO.quantize(128), "PNG"),
+    "palette with transparency": stored(PHOTO.quantize(128), "PNG", transparency=bytes([255] * 127 + [0])),
+    "grey and alpha": stored(PHOTO.convert("LA"), "PNG"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_picture_of_any_mode_is_as_bright_as_it_is(name: str) -> None:
+    seen = upright(decode(ODD[name]))
+    assert (seen.mode, seen.size) == ("RGB", (96, 64))
+    assert float(
+        np.abs(np.asarray(seen.convert("L"), np.float32) - np.asarray(PHOTO.convert("L"), np.float32)).mean()
+    ) < (50 if "bits" in name else 12)
+    assert 60 < float(np.asarray(sketch(ODD[name])).mean()) < 180
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_small_pictures_are_made_of_any_mode(name: str) -> None:
+    inside = thumbnail(ODD[name], 48)
+    shown = picture.thumbnail(ODD[name], edge=48)
+    assert inside is not None
+    for content in (inside, base64.b64decode(shown.partition(",")[2])):
+        small = Image.open(io.BytesIO(content))
+        assert (small.size, small.mode) == ((48, 32), "RGB")
+        assert 60 < float(np.asarray(small.convert("L")).mean()) < 180
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_derivative_is_made_of_any_mode(name: str) -> None:
+    from assay.provenance.media_type import MediaType
+
+    derived = derive(ODD[name], Derivation(media_type=MediaType.JPEG, resize=(48, 48)), open_signer("dev:"))
+    assert decode(derived.asset).size == (48, 32)
+
+
+def test_an_oriented_picture_is_turned_and_its_thumbnails_too() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = stored(PHOTO, "JPEG", exif=exif)
+    assert upright(decode(turned)).size == (64, 96)
+    content = thumbnail(turned, 48)
+    assert content is not None
+    assert Image.open(io.BytesIO(content)).size == (32, 48)
+
+
+def test_no_words_of_the_file_reach_a_thumbnail() -> None:
+    commented = stored(PHOTO, "JPEG", comment=b"<script>where I live</script>")
+    inside, shown = thumbnail(commented, 48), picture.thumbnail(commented, edge=48)
+    assert inside is not None
+    assert b"where I live" not in inside
+    assert b"where I live" not in base64.b64decode(shown.partition(",")[2])
