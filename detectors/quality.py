@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.provenance.decoding import grey
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -92,7 +94,7 @@ def jpeg_quality(tables: dict[int, list[int]] | None) -> int | None:
 def _middle(image: "Image") -> NDArray[np.float32]:
     left, top = (max(0, (side - _WINDOW) // 2 // 8 * 8) for side in image.size)  # stays on the 8-pixel grid
     right, bottom = min(image.width, left + _WINDOW), min(image.height, top + _WINDOW)
-    return np.asarray(image.crop((left, top, right, bottom)).convert("L"), np.float32)
+    return np.asarray(grey(image.crop((left, top, right, bottom))), np.float32)
 
 
 def _detail(luma: NDArray[np.float32]) -> float:

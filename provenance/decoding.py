@@ -8,7 +8,7 @@ import io
 import warnings
 from importlib import import_module
 
-from PIL import Image, ImageCms, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
 from assay.provenance.errors import DecodeFailed, LimitExceeded, MissingExtra, UnsupportedFormat
@@ -81,8 +81,7 @@ def sketch(asset: Asset, *, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
     image.draft("L", (256, 256))  # does nothing for other formats
     image = load(image, asset)
     factor = max(image.size) // 256
-    grey = image.convert("L") if image.mode in ("L", "RGB") else rgb(image).convert("L")
-    return grey.reduce(factor) if factor > 1 else grey
+    return grey(image).reduce(factor) if factor > 1 else grey(image)
 
 
 def load(image: Image.Image, asset: Asset) -> Image.Image:
@@ -117,9 +116,16 @@ def rgb(image: Image.Image) -> Image.Image:
     if image.mode in _SIXTEEN_BITS:  # Pillow's own conversion clips them
         image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     if image.mode == "LAB":  # which Pillow converts by profiles only
+        from PIL import ImageCms  # on use: hardly any picture is Lab
+
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB") or image
     return image.convert("RGB")
+
+
+def grey(image: Image.Image) -> Image.Image:
+    """The picture in grey of 8 bits, of any mode that Pillow decodes; transparency is dropped."""
+    return (rgb(image) if image.mode in (*_SIXTEEN_BITS, "LAB") else image).convert("L")
 
 
 def _ensure_plugin(media_type: MediaType) -> None:

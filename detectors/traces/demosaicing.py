@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.provenance.decoding import rgb
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -39,7 +41,7 @@ def chessboard(image: "Image") -> Period | None:
     if side < 256:
         return None
     across, down = (image.width - side) // 2, (image.height - side) // 2
-    crop = image.crop((across, down, across + side, down + side)).convert("RGB")
+    crop = rgb(image.crop((across, down, across + side, down + side)))
     green = np.asarray(crop)[..., 1].astype(np.float32)
     around = (green[:-2, 1:-1] + green[2:, 1:-1] + green[1:-1, :-2] + green[1:-1, 2:]) / 4
     errors = np.zeros_like(green)

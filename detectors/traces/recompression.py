@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.detectors.traces.jpeg import luminance_table
+from assay.provenance.decoding import rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,7 +55,7 @@ def luminance(image: "Image", side: int = CROP) -> Floats:
     across = max(image.width - side, 0) // 2 // 8 * 8
     down = max(image.height - side, 0) // 2 // 8 * 8
     box = (across, down, min(across + side, image.width), min(down + side, image.height))
-    return np.asarray(image.crop(box).convert("RGB").convert("L")).astype(np.float32)
+    return np.asarray(rgb(image.crop(box)).convert("L")).astype(np.float32)
 
 
 def grid_of(pixels: Floats, *, ignore: tuple[int, int] | None = None) -> Grid:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from assay.provenance.decoding import grey
+
 if TYPE_CHECKING:
     from assay.detectors.subject import Subject
 
@@ -61,7 +63,7 @@ def _reduced(subject: "Subject") -> Image.Image:
         return subject.sketch
     picture = subject.image
     factor = max(picture.size) // 256
-    return picture.convert("L").reduce(factor) if factor > 1 else picture.convert("L")
+    return grey(picture).reduce(factor) if factor > 1 else grey(picture)
 
 
 def _decoded(thumbnail: bytes) -> Image.Image | None:

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from assay.detectors.evidence import Silence
+from assay.detectors.signals import REGISTRY
+from assay.detectors.subject import Subject
 from assay.provenance.asset import Asset
 from assay.provenance.decoding import decode, sketch, upright
+from assay.provenance.errors import AssayError
 from assay.provenance.signing.deriving import Derivation, derive
 from assay.provenance.signing.signer import open_signer
 from assay.provenance.signing.thumbnail import thumbnail
@@ -71,6 +75,14 @@ def test_a_derivative_is_made_of_any_mode(name: str) -> None:
 
     derived = derive(ODD[name], Derivation(media_type=MediaType.JPEG, resize=(48, 48)), open_signer("dev:"))
     assert decode(derived.asset).size == (48, 32)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_every_signal_looks_at_any_mode(name: str) -> None:
+    subject = Subject(ODD[name], AssayError("not asked"), thorough=True)
+    for entry in REGISTRY:
+        if entry.name not in ("c2pa-manifest", "faces"):
+            assert entry.make().examine(subject).silence is not Silence.FAILED, entry.name
 
 
 def test_an_oriented_picture_is_turned_and_its_thumbnails_too() -> None:
