@@ -81,9 +81,8 @@ def claim_signature(data: bytes) -> ClaimSignature:
     if not (isinstance(protected, Mapping) and isinstance(unprotected, Mapping) and isinstance(signature, bytes)):
         return ClaimSignature(defects=("its signature is not a COSE_Sign1",))
     defects: list[str] = []
-    chain, chain_protected = _chain(protected, defects), True
-    if not chain:
-        chain, chain_protected = _chain(unprotected, defects), False
+    chain_protected = any(key in protected for key in _X5CHAIN)
+    chain = _chain(protected if chain_protected else unprotected, defects)
     algorithm = protected.get(1)
     return ClaimSignature(
         algorithm=algorithm if isinstance(algorithm, int | str) else None,
@@ -98,7 +97,11 @@ def claim_signature(data: bytes) -> ClaimSignature:
 
 
 def _chain(header: Mapping[Any, Any], defects: list[str]) -> tuple[bytes, ...]:
-    found: Any = next((header[key] for key in _X5CHAIN if key in header), ())
+    named = [header[key] for key in _X5CHAIN if key in header]
+    if len(named) > 1:  # readers differ on which of them they take
+        defects.append("its signature names several certificate chains")
+        return ()
+    found: Any = named[0] if named else ()
     certificates = [found] if isinstance(found, bytes) else found
     if not isinstance(certificates, list | tuple):
         defects.append("its certificate chain is no list of certificates")

@@ -80,6 +80,7 @@ def test_a_trusted_certificate_beside_the_one_that_signed_lends_no_trust(
     assert link.now is not Standing.TRUSTED
     assert link.axes.trusted.answer is not Answer.YES
     assert custody.bottom_line is not BottomLine.TRUSTED
+    assert not link.signer.who.startswith("Throw-away")
     assert "vouched for" not in custody.headline
 
 

@@ -148,3 +148,15 @@ def test_an_altered_store_is_read_or_refused_and_nothing_else(at: int, altered: 
 @given(st.binary(max_size=300))
 def test_any_bytes_give_a_claim_signature(content: bytes) -> None:
     assert claim_signature(content).chain == () or content
+
+
+def test_of_several_certificate_chains_none_is_taken() -> None:
+    def read(protected: dict[object, object], unprotected: dict[object, object]) -> tuple[tuple[bytes, ...], bool]:
+        found = claim_signature(cbor2.dumps([cbor2.dumps({1: -7} | protected), unprotected, None, b"s"]))
+        return found.chain, bool(found.defects)
+
+    assert read({"x5chain": b"a", 33: b"b"}, {}) == ((), True)
+    assert read({"x5chain": b"a", 33: b"b"}, {33: b"c"}) == ((), True)
+    assert read({}, {"x5chain": b"a", 33: b"b"}) == ((), True)
+    assert read({33: "no certificate"}, {33: b"c"}) == ((), True)
+    assert read({33: b"a"}, {"x5chain": b"b"}) == ((b"a",), False)  # the protected one, as the specification has it
