@@ -16,7 +16,7 @@ from assay.provenance.decoding import decode
 from assay.provenance.repository import Excerpt, Repository
 from assay.scanning import resolving
 
-_GROUPS, _VALUES = 8, 512  # more than a picture ever asks
+_GROUPS, _VALUES = 3, 128  # no picture asks more; each value is a search of its own in the parent
 _BYTES = 64  # of a value
 
 

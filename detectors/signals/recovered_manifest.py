@@ -1,7 +1,7 @@
 """A manifest that was stripped from a picture, found again in this machine's repository by the picture's looks or its mark.
 
-Rules: where there is no repository nothing is computed, a database is not asked (confined processes reach none), and no file is
-ever changed (confined processes may not); a recovered manifest never proves anything about a copy, so this speaks at most as a
+Rules: where there is no repository nothing is computed, a database is not asked (confined processes reach none; who asked it hands over
+an excerpt), and no file is ever changed (confined processes may not); a recovered manifest never proves anything about a copy, so this speaks at most as a
 mark does, and only as strongly as the manifest itself holds; crops and marks are tried in a thorough examination only.
 """
 
@@ -25,8 +25,12 @@ class RecoveredManifest:
 
     name = "recovered-manifest"
 
-    def __init__(self, path: Path | None = None, *, policy: TrustPolicy | None = None) -> None:
+    def __init__(
+        self, path: Path | None = None, *, policy: TrustPolicy | None = None, repository: Repository | None = None
+    ) -> None:
+        """`path`: another file than this user's; `repository`: one that is open already, in its place."""
         self._path = path
+        self._given = Searcher(repository) if repository is not None else None
         self._policy = policy
         self._searcher: Searcher | None = None
         self._state: tuple[tuple[int, int], ...] = ()  # of the open repository's files
@@ -34,11 +38,12 @@ class RecoveredManifest:
     def examine(self, subject: Subject) -> Evidence:
         """Look for the picture among those whose manifests were remembered."""
         path = self._path or default_place()
-        if isinstance(path, str):
+        if self._given is None and isinstance(path, str):
             return self._silent(
-                Silence.INAPPLICABLE, "Manifests are remembered in a database; `assay recover` asks it."
+                Silence.INAPPLICABLE,
+                "Manifests are remembered in a database, which was not asked; `assay recover` asks it.",
             )
-        if not path.is_file():
+        if self._given is None and not Path(path).is_file():
             return self._silent(Silence.INAPPLICABLE, "No manifests are remembered on this machine.")
         if isinstance(subject.custody, Custody) and (subject.custody.links or subject.custody.place):
             return self._silent(Silence.INAPPLICABLE, "The file has a manifest of its own.")
@@ -46,7 +51,7 @@ class RecoveredManifest:
             return self._silent(Silence.INAPPLICABLE, "Searching needs the extra `recovery`.")
         try:
             picture = subject.image
-            searcher = self._searching(path)
+            searcher = self._given or self._searching(Path(path))
             if matches := searcher.search(picture, crops=subject.thorough):
                 best = matches[0]
                 how = f"It looks like a copy of a picture whose manifest is remembered ({best.distance} of 256 bits differ)."

@@ -33,7 +33,7 @@ RESOLVE, RECOVER, ASK = "resolve", "recover", "ask"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What to do with one content. `do` is scan, verify, look (the page's fragment), resolve, recover, ask (what to ask a
-    database before these two) or warm; `name` what the caller calls it; `alg`, `most` and `hint` belong to resolving; `sha256` of
+    database before these two, or looking) or warm; `name` what the caller calls it; `alg`, `most` and `hint` belong to resolving; `sha256` of
     the content is computed once, where a task is made.
 
     Where the repository is a database, `excerpt` is what to search instead of this machine's, `searched` the number of records
@@ -151,6 +151,24 @@ def _answer(task: Task, scanner: Scanner, model: str | None) -> Answer:
 
 
 def _scanned(task: Task, scanner: Scanner, model: str | None) -> Answer:
+    if task.excerpt:
+        from assay.provenance.repository import Excerpt
+
+        with Excerpt(task.excerpt) as kept:
+            return _scanned_with(task, _searching(scanner, kept), model, kept)
+    return _scanned_with(task, scanner, model)
+
+
+def _searching(scanner: Scanner, kept: "Repository") -> Scanner:
+    """The same scanner, asking another repository."""
+    from assay.detectors.signals.recovered_manifest import RecoveredManifest
+
+    asking = RecoveredManifest(policy=scanner.policy, repository=kept)
+    signals = [asking if signal.name == asking.name else signal for signal in scanner.signals]
+    return Scanner(signals=signals, policy=scanner.policy, limits=scanner.limits, thorough=scanner.thorough)
+
+
+def _scanned_with(task: Task, scanner: Scanner, model: str | None, kept: "Repository | None" = None) -> Answer:
     outcome: Report | Failure
     try:
         outcome = scanner.scan(
@@ -161,7 +179,7 @@ def _scanned(task: Task, scanner: Scanner, model: str | None) -> Answer:
     if task.do == LOOK:
         from assay.scanning.service.looking import fragment, heatmap_of
 
-        body = fragment(outcome, prior=task.prior, heatmap=heatmap_of(outcome, model)).encode()
+        body = fragment(outcome, prior=task.prior, heatmap=heatmap_of(outcome, model), kept=kept).encode()
     else:
         body = to_json(outcome, prior=task.prior).encode() + b"\n"
     if isinstance(outcome, Failure):

@@ -5,6 +5,7 @@ file go through `plain` first; pictures are re-encoded; silence is never shown a
 """
 
 import base64
+from contextlib import nullcontext
 from functools import lru_cache
 
 import jinja2
@@ -16,7 +17,7 @@ from assay.provenance.custody.chain import BottomLine, Custody
 from assay.provenance.custody.examining import Examined
 from assay.provenance.decoding import decode
 from assay.provenance.errors import AssayError
-from assay.provenance.repository import open_repository
+from assay.provenance.repository import Repository, open_repository
 from assay.scanning.report import custody_words
 from assay.scanning.report.custody_html import chain_picture
 from assay.scanning.report.document import to_json
@@ -57,8 +58,11 @@ def templates() -> jinja2.Environment:
     return environment().overlay(loader=jinja2.ChoiceLoader(loaders))
 
 
-def fragment(outcome: Report | Failure, *, prior: float | None = None, heatmap: str = "") -> str:
-    """One outcome as a piece of HTML. `heatmap`: what `heatmap_of` gives."""
+def fragment(
+    outcome: Report | Failure, *, prior: float | None = None, heatmap: str = "", kept: Repository | None = None
+) -> str:
+    """One outcome as a piece of HTML. `heatmap`: what `heatmap_of` gives; `kept`: the repository that was searched, where it is not
+    this machine's."""
     if isinstance(outcome, Failure):
         return templates().get_template("refused.html.j2").render(name=outcome.name, error=outcome.error)
     verdict, custody = outcome.verdict, outcome.custody
@@ -79,7 +83,7 @@ def fragment(outcome: Report | Failure, *, prior: float | None = None, heatmap: 
             undecoded=outcome.undecoded,
             origin=verdict.origin.value,
             basis="likely" if strongest == {RECOVERED} else verdict.basis.word,
-            original=_original(recovered[0]) if recovered else "",
+            original=_original(recovered[0], kept) if recovered else "",
             said=answer(verdict, prior=prior),
             alarms=[finding for finding in verdict.findings if finding.severity is Severity.ALARM],
             notes=[
@@ -143,11 +147,11 @@ def _card(piece: Evidence) -> dict[str, object]:
     }
 
 
-def _original(piece: Evidence) -> str:
+def _original(piece: Evidence, repository: Repository | None) -> str:
     """The remembered picture, to be compared with the copy; empty where none was kept."""
     sha256 = next((trace.value for trace in piece.traces if trace.field == "repository sha256"), "")
     try:
-        with open_repository(reading=True) as kept:
+        with nullcontext(repository) if repository else open_repository(reading=True) as kept:
             small = next((kept.thumbnail(record) for record in kept.by_sha256(sha256)), b"")
         return thumbnail(Asset.from_bytes(small, name="original", limits=_SMALL)) if small else ""
     except AssayError:

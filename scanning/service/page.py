@@ -4,6 +4,7 @@ Rules: one small script and one style sheet of our own, served from here; the an
 allowed to load is in the policy that `guarding` sends.
 """
 
+from contextlib import suppress
 from functools import lru_cache
 from importlib.resources import files
 from typing import Annotated
@@ -14,9 +15,11 @@ from starlette.responses import HTMLResponse, Response
 from assay import __version__
 from assay.provenance.errors import AssayError
 from assay.scanning.report.fragments import accepted
+from assay.scanning.service.base import StateUnavailable
 from assay.scanning.service.examining import LOOK, Answer, Task
 from assay.scanning.service.looking import templates
 from assay.scanning.service.refusing import headers_of, status_of
+from assay.scanning.service.remembered import excerpted, in_database
 from assay.scanning.service.state import service_of
 from assay.scanning.worker import ParserCrashed
 
@@ -45,13 +48,24 @@ async def look(request: Request, thorough: Annotated[bool, Query()] = False) -> 
             task = Task(
                 do=LOOK, name=upload.name, thorough=thorough or "thorough" in upload.ticked, content=upload.content
             )
-            answer = _checked(await service.examine(request, task))
+            answer = _checked(await service.examine(request, await _with_excerpt(request, task)))
     except AssayError as error:
         if piece:
             raise
         answer = templates().get_template("refused.html.j2").render(name="the upload", error=error)
         return HTMLResponse(_whole(request, answer), status_code=status_of(error).value, headers=headers_of(error))
     return HTMLResponse(answer if piece else _whole(request, answer))
+
+
+async def _with_excerpt(request: Request, task: Task) -> Task:
+    """The task with what a database remembers of such pictures. A database that is away, or a picture that cannot be searched for,
+    takes that one voice from the answer and nothing else."""
+    if not in_database():
+        return task
+    with suppress(StateUnavailable):
+        told = await excerpted(request, task)
+        return task if isinstance(told, Answer) else told
+    return task
 
 
 def _checked(answer: Answer) -> str:

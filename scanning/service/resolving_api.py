@@ -4,29 +4,24 @@ Rules: pictures are opened by workers only, which are handed what they need of a
 repository is, every route says so with 404; the documents are those of `scanning/resolving.py`.
 """
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
-from assay.provenance.repository import Repository, RepositoryRefused, default_place, is_there, open_repository
-from assay.scanning import excerpting, resolving
+from assay.provenance.repository import default_place, is_there
+from assay.scanning import resolving
 from assay.scanning.service import examples
 from assay.scanning.service.api import BODY, Name, document
-from assay.scanning.service.base import StateUnavailable
-from assay.scanning.service.examining import ASK, RECOVER, RESOLVE, Answer, Task
-from assay.scanning.service.receiving import Malformed
-from assay.scanning.service.refusing import QueryTooLong, Unknown
+from assay.scanning.service.examining import RECOVER, RESOLVE, Answer, Task
+from assay.scanning.service.refusing import QueryTooLong
+from assay.scanning.service.remembered import excerpted, in_database, reading, require
 from assay.scanning.service.state import service_of
-from assay.scanning.worker import ParserCrashed
 
 router = APIRouter(prefix="/v1", tags=["recovery"])
 discovered = APIRouter(tags=["recovery"])  # RFC 8615 has a place of its own
-T = TypeVar("T")
 Most = Annotated[
     int, Query(alias="maxResults", ge=1, description="The most manifests to name; more than 100 are never.")
 ]
@@ -65,7 +60,7 @@ async def by_binding(
     service_of(request).caller(request, "scan")
     if len(value) > resolving.MAX_VALUE:
         raise QueryTooLong(f"the value has more than {resolving.MAX_VALUE:,} characters", "send it with POST")
-    return JSONResponse(await _reading(lambda kept: resolving.by_binding(kept, alg, value, most=most)))
+    return JSONResponse(await reading(lambda kept: resolving.by_binding(kept, alg, value, most=most)))
 
 
 @router.post(
@@ -78,7 +73,7 @@ async def by_binding(
 async def by_large_binding(request: Request, binding: Binding, most: Most = resolving.DEFAULT_RESULTS) -> JSONResponse:
     """The same, with the binding in the body."""
     service_of(request).caller(request, "scan")
-    return JSONResponse(await _reading(lambda kept: resolving.by_binding(kept, binding.alg, binding.value, most=most)))
+    return JSONResponse(await reading(lambda kept: resolving.by_binding(kept, binding.alg, binding.value, most=most)))
 
 
 @router.post(
@@ -123,7 +118,7 @@ async def recover(request: Request, name: Name = "image") -> Response:
 async def manifest(request: Request, identifier: Identifier, alone: Alone = False) -> Response:
     """The whole store as `application/c2pa`, or its active manifest alone; it fits the original's bytes only."""
     service_of(request).caller(request, "scan")
-    store = await _reading(lambda kept: resolving.manifest(kept, identifier, active=alone))
+    store = await reading(lambda kept: resolving.manifest(kept, identifier, active=alone))
     return Response(store, media_type=resolving.MANIFEST_TYPE)
 
 
@@ -176,56 +171,13 @@ async def _asked(request: Request, task: Task) -> Response:
     """A picture, examined by a worker."""
     service = service_of(request)
     service.caller(request, "scan")
-    _require()
+    require()
     async with service.examiner.holding(service.held(request, service.settings.upload)):
         upload = await service.upload(request)
         asked = replace(task, name=upload.name, content=upload.content, sha256="")
-        if isinstance(default_place(), str):
-            told = await _excerpted(request, asked)
+        if in_database():
+            told = await excerpted(request, asked)
             if isinstance(told, Answer):
                 return document(told)
             asked = told
         return document(await service.examine(request, asked))
-
-
-async def _excerpted(request: Request, task: Task) -> Task | Answer:
-    """The task with what the database has for it, since confined workers reach none; or why the picture cannot be searched for."""
-    most = min(task.most, resolving.MAX_RESULTS)
-
-    def first(kept: Repository) -> tuple[bytes, bool, int]:
-        return excerpting.same_bytes(kept, task.sha256, most=most), excerpting.marks_are_kept(kept), len(kept)
-
-    excerpt, marks, searched = await _reading(first)
-    if not excerpt:
-        answer = await service_of(request).examine(request, replace(task, do=ASK, marks=marks))
-        if answer.error:
-            return answer
-        try:
-            said = excerpting.heard(answer.body)
-        except ValueError as error:
-            raise ParserCrashed(f"its answer is malformed: {error}"[:300]) from None
-        excerpt = await _reading(lambda kept: excerpting.alike(kept, said, hint=task.hint, most=most))
-    return replace(task, excerpt=excerpt, searched=searched)
-
-
-async def _reading(ask: Callable[[Repository], T]) -> T:
-    """Ask the repository in a thread of its own."""
-    _require()
-
-    def read() -> T:
-        with open_repository(reading=True) as kept:
-            return ask(kept)
-
-    try:
-        return await asyncio.to_thread(read)
-    except resolving.QueryRefused as error:
-        raise Malformed(error.message, error.hint) from error
-    except resolving.UnknownManifest as error:
-        raise Unknown(error.message) from error
-    except RepositoryRefused as error:
-        raise StateUnavailable(error.message, error.hint) from error
-
-
-def _require() -> None:
-    if not is_there(default_place()):
-        raise Unknown("no manifests are remembered on this server", "remember some with `assay repository add`")

@@ -101,3 +101,31 @@ def test_two_servers_recover_what_was_remembered_in_their_database(monkeypatch, 
                 assert refused.status_code == 400, refused.text
                 broken = client.post("/v1/recover", content=b"\xff\xd8\xff\xe0 nothing", headers=jpeg)
                 assert broken.status_code in (415, 422), broken.text
+
+
+def test_the_page_of_a_server_finds_what_a_database_remembers(monkeypatch, database):
+    signed = sign(jpeg_asset(photograph(1)), Recipe.generated(SoftwareAgent("m")), open_signer("dev:")).asset
+    smaller = jpeg_asset(photograph(1).resize((400, 300)), quality=60).content
+    cropped = jpeg_asset(photograph(1).crop((40, 20, 620, 470)), quality=70).content
+    monkeypatch.setenv("ASSAY_REPOSITORY", database)
+    with open_repository(database) as repository:
+        remember(signed, repository)
+    found = "The remembered picture, whose manifest was found again"
+    with served() as server, server.client(headers={"content-type": "image/jpeg"}) as client:
+        assert found in client.post("/look", content=smaller).text
+        assert found in client.post("/look", params={"thorough": "true"}, content=cropped).text
+        stranger = client.post("/look", content=jpeg_asset(photograph(2)).content)
+        assert (stranger.status_code, found in stranger.text) == (200, False)
+        assert "was not asked" not in stranger.text
+        assert "file has a manifest of its own" in client.post("/look", content=signed.content).text
+        assert client.post("/look", content=b"no picture").status_code == 200
+
+
+def test_the_page_answers_though_the_database_is_away(monkeypatch):
+    monkeypatch.setenv("ASSAY_REPOSITORY", "postgresql://assay@127.0.0.1:1/away")
+    copy = jpeg_asset(photograph(1)).content
+    with served() as server, server.client(headers={"content-type": "image/jpeg"}) as client:
+        looked = client.post("/look", content=copy)
+        assert looked.status_code == 200
+        assert "in a database, which was not asked" in looked.text
+        assert client.post("/v1/recover", content=copy).status_code == 503
