@@ -52,8 +52,8 @@ class WorkersFailed(AssayError):
 
 class Pool:
     """As many children as asked for. `make` is called once in each child (it must be picklable) and gives the function
-    that examines one file's bytes there. `instead`: what to make from then on where this machine cannot run what pixel
-    models need; asked once, from a thread of the pool's, with the reason.
+    that examines one file's bytes there. `instead`: what to make, for a reason, where this machine cannot run what pixel
+    models need; `told` is called once with the reason, from a thread of the pool's, where that is made from then on.
 
     Use as a context manager; `submit` may be called from any thread.
     """
@@ -65,11 +65,12 @@ class Pool:
         size: int,
         limits: WorkerLimits | None = None,
         instead: Callable[[str], Callable[[], Examine]] | None = None,
+        told: Callable[[str], None] | None = None,
     ) -> None:
         self._tasks: queue.SimpleQueue[tuple[bytes, Future[bytes]] | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         limits = limits or WorkerLimits()
-        harmful, making = _Quarantine(), _Making(make, instead)
+        harmful, making = _Quarantine(), _Making(make, instead, told)
         self._lanes = [_Lane(making, limits, self._tasks, self._closing, harmful) for _ in range(size)]
         self.size = size
 
@@ -130,8 +131,14 @@ class _Quarantine:
 class _Making:
     """What the children of one pool make, and what instead where that does not go."""
 
-    def __init__(self, make: Callable[[], Examine], instead: Callable[[str], Callable[[], Examine]] | None) -> None:
-        self.make, self._instead = make, instead
+    def __init__(
+        self,
+        make: Callable[[], Examine],
+        instead: Callable[[str], Callable[[], Examine]] | None,
+        told: Callable[[str], None] | None,
+    ) -> None:
+        self.make, self._told = make, told
+        self.instead = instead  # None as well once that is what is made
         self._lock = threading.Lock()
 
     def give_way(self, tried: Callable[[], Examine], error: WorkersFailed) -> None:
@@ -139,9 +146,11 @@ class _Making:
         with self._lock:
             if self.make is not tried:
                 return  # another lane came first
-            if not error.unable or self._instead is None:
+            if not error.unable or self.instead is None:
                 raise error
-            self.make, self._instead = self._instead(error.unable), None
+            self.make, self.instead = self.instead(error.unable), None
+        if self._told is not None:
+            self._told(error.unable)
 
 
 class _Lane(threading.Thread):
@@ -210,10 +219,27 @@ class _Lane(threading.Thread):
                 raise ParserCrashed("the work was ended", foreign=True) from None
             if death.signal == signal.SIGXCPU:  # asking again would only cost the same again
                 raise ParserCrashed(death.reason) from None
+        make = self._making.make
         try:
             return self._ask(content)
         except _Died as death:
+            if death.signal == signal.SIGILL and (self._making.instead is not None or self._making.make is not make):
+                return self._ask_without(content, make, death)
             raise ParserCrashed(death.reason, foreign=death.signal == signal.SIGKILL) from None
+
+    def _ask_without(self, content: bytes, tried: Callable[[], Examine], death: "_Died") -> bytes:
+        """What kills without the model too is a parser's fault; otherwise this processor cannot run the model on every picture,
+        though it could when the child was made, and all that follows does without."""
+        unable = f"{_LACKING} ({death.reason})"
+        instead = self._making.instead
+        try:
+            if instead is not None:  # else another lane came first
+                self._start(instead(unable))
+            answer = self._ask(content)
+        except _Died as again:
+            raise ParserCrashed(again.reason, foreign=again.signal == signal.SIGKILL) from None
+        self._making.give_way(tried, WorkersFailed(death.reason, unable=unable))
+        return answer
 
     def _ask(self, content: bytes) -> bytes:
         descriptor = self._connected().fileno()

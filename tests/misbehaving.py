@@ -20,6 +20,8 @@ def misbehaving() -> Callable[[bytes], bytes]:
         match content.split(b" ")[0]:
             case b"crash":
                 os.kill(os.getpid(), signal.SIGSEGV)
+            case b"illegal":
+                os.kill(os.getpid(), signal.SIGILL)
             case b"hang":
                 time.sleep(600)
             case b"slow":

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assay import __version__
-from assay.detectors.evidence import NOT_EXAMINED, Severity
 from assay.provenance.errors import AssayError
 from assay.scanning.audit.ledger import Ledger
 from assay.scanning.audit.reading import Given, read
@@ -23,7 +22,6 @@ from assay.scanning.worker import ParserCrashed, Pool, WorkersFailed
 if TYPE_CHECKING:
     from assay.scanning.audit.near import Neighbours
 
-_UNEXAMINED = f"{Severity.NOTE}:{NOT_EXAMINED}"
 _READERS = 8  # they wait for disks and networks, and hash
 _AHEAD = 4096  # rows that wait for an earlier one, so that one slow file holds nobody up
 _BYTES = 192 * 1024 * 1024  # content in memory, beside what the children hold
@@ -58,7 +56,7 @@ class RowMaker:
         copy = first != item.name
         return Row(
             assay=__version__,
-            model="" if _UNEXAMINED in content.findings else self._model,
+            model="" if content.lacks_pixels else self._model,
             name=item.name,
             sha256=sha256,
             bytes=size if size is not None else item.size,
@@ -188,8 +186,6 @@ class Audit:
             content = failed(ParserCrashed.__name__, f"crashed the parser: its answer is malformed: {error}")
         except CancelledError:
             content, keep = failed("Interrupted", "the audit was ended before its turn"), False
-        if _UNEXAMINED in content.findings:
-            self._ledger.version = self._ledger.version.without_pixels()
         if keep:
             self._ledger.note(work.key, content)
         self._settle(work, content)

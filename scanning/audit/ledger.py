@@ -8,7 +8,7 @@ is never the output.
 
 import sqlite3
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -42,10 +42,6 @@ class Version:
     model: str
     trust: str
 
-    def without_pixels(self) -> "Version":
-        """The same on a machine that cannot run the model: a later run examines again what is kept under this."""
-        return self if self.model.endswith(_NOT_RUN) else replace(self, model=self.model + _NOT_RUN)
-
 
 class LedgerRefused(AssayError):
     """The ledger cannot be opened, or is no ledger of this version."""
@@ -59,6 +55,7 @@ class Ledger:
         holds, and replaces it by what is found now. Raises `LedgerRefused`."""
         self.version = version
         self._fresh = fresh
+        self._lacking = False  # something was noted that this machine could not examine with the model
         self.warning = ""
         try:
             if path is not None:
@@ -104,7 +101,8 @@ class Ledger:
     def find(self, sha256: str) -> Content | None:
         """What is known of a content under this version, or under one whose difference cannot matter for it.
 
-        Trust lists say nothing of a file without a manifest, and no model says anything of one that was never decoded.
+        Trust lists say nothing of a file without a manifest, and no model says anything of one that was never decoded. What was
+        found where the model could not run is believed only by an audit that met the same.
         """
         version = self.version
         if self._fresh and not self._read("SELECT 1 FROM noted WHERE sha256 = ?", (sha256,)):
@@ -121,17 +119,20 @@ class Ledger:
             if (model, trust) == (version.model, version.trust):
                 return content
             same_trust = trust == version.trust or content.custody == "no-manifest" or bool(content.error)
-            same_model = model == version.model or content.width is None
+            lacking = self._lacking and model == version.model + _NOT_RUN
+            same_model = model == version.model or content.width is None or lacking
             if same_trust and same_model:
                 spare = content
         return spare
 
     def note(self, sha256: str, content: Content) -> None:
         """Remember what was found."""
-        version = self.version
+        version, model = self.version, self.version.model
+        if content.lacks_pixels:
+            self._lacking, model = True, model + _NOT_RUN
         self._write(
             "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?)",
-            (sha256, version.engine, version.model, version.trust, content.to_json()),
+            (sha256, version.engine, model, version.trust, content.to_json()),
         )
         if self._fresh:
             self._write("INSERT OR IGNORE INTO noted VALUES (?)", (sha256,))

@@ -9,12 +9,13 @@ import json
 from dataclasses import dataclass, fields
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
-from assay.detectors.evidence import Basis, Origin, Severity
+from assay.detectors.evidence import NOT_EXAMINED, Basis, Origin, Severity
 from assay.provenance.custody.chain import BottomLine
 
 SCHEMA = "assay.row/1"
 Bytes = bytes  # `bytes` is a column of a row
 SUBJECT = "image"  # what a file is called where it is examined: its true name must not reach anything kept by content
+_LACKS_PIXELS = f"{Severity.NOTE}:{NOT_EXAMINED}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,11 @@ class Content:
     findings: tuple[str, ...] = ()  # `severity:code`
     conditions: tuple[str, ...] = ()
     error: str = ""
+
+    @property
+    def lacks_pixels(self) -> bool:
+        """Whether the machine that examined it could not run the model that was asked for."""
+        return _LACKS_PIXELS in self.findings
 
     def columns(self) -> dict[str, Any]:
         """The columns by name, as they are (`asdict` would copy them deeply, which costs more than all else here)."""

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -102,8 +101,10 @@ def run(options: Options) -> Ending:
                 if options.engine == "ray":
                     audit = _cluster(found, ledger, scanning, options)
                 else:
-                    instead = None if options.insist or options.model is None else partial(_without_pixels, scanning)
-                    pool = running.enter_context(Pool(scanning, size=options.workers or cores(), instead=instead))
+                    instead = None if options.insist or options.model is None else scanning.instead
+                    pool = running.enter_context(
+                        Pool(scanning, size=options.workers or cores(), instead=instead, told=_going_on)
+                    )
                     audit = Audit(found, ledger=ledger, pool=pool)
                 count = _counter(options, exclude)
                 with progress(count=count, quiet=options.quiet) as shown:
@@ -141,9 +142,8 @@ def _not_excluded(found: Iterable[Item], policy: Policy, ending: Ending) -> Iter
             yield item
 
 
-def _without_pixels(scanning: Scanning, reason: str) -> Scanning:
+def _going_on(reason: str) -> None:
     print(f"assay: going on without the pixel classifier, and every row says so: {reason}", file=sys.stderr, flush=True)
-    return scanning.instead(reason)
 
 
 def _cluster(found: Iterable[Item], ledger: Ledger, scanning: Scanning, options: Options) -> "ClusterAudit":

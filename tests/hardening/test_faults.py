@@ -25,14 +25,24 @@ from assay.scanning.child import WorkerLimits
 from assay.scanning.worker import ParserCrashed, Pool
 
 KILLS = "import os, signal; os.kill(os.getpid(), signal.SIGILL)"
-KILLS_LATER = """
+_LOADS = """
 import importlib.machinery, importlib.util, os, signal, sys
 elsewhere = [place for place in sys.path if place != os.path.dirname(__file__)]
 spec = importlib.machinery.PathFinder.find_spec("onnxruntime", elsewhere)
 module = sys.modules["onnxruntime"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-module.InferenceSession.run = lambda *_: os.kill(os.getpid(), signal.SIGILL)
-"""  # loads, and dies when it is to compute
+"""
+KILLS_LATER = (
+    f"{_LOADS}module.InferenceSession.run = lambda *_: os.kill(os.getpid(), signal.SIGILL)"  # when it is to compute
+)
+KILLS_WITH_PICTURES = f"""{_LOADS}
+run = module.InferenceSession.run
+def until(self, names, given):
+    if any(value.dtype == "uint8" and value.any() for value in given.values()):
+        os.kill(os.getpid(), signal.SIGILL)
+    return run(self, names, given)
+module.InferenceSession.run = until
+"""  # computes for the black picture that comes first, and for no other
 CANNOT = "raise ImportError('libonnxruntime.so: cannot enable executable stack')"
 VERSION = Version(engine="assay test", model="", trust="t")
 KNOWN = Content(origin="undetermined", basis="none", custody="no-manifest", width=1, height=1)
@@ -213,6 +223,7 @@ def test_onnx_runtime_that_cannot_be_loaded_costs_the_pixels_alone(tmp_path: Pat
         (CANNOT, "cannot be loaded on this machine: libonnx"),
         (KILLS, "this processor lacks"),
         (KILLS_LATER, "this processor lacks"),
+        (KILLS_WITH_PICTURES, "this processor lacks"),
     ],
 )
 def test_an_audit_goes_on_without_pixels_says_so_and_examines_again_where_they_can_be(
@@ -274,7 +285,7 @@ def test_detecting_without_onnx_runtime_ends_with_the_reason(tmp_path: Path) -> 
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("does", [KILLS, KILLS_LATER])
+@pytest.mark.parametrize("does", [KILLS, KILLS_LATER, KILLS_WITH_PICTURES])
 def test_an_instruction_that_the_processor_lacks_costs_a_scan_the_pixels_alone(tmp_path: Path, does: str) -> None:
     (tmp_path / "modules").mkdir()
     environment = onnxruntime_that(tmp_path / "modules", does)
@@ -288,6 +299,26 @@ def test_an_instruction_that_the_processor_lacks_costs_a_scan_the_pixels_alone(t
     assert "pixels-not-examined" in [finding["code"] for finding in report["findings"]]
     without = assay("scan", "--isolate", "--no-pixels", "--format", "json", folder, env=environment)
     assert without.returncode == 0
+
+
+def test_an_illegal_instruction_without_the_model_is_the_files_own_fault() -> None:
+    """A decoder that was led astray dies of SIGILL too; no file may take the pixel model from all others."""
+    told: list[str] = []
+    with Pool(misbehaving, size=1, instead=lambda reason: misbehaving, told=told.append) as pool:
+        with pytest.raises(ParserCrashed, match="SIGILL"):
+            pool.submit(b"illegal").result()
+        with pytest.raises(ParserCrashed, match="not opened again"):
+            pool.submit(b"illegal").result()
+        assert b'"height": 3' in pool.submit(b"two").result()
+    assert told == []
+
+
+def test_an_illegal_instruction_with_the_model_alone_costs_the_model_and_no_file() -> None:
+    told: list[str] = []
+    with Pool(misbehaving, size=2, instead=lambda reason: pid_of_child, told=told.append) as pool:
+        answers = [pool.submit(b"illegal %d" % number) for number in range(6)]
+        assert all(answer.result().isdigit() for answer in answers)
+    assert [reason.partition(",")[0] for reason in told] == ["a library needs instructions that this processor lacks"]
 
 
 @pytest.fixture
