@@ -125,5 +125,5 @@ def audit(
         click.echo("assay: nothing to audit: no images in there", err=True)
         sys.exit(EXIT_NOTHING)
     if ending.unread:
-        click.echo(f"assay: {ending.unread:,} files could not be read at all", err=True)
+        click.echo(f"assay: {ending.unread:,} file{'s' * (ending.unread != 1)} could not be read at all", err=True)
         sys.exit(EXIT_FAILURE)

@@ -17,15 +17,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from assay.provenance.asset import DEFAULT_LIMITS, Limits
 from assay.provenance.errors import AssayError, LimitExceeded
 from assay.provenance.media_type import sniff
 from assay.provenance.sidecar import SUFFIX, Beside
 from assay.scanning.audit.listing import Sidecars
-from assay.scanning.audit.sources import ARCHIVE_ENDINGS, Item, local_fingerprint, refused
+from assay.scanning.audit.sources import ARCHIVE_ENDINGS, Item, exclusions, local_fingerprint, refused
 from assay.scanning.walking import is_image_name
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 MEMBERS = 5_000_000  # of one archive
 RATIO = 100  # how far all members together may inflate: photographs hardly do, bombs live on it
@@ -48,28 +51,30 @@ class ArchiveRefused(AssayError):
     """An archive or a member that is broken, encrypted, too large, or of a kind that is not opened."""
 
 
-def members(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[Item]:
-    """Yield the images of one archive as `archive!member`; an archive that breaks off says so in a last item."""
+def members(path: Path, *, exclude: tuple[str, ...] = (), limits: Limits = DEFAULT_LIMITS) -> Iterator[Item]:
+    """Yield the images of one archive as `archive!member`; an archive that breaks off says so in a last item. `exclude` are
+    gitignore patterns of members."""
+    spec = exclusions(exclude)
     try:
         fingerprint = local_fingerprint(path.stat())
         if path.suffix.lower() == ".zip":
-            yield from _zip(path, fingerprint, limits)
+            yield from _zip(path, fingerprint, spec, limits)
         else:
-            yield from _tar(path, fingerprint, limits)
+            yield from _tar(path, fingerprint, spec, limits)
     except _BROKEN as error:
         yield refused(str(path), ArchiveRefused(f"{path}: a broken archive: {error}"[:300]))
     except AssayError as error:
         yield refused(str(path), error)
 
 
-def _zip(path: Path, fingerprint: str, limits: Limits) -> Iterator[Item]:
+def _zip(path: Path, fingerprint: str, spec: "GitIgnoreSpec | None", limits: Limits) -> Iterator[Item]:
     archive = zipfile.ZipFile(path)  # stays open for the items; closed with the last of them
     sidecars = Sidecars(archive.namelist())
     total = 0
     for number, member in enumerate(archive.infolist()):
         total += member.file_size
         _bounded(path, number, total)
-        if member.is_dir():
+        if member.is_dir() or (spec and spec.match_file(member.filename)):
             continue
         name = f"{path}!{member.filename}"
         if member.flag_bits & 1:
@@ -115,7 +120,7 @@ def _read_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, limi
         raise ArchiveRefused(f"{name}: a broken member: {error}"[:300]) from error
 
 
-def _tar(path: Path, fingerprint: str, limits: Limits) -> Iterator[Item]:
+def _tar(path: Path, fingerprint: str, spec: "GitIgnoreSpec | None", limits: Limits) -> Iterator[Item]:
     sidecars, stores = _tar_sidecars(path)
     total = 0
     # Decompressed here, for tarfile's own streams take a file that breaks off for one that ends.
@@ -123,7 +128,7 @@ def _tar(path: Path, fingerprint: str, limits: Limits) -> Iterator[Item]:
         for number, member in enumerate(archive):
             total += member.size
             _bounded(path, number, total)
-            if not member.isreg():
+            if not member.isreg() or (spec and spec.match_file(member.name)):
                 continue
             name = f"{path}!{member.name}"
             if member.name.lower().endswith(ARCHIVE_ENDINGS):

@@ -7,14 +7,15 @@ folder whose every answer is known needs neither.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from assay import __version__
 from assay.detectors.card import read_card
 from assay.detectors.signals import REGISTRY
 from assay.detectors.signals.rule_loading import rules_digest
-from assay.provenance.asset import Asset
+from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
 from assay.provenance.errors import AssayError
 from assay.provenance.repository import repository_state
 from assay.provenance.trust import TrustPolicy
@@ -25,6 +26,8 @@ from assay.scanning.audit.row import SCHEMA, SUBJECT, failed
 
 if TYPE_CHECKING:
     from assay.scanning.scan import Scanner
+
+_LIBRARIES = ("c2pa-python", "pillow", "pillow-heif", "pillow-jxl-plugin", "trustmark", "invisible-watermark")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +95,25 @@ class Scanning:
         how = " ".join(word for word, asked in (("thorough", self.thorough), ("near", self.near)) if asked) or "usual"
         remembered = repository_state()  # what is remembered may lead a stripped copy back to its manifest
         return Version(
-            engine=f"assay {__version__}, {SCHEMA}, rules {rules_digest()}, {how}: {names}"
+            engine=f"assay {__version__}, {SCHEMA}, rules {rules_digest()}, {how}: {names}, {_tools()}"
             + (f", repository {remembered}" if remembered else ""),
             model="" if self.model is None else _identity(self.model),
             trust=hashlib.sha256(rest.encode()).hexdigest()[:16],
         )
+
+
+def _tools() -> str:
+    """What else decides an answer: limits that were set, and the libraries that open pictures and decode marks."""
+    given = {name: value for name, value in asdict(DEFAULT_LIMITS).items() if value != getattr(Limits(), name)}
+    found = given | {name: installed for name in _LIBRARIES if (installed := _installed(name))}
+    return " ".join(f"{name}={value}" for name, value in found.items())
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def _identity(model: str) -> str:

@@ -1,6 +1,6 @@
 """Rows counted under what they have in common: verdict, signer, generator, folder, month.
 
-Rules: memory is bounded whatever the rows say; a row without the thing asked for is not counted under it.
+Rules: memory is bounded whatever the rows say; a row without the thing asked for is counted apart.
 """
 
 from collections import Counter
@@ -21,11 +21,13 @@ class Grouping:
 
     key: Callable[[Row], str]
     counts: dict[str, Counter[str]] = field(default_factory=dict)
+    none: Counter[str] = field(default_factory=Counter)  # rows without a key
 
     def add(self, row: Row) -> None:
         """Count one row under its key, if it has one."""
         key = self.key(row)
         if not key:
+            self.none[verdict_of(row)] += 1
             return
         if key not in self.counts and len(self.counts) >= _KEYS:
             key = OTHERS

@@ -61,18 +61,25 @@ class Ledger:
             if path is not None:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._base = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=30)
+            self._refuse_what_is_no_ledger(path)
             if path is not None:
                 path.chmod(0o600)
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = NORMAL")
             self._base.execute("PRAGMA temp_store = FILE")  # a hundred million names do not fit into memory
-            found = self._base.execute("PRAGMA user_version").fetchone()[0]
-            if found not in (0, _VERSION):
-                raise LedgerRefused(f"{path}: a ledger of another version ({found})", "name another with --ledger")
             self._base.executescript(_TABLES)
             self._base.execute(f"PRAGMA user_version = {_VERSION}")
         except (OSError, sqlite3.Error) as error:
             raise LedgerRefused(f"{path}: no usable ledger: {error}", "name another with --ledger") from error
+
+    def _refuse_what_is_no_ledger(self, path: Path | None) -> None:
+        """Nothing of a file is touched, not even its permissions, before it is known to be a ledger, or empty."""
+        found = self._base.execute("PRAGMA user_version").fetchone()[0]
+        if found not in (0, _VERSION):
+            raise LedgerRefused(f"{path}: a ledger of another version ({found})", "name another with --ledger")
+        tables = {name for (name,) in self._base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables <= {"seen", "result"}:
+            raise LedgerRefused(f"{path}: a database, but no ledger", "name another with --ledger")
 
     def __enter__(self) -> Self:
         return self

@@ -32,7 +32,7 @@ def summarise(
     earlier = Baseline(baseline) if baseline else None
     grouping = Grouping(GROUPS[by])
     ending = Ending()
-    written = Outputs(outputs)
+    written = Outputs(outputs, keep=[*paths, *([baseline] if baseline else [])])
     try:
         for row in compared((row for path in paths for row in read_rows(path)), rules, earlier):
             ending.tally.add(row)
@@ -48,5 +48,5 @@ def summarise(
     written.finish(complete=True)
     ending.failures += written.failures
     if not quiet and "-" not in outputs:
-        show_groups(sys.stdout, grouping)
+        show_groups(sys.stdout, grouping, by=by)
     return ending

@@ -3,6 +3,7 @@
 Rules: outputs and policy are checked before the first file is read; Ctrl-C and SIGTERM end it with whole, partial outputs.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from assay.provenance.errors import AssayError, MissingExtra, UnreadableFile
 from assay.provenance.home import home
@@ -65,7 +66,7 @@ class Options:
 @dataclass(slots=True)
 class Ending:
     """How an audit ended. `met`: conditions and rules that it fails on; `unread`: files that could not be read at all;
-    `excluded`: files that were found and are none of the policy's business."""
+    `excluded`: files that were named or found, and that `--exclude` or the policy leaves out."""
 
     tally: Tally = field(default_factory=Tally)
     met: set[str] = field(default_factory=set)
@@ -73,6 +74,10 @@ class Ending:
     excluded: int = 0
     complete: bool = False
     failures: list[AssayError] = field(default_factory=list)
+
+    def pass_over(self) -> None:
+        """Count a file that was named and is excluded."""
+        self.excluded += 1
 
 
 def run(options: Options) -> Ending:
@@ -88,11 +93,17 @@ def run(options: Options) -> Ending:
         baseline = Baseline(options.baseline) if options.baseline else None
         path = options.ledger or home() / "ledger.sqlite"
         ledger = stack.enter_context(Ledger(path, scanning.version(), fresh=options.fresh))
-        outputs = Outputs(options.outputs)
+        outputs = Outputs(options.outputs, keep=[options.baseline] if options.baseline else [])
         terminal = None if "-" in options.outputs else AuditTerminal(sys.stdout, everything=options.verbose)
         targets = _listed(options.targets)
         exclude = options.exclude + (policy.prunable if policy else ())
-        found = items(targets, exclude=exclude, inside_archives=options.archives)
+        found = items(
+            targets,
+            exclude=options.exclude,
+            prune=policy.prunable if policy else (),
+            inside_archives=options.archives,
+            passed_over=ending.pass_over,
+        )
         if policy:
             found = _not_excluded(found, policy, ending)
         audit: Audit | ClusterAudit | None = None
@@ -137,7 +148,7 @@ def run(options: Options) -> Ending:
 def _not_excluded(found: Iterable[Item], policy: Policy, ending: Ending) -> Iterator[Item]:
     for item in found:
         if policy.excludes(item.name):
-            ending.excluded += 1
+            ending.pass_over()
         else:
             yield item
 
@@ -186,8 +197,22 @@ def _listed(targets: Iterable[str]) -> Iterator[str]:
         if target != "-":
             yield target
             continue
-        for line in sys.stdin:
-            yield from (name for name in line.rstrip("\r\n").split("\0") if name)
+        yield from filter(None, _names(sys.stdin.buffer))
+
+
+def _names(stream: BinaryIO) -> Iterator[str]:
+    """Bytes, for names need not be text; what comes first tells which separator is meant, for no name holds a NUL."""
+    rest = b""
+    separator = b""
+    while chunk := stream.read1(65_536):
+        separator = separator or (b"\0" if b"\0" in chunk else b"\n")
+        *whole, rest = (rest + chunk).split(separator)
+        yield from (_name(name, separator) for name in whole)
+    yield _name(rest, separator)
+
+
+def _name(name: bytes, separator: bytes) -> str:
+    return os.fsdecode(name if separator == b"\0" else name.rstrip(b"\r"))
 
 
 def _counter(options: Options, exclude: tuple[str, ...]) -> Callable[[], int] | None:

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.provenance.asset import DEFAULT_LIMITS, Limits
 from assay.provenance.errors import AssayError, LimitExceeded, UnreadableFile
 from assay.provenance.sidecar import SUFFIX, Beside, beside_of, sidecar_names, sidecars_of
 from assay.scanning.walking import files
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 STORE_SCHEMES = ("s3://", "gs://", "az://")
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -49,14 +53,19 @@ def items(
     targets: Iterable[str],
     *,
     exclude: Iterable[str] = (),
+    prune: Iterable[str] = (),
     inside_archives: bool = False,
+    passed_over: Callable[[], None] = lambda: None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Iterator[Item]:
     """Yield what the targets name. A target is a file, a folder, a glob, an archive or an object store's URL.
 
     A named archive is always opened, one found in a folder only with `inside_archives`. Archives in archives are not.
+    `exclude` are gitignore patterns: of paths below a folder, an archive or a bucket, and of files as they were named, each of
+    which is told by `passed_over`. `prune` are more that keep a walk out of folders.
     """
     patterns = tuple(exclude)
+    spec = exclusions(patterns)
     for target in targets:
         if target.startswith(STORE_SCHEMES):
             from assay.scanning.audit.stores import objects
@@ -64,15 +73,18 @@ def items(
             yield from objects(target, exclude=patterns, limits=limits)
             continue
         for path in paths_of(target):
+            if spec and not path.is_dir() and spec.match_file(str(path).lstrip("/")):
+                passed_over()
+                continue
             if is_archive(str(path)) and path.is_file():
-                yield from _archive(path, limits)
+                yield from _archive(path, patterns, limits)
                 continue
             also = is_archive if inside_archives else None
             if _is_sidecar(path):
                 continue
-            for found in files([path], exclude=patterns, also=also):
+            for found in files([path], exclude=(*patterns, *prune), also=also):
                 if inside_archives and is_archive(str(found)):
-                    yield from _archive(found, limits)
+                    yield from _archive(found, patterns, limits)
                 else:
                     yield _file(found, limits)
 
@@ -105,10 +117,19 @@ def _is_sidecar(path: Path) -> bool:
     )
 
 
-def _archive(path: Path, limits: Limits) -> Iterator[Item]:
+def exclusions(patterns: tuple[str, ...]) -> "GitIgnoreSpec | None":
+    """The patterns, compiled."""
+    if not patterns:
+        return None
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(patterns)
+
+
+def _archive(path: Path, exclude: tuple[str, ...], limits: Limits) -> Iterator[Item]:
     from assay.scanning.audit.archives import members
 
-    return members(path, limits=limits)
+    return members(path, exclude=exclude, limits=limits)
 
 
 def _file(path: Path, limits: Limits) -> Item:

@@ -15,7 +15,7 @@ from assay.provenance.asset import DEFAULT_LIMITS, Limits
 from assay.provenance.errors import AssayError, LimitExceeded, MissingExtra, UnreadableFile
 from assay.provenance.sidecar import SUFFIX, Beside, sidecar_names
 from assay.scanning.audit.listing import Sidecars
-from assay.scanning.audit.sources import Item, refused
+from assay.scanning.audit.sources import Item, exclusions, refused
 from assay.scanning.walking import is_image_name
 
 _ENDPOINTS = {  # the variables that name another server than the store's own
@@ -35,7 +35,7 @@ def objects(url: str, *, exclude: tuple[str, ...] = (), limits: Limits = DEFAULT
         raise MissingExtra(f"reading {url.partition('://')[0]}://", "cloud") from error
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.partition("/")
-    spec = _spec(exclude)
+    spec = exclusions(exclude)
     try:
         make: Any = obstore.store.from_url  # typed per store, and which one it is decides the URL
         store = make(f"{scheme}://{bucket}", client_options=_client_options(scheme))
@@ -136,14 +136,6 @@ def _client_options(scheme: str) -> dict[str, Any] | None:
     """Plain HTTP only where the user's own endpoint is plain HTTP: a local server. None leaves it to the variables."""
     plain = any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS[scheme])
     return {"allow_http": True} if plain else None
-
-
-def _spec(exclude: tuple[str, ...]) -> Any:
-    if not exclude:
-        return None
-    from pathspec import GitIgnoreSpec
-
-    return GitIgnoreSpec.from_lines(exclude)
 
 
 def _first_line(error: Exception) -> str:

@@ -57,7 +57,9 @@ class Tally:
 def verdict_of(row: Row) -> str:
     """The word that a row is counted under. A file without a verdict, and one without a picture, are both unreadable
     only where nothing was said of them."""
-    return UNREADABLE if row.origin is None else row.origin
+    if row.origin is None or (row.origin == Origin.UNDETERMINED and UNREADABLE in row.conditions):
+        return UNREADABLE
+    return row.origin
 
 
 def remarkable(row: Row) -> bool:

@@ -4,6 +4,7 @@ Rules: healthy files are silent unless asked for; every string of a file goes th
 never carries meaning alone.
 """
 
+from collections import Counter
 from typing import TextIO
 
 from rich.console import Console
@@ -60,7 +61,8 @@ class AuditTerminal:
         console.print(Text(f"{state}{tally.rows:,} file{'s' * (tally.rows != 1)} in {seconds:.1f} s{how}", "bold"))
         if tally.changes:
             told = ", ".join(f"{number:,} {name}" for name, number in tally.changes.most_common())
-            console.print(Text(f"against the baseline: {told}; of those that are new or changed:"))
+            new = "; of those that are new or changed:" if any(tally.verdicts.values()) else ""
+            console.print(Text(f"against the baseline: {told}{new}"))
         for verdict in VERDICTS:
             if tally.verdicts[verdict]:
                 console.print(Text.assemble(f"{tally.verdicts[verdict]:>9,}  ", (verdict, _STYLES[verdict])))
@@ -73,10 +75,16 @@ class AuditTerminal:
             console.print(Text.assemble(f"{number:>9,}  break the rule: ", plain(rule)))
 
 
-def show_groups(stream: TextIO, grouping: Grouping, *, number: int = 40) -> None:
-    """Write a table of groups with their verdicts."""
+def show_groups(stream: TextIO, grouping: Grouping, *, by: str, number: int = 40) -> None:
+    """Write a table of groups with their verdicts, and how many rows belong to none."""
     console = Console(file=stream, width=None if stream.isatty() else 160, highlight=False)
     for name, counts in grouping.top(number):
-        parts = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICTS if counts[verdict])
-        line = Text.assemble(f"{counts.total():>9,}  ", (plain(name), "bold"), ("  " + parts, "dim"))
+        parts = "" if by == "verdict" else "  " + _verdicts(counts)
+        line = Text.assemble(f"{counts.total():>9,}  ", (plain(name), "bold"), (parts, "dim"))
         console.print(line, soft_wrap=True)
+    if none := grouping.none.total():
+        console.print(Text(f"{none:>9,}  without a {by}  {_verdicts(grouping.none)}", "dim"), soft_wrap=True)
+
+
+def _verdicts(counts: Counter[str]) -> str:
+    return ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICTS if counts[verdict])

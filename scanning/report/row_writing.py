@@ -48,12 +48,21 @@ class JsonRows:
 class Outputs:
     """All outputs of one audit. A name is a file or `-` for JSONL on standard output."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        """Open every output, so that what cannot be written is known before anything is examined. Raises `OutputRefused`."""
+    def __init__(self, names: Sequence[str], *, keep: Sequence[Path] = ()) -> None:
+        """Open every output, so that what cannot be written is known before anything is examined. `keep`: rows that are read,
+        and must not be replaced by fewer. Raises `OutputRefused`."""
         self.failures: list[AssayError] = []
         self._files: list[_Output] = []
         try:
+            taken: set[Path] = set()
+            kept = {path.resolve() for path in keep}
             for name in names:
+                place = Path(name).resolve()
+                if place in taken:
+                    raise OutputRefused(f"{name}: named twice", "name each output once")
+                if place in kept and name != "-":
+                    raise OutputRefused(f"{name}: is read, and would be replaced", "name another file to write")
+                taken.add(place)
                 self._files.append(_Output(name))
         except AssayError:
             self.abandon()

@@ -9,7 +9,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import time
+import zipfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -147,6 +149,58 @@ def test_names_on_standard_input(folder: Path, tmp_path: Path) -> None:
     done = assay("-", "-o", tmp_path / "out.jsonl", stdin=f"{folder / 'a.png'}\n{folder / 'b.png'}\n")
     assert done.returncode == 0
     assert len(rows(tmp_path / "out.jsonl")) == 2
+
+
+def test_names_on_standard_input_may_hold_line_breaks_and_bytes_that_are_no_text(tmp_path: Path) -> None:
+    given = [b"new\nline.png", b"latin\xe9.png", b"usual.png"]
+    for name in given:
+        (tmp_path / os.fsdecode(name)).write_bytes(picture())
+    found = subprocess.run(["find", tmp_path, "-name", "*.png", "-print0"], capture_output=True, check=True)
+    command = [*COMMAND, "-", "-o", tmp_path / "out.jsonl"]
+    done = subprocess.run(command, input=found.stdout, capture_output=True, env=environment(), check=False)
+    assert done.returncode == 0, done.stderr
+    assert {os.fsencode(Path(row["name"]).name) for row in rows(tmp_path / "out.jsonl")} == set(given)
+
+
+def test_what_is_excluded_is_left_out_wherever_it_was_named(folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(folder / "b.png", "drafts/b.png")
+        archive.write(folder / "b.png", "b.jpg")
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(folder / "b.png", "drafts/b.png")
+        tar.add(folder / "b.png", "b.jpg")
+    options = ("--exclude", "*.png", "-o", "out.jsonl")
+    done = assay("a.zip", "a.tar", "pictures", "pictures/a.png", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [row["name"] for row in rows(tmp_path / "out.jsonl")] == ["a.zip!b.jpg", "a.tar!b.jpg", "pictures/text.jpg"]
+    assert assay("pictures/a.png", *options, cwd=tmp_path).returncode == 0  # found, and none of this audit's business
+
+
+def test_a_limit_that_was_raised_has_files_examined_again(folder: Path, tmp_path: Path) -> None:
+    command = [*COMMAND, str(folder / "a.png"), "-o", str(tmp_path / "out.jsonl")]
+    seen = []
+    for limits in ("pixels=3", ""):
+        subprocess.run(command, env=environment() | {"ASSAY_LIMITS": limits}, check=True, capture_output=True)
+        seen.append(rows(tmp_path / "out.jsonl")[0]["conditions"])
+    assert seen == [["unreadable"], []]
+
+
+def test_an_output_named_twice_or_one_that_is_the_baseline_is_refused(folder: Path, tmp_path: Path) -> None:
+    twice = assay(folder, "-o", "out.jsonl", "-o", "./out.jsonl", cwd=tmp_path)
+    assert twice.returncode == 1
+    assert "named twice" in twice.stderr
+    assay(folder, "-o", "before.jsonl", cwd=tmp_path)
+    before = (tmp_path / "before.jsonl").read_bytes()
+    done = assay(folder, "--baseline", "before.jsonl", "-o", "before.jsonl", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "would be replaced" in done.stderr
+    assert (tmp_path / "before.jsonl").read_bytes() == before
+
+
+def test_a_picture_without_pixels_is_counted_as_unreadable_everywhere(folder: Path, tmp_path: Path) -> None:
+    (folder / "cut.png").write_bytes(picture()[:-30])
+    done = assay(folder)
+    assert re.findall(r"(\d+)  (?:could|unreadable)", done.stdout) == ["2", "2"]
 
 
 def test_a_policy_in_the_folder_is_found_and_its_breach_fails(folder: Path, tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def test_the_names_of_groups_are_those_that_exist() -> None:
     ("by", "lines"),
     [
         ("verdict", ["2  undetermined", "1  synthetic", "1  unreadable"]),
-        ("signer", ["1  Example News (c2pa)  1 undetermined"]),
-        ("generator", ["1  Midjourney  1 synthetic"]),
+        ("signer", ["1  Example News (c2pa)  1 undetermined", "3  without a signer  1 synthetic, 1 undetermined, 1 unreadable"]),
+        ("generator", ["1  Midjourney  1 synthetic", "3  without a generator  2 undetermined, 1 unreadable"]),
         ("folder", ["2  a  2 undetermined", "1  b.zip", "1  s3://bucket/deep"]),
         ("month", ["1  2026-01", "1  2026-02"]),
     ],
@@ -65,3 +65,11 @@ def test_rows_against_earlier_rows(rows: Path, tmp_path: Path) -> None:
     done = run(rows, "--baseline", rows, "-o", tmp_path / "out.jsonl", "--fail-on", "synthetic")
     assert done.exit_code == 0
     assert (tmp_path / "out.jsonl").read_text() == ""
+
+
+def test_the_rows_that_are_read_are_never_replaced(rows: Path) -> None:
+    before = rows.read_bytes()
+    done = run(rows, "--baseline", rows, "-o", rows)
+    assert done.exit_code == 1
+    assert "would be replaced" in str(done.exception)
+    assert rows.read_bytes() == before

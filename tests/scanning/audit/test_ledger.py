@@ -1,6 +1,7 @@
 """The ledger gives back what it was told under the same version, or under one whose difference cannot matter."""
 
 import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
@@ -66,14 +67,23 @@ def test_a_fresh_audit_believes_nothing_older_and_replaces_it(tmp_path: Path) ->
 def test_what_is_no_ledger_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("dear diary, this is certainly no database " * 40)
+    text.chmod(0o644)
     with pytest.raises(LedgerRefused):
         Ledger(text, NOW)
     assert text.read_text().startswith("dear diary")
+    assert stat.S_IMODE(text.stat().st_mode) == 0o644
     other = tmp_path / "other"
     with sqlite3.connect(other) as base:
         base.execute("PRAGMA user_version = 7")
     with pytest.raises(LedgerRefused, match="another version"):
         Ledger(other, NOW)
+    with sqlite3.connect(tmp_path / "places") as base:
+        base.execute("CREATE TABLE bookmarks (url TEXT)")
+    base.close()
+    before = (tmp_path / "places").read_bytes()
+    with pytest.raises(LedgerRefused, match="no ledger"):
+        Ledger(tmp_path / "places", NOW)
+    assert (tmp_path / "places").read_bytes() == before
 
 
 def test_a_ledger_that_cannot_be_written_any_more_warns_and_lets_the_audit_go_on(tmp_path: Path) -> None:
