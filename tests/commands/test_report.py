@@ -36,7 +36,13 @@ def test_the_names_of_groups_are_those_that_exist() -> None:
     ("by", "lines"),
     [
         ("verdict", ["2  undetermined", "1  synthetic", "1  unreadable"]),
-        ("signer", ["1  Example News (c2pa)  1 undetermined", "3  without a signer  1 synthetic, 1 undetermined, 1 unreadable"]),
+        (
+            "signer",
+            [
+                "1  Example News (c2pa)  1 undetermined",
+                "3  without a signer  1 synthetic, 1 undetermined, 1 unreadable",
+            ],
+        ),
         ("generator", ["1  Midjourney  1 synthetic", "3  without a generator  2 undetermined, 1 unreadable"]),
         ("folder", ["2  a  2 undetermined", "1  b.zip", "1  s3://bucket/deep"]),
         ("month", ["1  2026-01", "1  2026-02"]),
