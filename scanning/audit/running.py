@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from io import BufferedReader
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, cast
 
 from assay.provenance.errors import AssayError, MissingExtra, UnreadableFile
 from assay.provenance.home import home
@@ -197,10 +198,10 @@ def _listed(targets: Iterable[str]) -> Iterator[str]:
         if target != "-":
             yield target
             continue
-        yield from filter(None, _names(sys.stdin.buffer))
+        yield from filter(None, _names(cast(BufferedReader, sys.stdin.buffer)))
 
 
-def _names(stream: BinaryIO) -> Iterator[str]:
+def _names(stream: BufferedReader) -> Iterator[str]:
     """Bytes, for names need not be text; what comes first tells which separator is meant, for no name holds a NUL."""
     rest = b""
     separator = b""
