@@ -44,18 +44,19 @@ def judge_link(
     found: Found,
     certified: Certified,
     *,
-    active: bool,
-    binds: bool = True,
+    bound: bool,
+    updated: Axis | None = None,
     old_record: bool = False,
     defects: tuple[str, ...] = (),
 ) -> Judged:
     """Judge one link on its statuses and on its certificates.
 
-    `binds` is false for manifests that bind no bytes of their own: update manifests. `old_record` is true for what was
-    taken in by an ingredient assertion before version 3, which without failures carries no record at all. `defects` are
+    `bound`: it is about the bytes of this very file, being the active manifest or what that updates. `updated` is given for
+    manifests that bind no bytes of their own, update manifests: whether those hold of what it updates (C2PA 2.2 §11.2.3).
+    `old_record` is true for what was taken in by an ingredient assertion before version 3, which without failures carries no record at all. `defects` are
     what our own reader could not make sense of.
     """
-    intact = _intact(found, active=active, binds=binds, old_record=old_record)
+    intact = _intact(found, bound=bound, updated=updated, old_record=old_record)
     authentic = _authentic(found, certified)
     timely = _timely(found, certified)
     trusted = _trusted(found, certified, authentic, timely)
@@ -92,23 +93,27 @@ def signer(judgement: TrustJudgement | None) -> Signer:
     )
 
 
-def _intact(found: Found, *, active: bool, binds: bool, old_record: bool) -> Axis:
+def _intact(found: Found, *, bound: bool, updated: Axis | None, old_record: bool) -> Axis:
     altered = _codes(found, ALTERED)
     if _SPLICED in " ".join(status.explanation for status in found.failures(BINDING_MISMATCH)):
         return Axis(Answer.NO, "its manifest was made for another file, or was moved within this one", altered)
     if set(altered) & BINDING_MISMATCH:
-        when = "after it was signed" if active else "before it was taken in, and whoever did so was told"
+        when = "after it was signed" if bound else "before it was taken in, and whoever did so was told"
         return Axis(Answer.NO, f"its bytes were changed {when}", altered)
     if altered:
         return Axis(Answer.NO, "its manifest was changed after it was signed", altered)
     matched = tuple(sorted({status.code for status in found.now if status.code in BINDING_MATCH}))
     if matched:
         statement = "its bytes are those that were signed"
-        return Axis(Answer.YES, statement if active else f"{statement}, by the record of whoever took it in", matched)
-    if not active and (old_record or _lists_failures_only(found)):
+        return Axis(Answer.YES, statement if bound else f"{statement}, by the record of whoever took it in", matched)
+    if updated is not None and updated.answer is not Answer.YES:
+        return updated
+    if updated is not None:
+        return Axis(
+            Answer.YES, "it only adds statements and binds no bytes of its own; what it updates does, and holds"
+        )
+    if not bound and (old_record or _lists_failures_only(found)):
         return Axis(Answer.YES, "no change was recorded when it was taken in (its record lists failures only)")
-    if not binds:
-        return Axis(Answer.YES, "it only adds statements and binds no bytes of its own")
     return Axis(Answer.UNKNOWN, "nothing binds it to the bytes of a file, or nobody recorded having checked")
 
 

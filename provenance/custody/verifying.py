@@ -15,7 +15,7 @@ from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
 from assay.provenance.custody import reading
 from assay.provenance.custody.certifying import Certified, certify, inherited_times, presented, stamp_of, vouching
-from assay.provenance.custody.chain import Axes, Axis, BottomLine, Custody, Gap, Ingredient, Link
+from assay.provenance.custody.chain import Answer, Axes, Axis, BottomLine, Custody, Gap, Ingredient, Link
 from assay.provenance.custody.history import Draft, bottom_line, headline, link_gaps, oldest_first, store_gaps, unbroken
 from assay.provenance.custody.identities import IDENTITY, X509, identities
 from assay.provenance.custody.judging import judge_link, signer
@@ -30,6 +30,7 @@ from assay.provenance.jumbf.store import Kind, ManifestStore, StoredManifest, pa
 from assay.provenance.trust import NO_IDENTITY_LIST, CertifiedTime, Purpose, TrustPolicy, default_policy
 
 _NO_MANIFEST = "No manifest: the file carries no signed statement of its origin, which is no evidence of anything."
+_NOTHING_UPDATED = Axis(Answer.UNKNOWN, "it binds no bytes of its own, and what it updates is not in the file")
 
 
 def verify(
@@ -95,6 +96,7 @@ class _Walk:
         stored = {label: self.store.find(label) for label in order}
         inherited = inherited_times(order, sources, vouching(self.stamps, statuses))
         taken_in = {i.manifest: i for label in order for i in ingredients[label] if i.manifest}
+        bound = self._bound(ingredients, stored)
         drafts: dict[str, Draft] = {}
         axes: dict[str, Axis] = {}
         links: list[Link] = []
@@ -111,7 +113,17 @@ class _Walk:
                 inherited=inherited.get(label),
                 brought=self.brought,
             )
-            draft = self._draft(label, stored[label], ingredients[label], found, certified, taken_in.get(label))
+            parent = drafts.get(_parent(ingredients[label])) if _updates(stored[label]) else None
+            draft = self._draft(
+                label,
+                stored[label],
+                ingredients[label],
+                found,
+                certified,
+                taken_in.get(label),
+                bound=label in bound,
+                updated=parent.judged.intact if parent else None,
+            )
             # 7. A link holds only as far as everything it was made from does.
             gaps = link_gaps(draft, stored[label], self.manifests)
             axes[label] = unbroken(draft, drafts, axes, gaps)
@@ -136,6 +148,18 @@ class _Walk:
             store=self.store,
         )
 
+    def _bound(
+        self, ingredients: Mapping[str, tuple[Ingredient, ...]], stored: Mapping[str, StoredManifest | None]
+    ) -> frozenset[str]:
+        """The manifests about the bytes of this very file: the active one and, where that is an update, what it updates."""
+        found, label = {self.active}, self.active
+        while _updates(stored.get(label)) and (parent := _parent(ingredients[label])) in ingredients:
+            if parent in found:
+                break
+            found.add(parent)
+            label = parent
+        return frozenset(found)
+
     def _draft(
         self,
         label: str,
@@ -144,6 +168,9 @@ class _Walk:
         found: Found,
         certified: Certified,
         taken_in: Ingredient | None,
+        *,
+        bound: bool,
+        updated: Axis | None,
     ) -> Draft:
         manifest = self.manifests[label]
         kind = stored.kind if stored else Kind.STANDARD
@@ -151,8 +178,8 @@ class _Walk:
         judged = judge_link(
             found,
             certified,
-            active=label == self.active,
-            binds=kind is Kind.STANDARD,
+            bound=bound,
+            updated=updated or (_NOTHING_UPDATED if _updates(stored) else None),
             old_record=old,
             defects=stored.defects if stored else ("it is not in the store",),
         )
@@ -208,6 +235,15 @@ class _Walk:
             ),
             thumbnail=text(mapping(manifest.get("thumbnail")).get("identifier")),
         )
+
+
+def _updates(stored: StoredManifest | None) -> bool:
+    return stored is not None and stored.kind in (Kind.UPDATE, Kind.TIME_STAMP)
+
+
+def _parent(ingredients: tuple[Ingredient, ...]) -> str:
+    """The manifest of what was opened, updated or changed; empty where none is named."""
+    return next((one.manifest for one in ingredients if one.relationship == "parentOf"), "")
 
 
 def _claim(stored: StoredManifest | None) -> Mapping[str, Any]:

@@ -48,7 +48,9 @@ def test_an_update_manifest_leaves_the_picture_and_is_named(
     assert [link.kind for link in custody.links] == ["standard", "update"]
     assert "update-manifest" in codes(custody)
     tampered = judged(updated.content[:-50] + b"!" + updated.content[-49:])
-    assert tampered.bottom_line in (BottomLine.TAMPERED, BottomLine.BROKEN_HISTORY)
+    assert tampered.bottom_line is BottomLine.TAMPERED
+    assert "its bytes were changed after it was signed" in tampered.headline
+    assert [link.now for link in tampered.links] == [Standing.TAMPERED] * 2
     assert not tampered.meets(Requirement.INTACT)
 
 
