@@ -8,16 +8,20 @@ which says when that was checked.
 from dataclasses import replace
 
 from assay.provenance.asset import Asset
-from assay.provenance.custody.chain import Answer, Axis, BottomLine, Custody, Standing
+from assay.provenance.custody.chain import Answer, Axis, BottomLine, Custody, Link, Standing
 from assay.provenance.custody.verifying import verify
 from assay.provenance.errors import AssayError
 from assay.provenance.jumbf.containers import embedded_stores
+from assay.provenance.jumbf.store import Kind
 from assay.provenance.repository.records import Fingerprint, Keepsake, Record
 from assay.provenance.repository.repository import Repository
 from assay.provenance.signing.thumbnail import thumbnail
 from assay.provenance.trust import TrustPolicy
+from assay.provenance.trust.revocation import RevocationState
 
 THUMBNAIL = 256  # pixels on the long side
+_HOLDS = (BottomLine.TRUSTED, BottomLine.INCOMPLETE_HISTORY, BottomLine.VALID)
+_REVOKED = RevocationState.REVOKED.value
 _BINDING_CODES = ("assertion.dataHash.", "assertion.bmffHash.", "assertion.boxesHash.")
 
 
@@ -77,21 +81,19 @@ def recall(repository: Repository, record: Record, policy: TrustPolicy) -> Custo
         return replace(found, asset_sha256=record.sha256)
     then = record.kept[:10]
     intact = Axis(Answer.YES, f"it fitted the original's bytes when it was remembered on {then}")
-    trusted = active.axes.trusted.answer is Answer.YES
+    bound = _bound(found)
+    links = tuple(_restored(link, intact) if link.label in bound else link for link in found.links)
     line = record.bottom_line
-    if line in (BottomLine.TRUSTED, BottomLine.INCOMPLETE_HISTORY) and not trusted:
-        line = BottomLine.VALID
-    standing = Standing.TRUSTED if trusted else Standing.VALID
-    if line is BottomLine.INVALID:
-        standing = Standing.INVALID
-    link = replace(
-        active,
-        title=active.title or record.name,
-        axes=replace(active.axes, intact=intact),
-        now=standing,
-        statuses=tuple(status for status in active.statuses if not _about_binding(status.code)),
-    )
-    vouched = active.axes.trusted.statement
+    if line in _HOLDS:
+        standings = {link.now for link in links if link.label in bound or link.revocation_state == _REVOKED}
+        if Standing.INVALID in standings:
+            line = BottomLine.INVALID
+        elif Standing.VALID in {link.now for link in links}:
+            line = BottomLine.VALID
+    elif line is BottomLine.INVALID:
+        links = (*links[:-1], replace(links[-1], now=Standing.INVALID))
+    links = (*links[:-1], replace(links[-1], title=active.title or record.name))
+    vouched = active.axes.timely.statement if active.axes.timely.answer is Answer.NO else active.axes.trusted.statement
     headline = (
         f"Signed by {active.signer.who}, {vouched}; it fitted the bytes of the original (sha256 {record.sha256[:16]}…) "
         f"when it was remembered on {then}."
@@ -102,9 +104,30 @@ def recall(repository: Repository, record: Record, policy: TrustPolicy) -> Custo
         asset_sha256=record.sha256,
         bottom_line=line,
         headline=headline,
-        links=(*found.links[:-1], link),
+        links=links,
         place="the repository",
     )
+
+
+def _bound(custody: Custody) -> frozenset[str]:
+    """The manifests about the original's bytes: the active one and, where that is an update, what it updates."""
+    found, link = set[str](), custody.active
+    while link is not None and link.label not in found:
+        found.add(link.label)
+        parent = next((one.manifest for one in link.ingredients if one.relationship == "parentOf"), "")
+        link = custody.find(parent) if link.kind in (Kind.UPDATE, Kind.TIME_STAMP) else None
+    return frozenset(found)
+
+
+def _restored(link: Link, intact: Axis) -> Link:
+    """A link as it stands when the bytes that it binds are taken for unchanged."""
+    axes = replace(link.axes, intact=intact)
+    if link.revocation_state == _REVOKED or axes.timely.answer is Answer.NO:
+        standing = Standing.INVALID
+    else:
+        standing = Standing.TRUSTED if axes.trusted.answer is Answer.YES else Standing.VALID
+    statuses = tuple(status for status in link.statuses if not _about_binding(status.code))
+    return replace(link, axes=axes, now=standing, statuses=statuses)
 
 
 def _broken_otherwise(custody: Custody) -> bool:

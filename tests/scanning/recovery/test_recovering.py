@@ -4,7 +4,9 @@ import base64
 import io
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
+import custody_assets
 import pytest
 from photograph_like import jpeg_asset, photograph
 from PIL import Image
@@ -14,7 +16,7 @@ from assay.detectors.fingerprints.iscc import ISCC, image_code, sequence
 from assay.detectors.signals.recovered_manifest import RecoveredManifest
 from assay.detectors.subject import Subject
 from assay.provenance.asset import Asset
-from assay.provenance.custody.chain import Answer, BottomLine
+from assay.provenance.custody.chain import Answer, BottomLine, Standing
 from assay.provenance.custody.verifying import verify
 from assay.provenance.decoding import decode
 from assay.provenance.jumbf.containers import embedded_stores
@@ -29,6 +31,10 @@ from assay.scanning.scan import Scanner
 from assay.scanning.words import answer
 
 pytest.importorskip("pdqhash", reason="needs the extra `recovery`")
+
+
+ROOT = custody_assets.authority()
+CREDENTIAL = custody_assets.leaf(ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +135,27 @@ def test_trust_is_asked_anew_and_never_better_than_it_was(repository, signed):
     untrusted = keepsake(signed, verify(signed, nobody))
     other, _ = repository.keep(replace(untrusted, manifest=untrusted.manifest, sha256="0" * 64))
     assert recall(repository, other, default_policy()).bottom_line is BottomLine.VALID
+
+
+def test_what_has_expired_since_is_no_longer_valid(repository, signed):
+    (record,) = repository.by_sha256(signed.sha256)
+    later = recall(repository, record, replace(default_policy(), now=datetime.now(UTC) + timedelta(days=800)))
+    assert later.bottom_line is BottomLine.INVALID
+    assert later.active.now is Standing.INVALID
+    assert "is not valid today" in later.headline
+
+
+def test_an_update_manifest_is_remembered_with_what_it_updates(tmp_path, signed):
+    updated = Asset.from_bytes(
+        custody_assets.sign(signed.content, {"assertions": []}, CREDENTIAL, intent="UPDATE").content
+    )
+    policy = replace(default_policy(), lists=(custody_assets.trust_list(ROOT), *default_policy().lists))
+    with Repository(tmp_path / "r.sqlite") as repository:
+        record, _ = repository.keep(keepsake(updated, verify(updated, policy)))
+        custody = recall(repository, record, policy)
+    assert [link.kind for link in custody.links] == ["standard", "update"]
+    assert [link.now for link in custody.links] == [Standing.TRUSTED] * 2
+    assert custody.bottom_line is BottomLine.TRUSTED
 
 
 def test_a_store_that_was_changed_in_the_repository_is_not_believed(repository, signed):
