@@ -14,6 +14,7 @@ import click
 from assay import __version__
 from assay.provenance.errors import AssayError
 from assay.provenance.limits import check_setting
+from assay.provenance.text import plain
 
 COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, what `assay --help` says of it)
     "demo": ("demo", "Take a tour: generate, sign, edit, tamper, strip, launder, scan and report"),
@@ -89,7 +90,9 @@ def main() -> None:
         click.echo("assay: interrupted", err=True)
         sys.exit(1)
     except AssayError as error:
-        click.echo(f"assay: {error}", err=True)
+        click.echo(
+            f"assay: {plain(str(error), limit=2000)}", err=True
+        )  # it may name a file, and a name may hold anything
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output has gone: not our failure, nothing left to say
         sys.stderr.close()

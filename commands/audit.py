@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 from assay.commands.outcome import CONDITION_NAMES, EXIT_CONDITION, EXIT_FAILURE, EXIT_NOTHING
+from assay.provenance.text import plain
 
 
 def comma_separated(ctx: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -116,7 +117,7 @@ def audit(
         )
     )
     for failure in ending.failures:
-        click.echo(f"assay: {failure}", err=True)
+        click.echo(f"assay: {plain(str(failure), limit=2000)}", err=True)
     if ending.failures or not ending.complete:
         sys.exit(EXIT_FAILURE)
     if ending.met:

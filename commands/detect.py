@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to a new file instead of the terminal.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of the terminal.")
 @click.option("--model", default="deep", show_default=True, help="Pixel model: a name under models/, or a folder.")
 @click.option(
     "--point",
@@ -53,13 +53,17 @@ def detect(
     """
     from assay.commands.loading import load_model
     from assay.detectors.calibration import Point
+    from assay.detectors.classifier import load
     from assay.detectors.faces import load as load_faces
+    from assay.detectors.heatmap import refuse_without_patches
     from assay.detectors.signals.faces import FacesSignal
     from assay.detectors.signals.pixels import PixelsSignal
     from assay.scanning.report.presenting import presenter
     from assay.scanning.scan import Scanner
 
     load_model(model)  # a model that cannot be used is one failure at the start, not one per image
+    if heatmap is not None:
+        refuse_without_patches(load(model))
     signals: tuple[Signal, ...] = (PixelsSignal(model, point=Point(point)),)
     if faces:
         load_faces()
@@ -78,17 +82,18 @@ def _write_heatmaps(paths: tuple[Path, ...], model: str, folder: Path) -> None:
     from assay.detectors.heatmap import heatmap, overlay
     from assay.provenance.asset import Asset
     from assay.provenance.decoding import decode
-    from assay.provenance.errors import AssayError, OutputRefused
+    from assay.provenance.errors import AssayError
+    from assay.provenance.replacing import free
+    from assay.provenance.text import plain
+    from assay.scanning.walking import files
 
     folder.mkdir(parents=True, exist_ok=True)
-    for path in paths:
-        target = folder / f"{path.name}.heatmap.png"
-        if target.exists():
-            raise OutputRefused.exists(target)
+    for path in files(paths):
+        target = free(folder / f"{path.name}.heatmap.png")
         try:
             image = decode(Asset.open(path))
         except AssayError as error:
-            click.echo(f"assay: no heat map: {error}", err=True)
+            click.echo(f"assay: no heat map: {plain(str(error), limit=2000)}", err=True)
             continue
         overlay(image, heatmap(load(model), image)).save(target)
-        click.echo(f"{target}", err=True)
+        click.echo(plain(str(target), limit=2000), err=True)

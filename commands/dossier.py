@@ -107,5 +107,5 @@ def verify(folder: Path, certificate: Path | None) -> None:
     for check in checks:
         click.echo(f"{check.answer.value:<8} {check.question}  {plain(check.statement, limit=400)}")
     if not holds(checks):
-        click.echo(f"assay: {folder}: this dossier does not hold", err=True)
+        click.echo(f"assay: {plain(str(folder))}: this dossier does not hold", err=True)
         sys.exit(EXIT_FAILURE)

@@ -7,7 +7,6 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +17,7 @@ from assay.commands.sign import SOFT_BINDING, time_authority
 from assay.provenance.generating.provider import Connection, Request, Result, Scalar
 from assay.provenance.generating.providers import PROVIDERS
 from assay.provenance.media_type import MediaType
+from assay.provenance.replacing import free
 from assay.provenance.text import plain
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def run(request: Request, options: dict[str, Any]) -> None:
     signed = []
     for output in result.outputs:
         name = f"{stem}-{output.upstream_sha256[:10]}{output.media_type.suffix}"
-        signed.append(terms.sign(request, result, output, into=_free(options["out"] / name)))
+        signed.append(terms.sign(request, result, output, into=free(options["out"] / name)))
     if options["remember"]:
         for one in signed:
             remembering(one.asset, one.sidecar)
@@ -148,12 +148,6 @@ def run(request: Request, options: dict[str, Any]) -> None:
     if result.refusal:
         click.echo(f"assay: {plain(str(result.refusal))}", err=True)
         sys.exit(1)
-
-
-def _free(target: Path) -> Path:
-    """`target`, or where it exists `target-2`, `target-3` …"""
-    names = (target.with_stem(f"{target.stem}-{number}") for number in count(2))
-    return next(path for path in chain((target,), names) if not path.exists())
 
 
 def _show(result: Result, signed: "list[Signed]") -> None:

@@ -7,6 +7,7 @@ import click
 
 from assay.commands.audit import comma_separated
 from assay.commands.outcome import EXIT_CONDITION, EXIT_FAILURE, EXIT_NOTHING
+from assay.provenance.text import plain
 
 GROUP_NAMES = ("verdict", "signer", "generator", "folder", "month")
 
@@ -46,7 +47,7 @@ def report(
         outputs = (*outputs, str(rows[0].with_suffix(".html")))
     ending = summarise(rows, outputs=outputs, by=by, policy=policy, baseline=baseline, fail_on=fail_on, quiet=quiet)
     for failure in ending.failures:
-        click.echo(f"assay: {failure}", err=True)
+        click.echo(f"assay: {plain(str(failure), limit=2000)}", err=True)
     if ending.failures:
         sys.exit(EXIT_FAILURE)
     if ending.met:

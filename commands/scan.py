@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to a new file instead of the terminal.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of the terminal.")
 @click.option("--no-pixels", is_flag=True, help="Only what the file says and carries; no pixel classifier.")
 @click.option("--model", default="deep", show_default=True, help="Pixel model: a name under models/, or a folder.")
 @click.option("--faces", is_flag=True, help="Judge every face by itself as well, beside the whole picture.")

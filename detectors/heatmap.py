@@ -29,13 +29,18 @@ _WINDOWS = tuple(
 LEGEND = "Warm: more like generated pictures. Shows what moved the classifier; it does not prove that a region was generated."
 
 
+def refuse_without_patches(classifier: Classifier) -> None:
+    """Raise `ModelRefused` where the model's encoder gives no patch tokens."""
+    if "patches" not in classifier.encoder.outputs:
+        raise ModelRefused(f"model {classifier.card.name} cannot show where its evidence lies", "use the model `deep`")
+
+
 def heatmap(classifier: Classifier, image: Image.Image, quality: Quality | None = None) -> Floats:
     """Bounded log10 likelihood ratios, float32 (56, 56), row-major over the upright picture.
 
     Raises `ModelRefused` where the model's encoder gives no patch tokens.
     """
-    if "patches" not in classifier.encoder.outputs:
-        raise ModelRefused(f"model {classifier.card.name} cannot show where its evidence lies", "use the model `deep`")
+    refuse_without_patches(classifier)
     quality = quality or measure(image)
     picture = upright(image)
     fine = 4 * GRID

@@ -76,7 +76,7 @@ class OutputRefused(AssayError):
 
     @classmethod
     def exists(cls, path: object) -> "OutputRefused":
-        return cls(f"{path}: exists already", "name another output, or allow replacing it")
+        return cls(f"{path}: exists already", "name another output, or remove that one first")
 
     @classmethod
     def from_os_error(cls, path: object, error: OSError) -> "OutputRefused":

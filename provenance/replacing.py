@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 
 from assay.provenance.errors import OutputRefused
@@ -41,6 +42,12 @@ def replacing(
         raise OutputRefused.from_os_error(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def free(target: Path) -> Path:
+    """`target`, or where it exists `target-2`, `target-3` …"""
+    names = (target.with_stem(f"{target.stem}-{number}") for number in count(2))
+    return next(path for path in chain((target,), names) if not path.exists())
 
 
 def _rename(temporary: Path, target: Path, overwrite: bool) -> None:

@@ -19,7 +19,6 @@ from assay.provenance.asset import DEFAULT_LIMITS, Asset
 from assay.provenance.custody.chain import Requirement
 from assay.provenance.custody.examining import Examined
 from assay.provenance.errors import AssayError, DecodeFailed, LimitExceeded
-from assay.provenance.replacing import replacing
 from assay.provenance.sidecar import beside_of
 from assay.provenance.text import plain
 from assay.provenance.trust import TrustPolicy
@@ -29,6 +28,7 @@ from assay.scanning.gate import CONDITIONS, conditions
 from assay.scanning.labels.policy import LabelPolicy
 from assay.scanning.report import custody_presenting, presenting
 from assay.scanning.report.fragments import Fragment, accepted, main_of
+from assay.scanning.report.placing import report_file
 from assay.scanning.scan import Failure, Report, Scanner, standard_signals
 from assay.scanning.worker import ParserCrashed, Pool
 
@@ -192,11 +192,7 @@ def isolated(task: Task, output: Path | None, stream: TextIO) -> Iterator[Callab
         with _running(task, stream) as show:
             yield show
         return
-    with (
-        replacing(output, overwrite=True) as temporary,
-        temporary.open("w", encoding="utf-8") as written,
-        _running(task, written) as show,
-    ):
+    with report_file(output) as written, _running(task, written) as show:
         yield show
 
 

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import TextIO
 
 from assay.provenance.custody.examining import Examined
-from assay.provenance.errors import OutputRefused
-from assay.provenance.media_type import sniff
-from assay.provenance.replacing import replacing
 from assay.provenance.trust import TrustPolicy
 from assay.scanning.report.custody_document import SCHEMA, to_json
+from assay.scanning.report.placing import report_file
 from assay.scanning.scan import Failure
 
 Outcome = Examined | Failure
@@ -29,19 +27,8 @@ def presenter(form: str, output: Path | None, policy: TrustPolicy, *, depth: int
         with writing(form, sys.stdout, policy, depth) as present:
             yield present
         return
-    if output.is_file() and _is_picture(output):
-        raise OutputRefused.exists(output)  # a report replaces a report, never a picture
-    with (
-        replacing(output, overwrite=True) as temporary,
-        temporary.open("w", encoding="utf-8") as stream,
-        writing(form, stream, policy, depth) as present,
-    ):
+    with report_file(output) as stream, writing(form, stream, policy, depth) as present:
         yield present
-
-
-def _is_picture(path: Path) -> bool:
-    with path.open("rb") as file:
-        return sniff(file.read(4096)) is not None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from assay.provenance.replacing import replacing
+from assay.scanning.report.placing import report_file
 from assay.scanning.scan import Failure, Report
 
 if TYPE_CHECKING:
@@ -35,11 +35,7 @@ def presenter(
         with writing(form, sys.stdout, depth, prior, labels) as present:
             yield present
         return
-    with (
-        replacing(output, overwrite=True) as temporary,
-        temporary.open("w", encoding="utf-8") as stream,
-        writing(form, stream, depth, prior, labels) as present,
-    ):
+    with report_file(output) as stream, writing(form, stream, depth, prior, labels) as present:
         yield present
 
 

@@ -14,6 +14,7 @@ from typing import IO, Protocol
 
 from assay.provenance.errors import AssayError, OutputRefused
 from assay.scanning.audit.row import Row
+from assay.scanning.report.placing import refuse_picture
 
 ENDINGS = (".jsonl", ".ndjson", ".csv", ".parquet", ".sarif", ".sarif.json", ".html")
 
@@ -110,6 +111,7 @@ class _Output:
             raise OutputRefused(f"{name}: its ending names no format", f"one of {', '.join(ENDINGS)}")
         if self._target.is_dir():
             raise OutputRefused(f"{name}: is a folder", "name a file")
+        refuse_picture(self._target)
         try:
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self.writer = self._open()

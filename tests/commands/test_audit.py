@@ -197,6 +197,15 @@ def test_an_output_named_twice_or_one_that_is_the_baseline_is_refused(folder: Pa
     assert (tmp_path / "before.jsonl").read_bytes() == before
 
 
+def test_rows_never_replace_a_picture(folder: Path) -> None:
+    odd = folder / "photo.jsonl"
+    odd.write_bytes(picture())
+    done = assay(folder, "-o", odd)
+    assert done.returncode == 1
+    assert "is a picture" in done.stderr
+    assert odd.read_bytes() == picture()
+
+
 def test_a_picture_without_pixels_is_counted_as_unreadable_everywhere(folder: Path, tmp_path: Path) -> None:
     (folder / "cut.png").write_bytes(picture()[:-30])
     done = assay(folder)

@@ -5,8 +5,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from click.testing import CliRunner
+from outcomes import picture
 
 from assay.commands.detect import detect
+from assay.detectors.card import ModelRefused
 from assay.provenance.errors import AssayError
 
 
@@ -32,3 +34,22 @@ def test_a_model_that_is_not_there_is_one_failure_that_names_it(tmp_path: Path) 
     done = CliRunner().invoke(detect, ["--model", str(tmp_path / "none"), str(tmp_path / "any.jpg")])
     assert isinstance(done.exception, AssayError)
     assert "none" in done.exception.message
+
+
+def test_heat_maps_of_a_folder_replace_nothing_and_their_names_drive_no_terminal(tmp_path: Path) -> None:
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "a\x1b[31m.png").write_bytes(picture())
+    maps = tmp_path / "maps"
+    done = CliRunner().invoke(detect, [str(tmp_path / "one"), str(tmp_path / "two"), "--heatmap", str(maps)])
+    assert done.exit_code == 0, done.output
+    assert len(list(maps.iterdir())) == 2
+    assert "\x1b" not in done.output
+
+
+def test_a_model_that_cannot_draw_heat_maps_is_refused_before_the_work(tmp_path: Path) -> None:
+    photograph = str(files("sklearn.datasets") / "images" / "china.jpg")
+    done = CliRunner().invoke(detect, [photograph, "--model", "swift", "--heatmap", str(tmp_path / "maps")])
+    assert isinstance(done.exception, ModelRefused)
+    assert done.output == ""
+    assert not (tmp_path / "maps").exists()

@@ -82,6 +82,30 @@ def test_an_output_that_cannot_be_written_is_one_clear_line(folder: Path) -> Non
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        ("scan", "--isolate", "--no-pixels"),
+        ("scan", "--no-isolate", "--no-pixels"),
+        ("verify", "--isolate"),
+        ("detect",),
+    ],
+)
+def test_a_report_never_replaces_a_picture(folder: Path, how: tuple[str, ...]) -> None:
+    before = (folder / "good.png").read_bytes()
+    done = assay(*how, folder / "good.png", "-o", folder / "good.png")
+    assert done.returncode == 1
+    assert "is a picture" in done.stderr
+    assert (folder / "good.png").read_bytes() == before
+
+
+def test_a_name_in_an_error_drives_no_terminal(folder: Path) -> None:
+    done = assay("scan", "--labels", f"{folder}/\x1b[31mnone\x07", folder / "good.png")
+    assert done.returncode == 1
+    assert "\x1b" not in done.stderr
+    assert "\\u{1b}[31mnone\\u{7}" in done.stderr
+
+
 def test_a_page_is_written_whole(folder: Path) -> None:
     page = folder / "out" / "page.html"
     assert assay("scan", "--no-pixels", "--format", "html", "-o", page, folder).returncode == 1
