@@ -8,7 +8,7 @@ import io
 import warnings
 from importlib import import_module
 
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile
 
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
 from assay.provenance.errors import DecodeFailed, LimitExceeded, MissingExtra, UnsupportedFormat
@@ -33,6 +33,22 @@ _PLUGINS = {  # formats that Pillow learns from an extra: module to import, extr
     MediaType.JXL: ("pillow_jxl", "jxl"),
 }
 _ORIENTATION = 0x0112  # EXIF tag
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SAYS_ORIENTATION = (
+    "exif",
+    "Raw profile type exif",
+    "xmp",
+    "XML:com.adobe.xmp",
+    "Raw profile type xmp",
+)  # keys of `info`
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
 
 
@@ -58,7 +74,7 @@ def open_image(asset: Asset, *, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
             warnings.simplefilter("ignore")  # our own limit below replaces Pillow's DecompressionBombWarning
             image = Image.open(io.BytesIO(asset.content), formats=formats)
     except Image.DecompressionBombError as error:
-        raise LimitExceeded(asset.name, "pixels", found=limits.pixels + 1, limit=limits.pixels) from error
+        raise LimitExceeded(asset.name, "or more pixels", found=limits.pixels + 1, limit=limits.pixels) from error
     except MemoryError as error:
         raise DecodeFailed(asset.name, "it needs more memory than there is") from error
     except Exception as error:  # openers raise whatever they like on hostile bytes, too
@@ -103,12 +119,31 @@ def load(image: Image.Image, asset: Asset) -> Image.Image:
 
 def upright(image: Image.Image, *, ground: str = "white") -> Image.Image:
     """RGB of 8 bits, rotated as EXIF says, transparency laid on `ground`; the picture itself where there is nothing to do."""
-    if image.getexif().get(_ORIENTATION, 1) != 1:
-        image = ImageOps.exif_transpose(image)
+    image = turned(image)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         picture = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", picture.size, ground), picture)
     return image if image.mode == "RGB" else rgb(image)
+
+
+def turned(image: Image.Image) -> Image.Image:
+    """The picture rotated as EXIF says, and then without EXIF; as it is where EXIF says nothing or cannot be read."""
+    turn = _TURNS.get(orientation(image))
+    if turn is None:
+        return image
+    found = image.transpose(turn)
+    for key in _SAYS_ORIENTATION:
+        found.info.pop(key, None)
+    return found
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none, or none that can be read."""
+    try:
+        found = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # Pillow raises whatever it likes on malformed EXIF, a SyntaxError for one
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def rgb(image: Image.Image) -> Image.Image:

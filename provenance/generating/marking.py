@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from assay.provenance.asset import Asset
-from assay.provenance.decoding import decode
+from assay.provenance.decoding import decode, turned
 from assay.provenance.errors import AssayError
 from assay.provenance.media_type import MediaType
 from assay.provenance.signing.metadata import Metadata
@@ -75,13 +75,10 @@ def marked(asset: Asset, marker: Marker) -> Mark | None:
             f"{asset.name}: a {asset.media_type} of this kind cannot be marked",
             f"ask for a still picture as {', '.join(kind.name for kind in _ENCODERS)}",
         )
-    from PIL import ImageOps
-
     metadata = Metadata.of(image)
     texts = {key: text for key, text in getattr(image, "text", {}).items() if key != "XML:com.adobe.xmp"}
-    upright = ImageOps.exif_transpose(image)
     mode = "RGBA" if "transparency" in image.info else _MODES[image.mode]
-    picture, payload = marker.mark(upright.convert(mode))
+    picture, payload = marker.mark(turned(image).convert(mode))
     content = _encoded(picture, metadata, asset.media_type, texts)
     remade = Asset.from_bytes(content, name=asset.name)
     return Mark(remade, marker.name, payload) if marker.read(decode(remade)) == payload else None

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
 from assay.provenance.asset import Asset
-from assay.provenance.decoding import decode, rgb
+from assay.provenance.decoding import decode, rgb, turned
 from assay.provenance.errors import AssayError, UnsupportedFormat
 from assay.provenance.media_type import MediaType
 from assay.provenance.signing.ingredients import upstream_of
@@ -23,6 +23,7 @@ from assay.provenance.signing.recipe import ASSAY, Action, Recipe
 from assay.provenance.signing.signer import Signer
 from assay.provenance.signing.signing import Signed, sign
 from assay.provenance.signing.timestamp import TimestampAuthority
+from assay.provenance.text import plain
 
 if TYPE_CHECKING:
     from assay.provenance.trust import TrustPolicy
@@ -116,8 +117,8 @@ def _derived(asset: Asset, wanted: Derivation) -> tuple[Asset, list[Action]]:
         raise DerivationRefused(f"{asset.name}: has several frames, and a derivative would keep one only")
     metadata = Metadata.of(image)
     actions: list[Action] = []
-    upright = ImageOps.exif_transpose(image)
-    if metadata.orientation in range(2, 9):  # anything else turns nothing
+    upright = turned(image)
+    if upright is not image:
         actions.append(_action("c2pa.orientation", "turned upright as its EXIF orientation says"))
     image = upright
     if (box := wanted.crop) and (box.x, box.y, box.width, box.height) != (0, 0, *image.size):
@@ -217,7 +218,11 @@ def _encoded(image: Image.Image, target: MediaType, quality: int, metadata: Mapp
             options |= {"compression": "tiff_deflate"}
     image.info = {}  # Pillow's encoders copy from here; only what was decided above may go in
     buffer = io.BytesIO()
-    image.save(buffer, target.name, **options)
+    try:
+        image.save(buffer, target.name, **options)
+    except Exception as error:  # encoders raise whatever they like, on odd metadata too
+        reason = plain(str(error), limit=200) or type(error).__name__
+        raise DerivationRefused(f"it cannot be written as {target}: {reason}", "try another format") from error
     return buffer.getvalue()
 
 

@@ -62,18 +62,16 @@ class Metadata:
     exif: Image.Exif
     xmp: bytes
     profile: bytes
-    orientation: int
     others: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, image: Image.Image) -> "Metadata":
         """Collect from a decoded picture."""
-        exif = image.getexif()
-        orientation = exif.get(_ORIENTATION, 1)
+        exif, malformed = _exif(image)
         xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
         if isinstance(image, TiffImageFile):
             xmp = xmp or image.tag_v2.get(700, b"")
-        others = []
+        others = ["malformed EXIF"] if malformed else []
         if image.info.get("photoshop") or exif.get(33723) or exif.get(34377):
             others.append("IPTC")
         if image.info.get("comment"):
@@ -85,7 +83,6 @@ class Metadata:
             exif,
             xmp.encode() if isinstance(xmp, str) else bytes(xmp),
             image.info.get("icc_profile") or b"",
-            orientation if isinstance(orientation, int) else 1,
             tuple(others),
         )
 
@@ -99,7 +96,7 @@ class Metadata:
         """The same without any position: no GPS directory, no maker notes, and no XMP where it names GPS."""
         exif = Image.Exif()
         exif.load(self.exif.tobytes())
-        exif.get_ifd(ExifTags.IFD.Exif).pop(_MAKER_NOTE, None)
+        _without(exif, _MAKER_NOTE)
         if ExifTags.IFD.GPSInfo in exif:
             del exif[ExifTags.IFD.GPSInfo]
         return replace(self, exif=exif, xmp=b"" if b"gps" in self.xmp.lower() else self.xmp)
@@ -127,7 +124,7 @@ class Metadata:
         return carried, lost
 
     def _note(self) -> bool:
-        return _MAKER_NOTE in self.exif.get_ifd(ExifTags.IFD.Exif)
+        return ExifTags.IFD.Exif in self.exif and _MAKER_NOTE in self.exif.get_ifd(ExifTags.IFD.Exif)
 
     def _upright_exif(self) -> bytes:
         exif = self._upright()
@@ -140,6 +137,27 @@ class Metadata:
         for tag in (*_STRUCTURE, _ORIENTATION):
             if tag in exif:
                 del exif[tag]
-        for tag in (0xA002, 0xA003):  # the old width and height
-            exif.get_ifd(ExifTags.IFD.Exif).pop(tag, None)
+        _without(exif, 0xA002, 0xA003)  # the old width and height
         return exif
+
+
+def _exif(image: Image.Image) -> tuple[Image.Exif, bool]:
+    """The picture's EXIF, or an empty one and true where it cannot be read, or not be written again."""
+    try:
+        exif = image.getexif()
+        exif.tobytes()
+    except Exception:  # Pillow raises whatever it likes on malformed EXIF
+        return Image.Exif(), True
+    return exif, False
+
+
+def _without(exif: Image.Exif, *tags: int) -> None:
+    """Take tags out of the Exif directory. One that is not there is not asked for: Pillow would make it, and an empty one
+    cannot be written to TIFF."""
+    if ExifTags.IFD.Exif not in exif:
+        return
+    directory = exif.get_ifd(ExifTags.IFD.Exif)
+    for tag in tags:
+        directory.pop(tag, None)
+    if not directory:
+        del exif[ExifTags.IFD.Exif]

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from assay.detectors.evidence import Silence
 from assay.detectors.signals import REGISTRY
@@ -13,6 +13,7 @@ from assay.detectors.subject import Subject
 from assay.provenance.asset import Asset
 from assay.provenance.decoding import decode, sketch, upright
 from assay.provenance.errors import AssayError
+from assay.provenance.media_type import MediaType
 from assay.provenance.signing.deriving import Derivation, derive
 from assay.provenance.signing.signer import open_signer
 from assay.provenance.signing.thumbnail import thumbnail
@@ -71,8 +72,6 @@ def test_small_pictures_are_made_of_any_mode(name: str) -> None:
 
 @pytest.mark.parametrize("name", ODD)
 def test_a_derivative_is_made_of_any_mode(name: str) -> None:
-    from assay.provenance.media_type import MediaType
-
     derived = derive(ODD[name], Derivation(media_type=MediaType.JPEG, resize=(48, 48)), open_signer("dev:"))
     assert decode(derived.asset).size == (48, 32)
 
@@ -93,6 +92,39 @@ def test_an_oriented_picture_is_turned_and_its_thumbnails_too() -> None:
     content = thumbnail(turned, 48)
     assert content is not None
     assert Image.open(io.BytesIO(content)).size == (32, 48)
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_a_turned_picture_is_turned_once(number: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = number
+    image = decode(stored(PHOTO, "PNG", exif=exif))
+    once = upright(image)
+    expected = ImageOps.exif_transpose(image).convert("RGB")
+    assert once.tobytes() == expected.tobytes()
+    assert upright(once).tobytes() == once.tobytes()
+
+
+MALFORMED = {
+    "no EXIF at all": b"Exif\0\0garbage",
+    "cut after its header": b"Exif\0\0II*\0",
+    "a text for a number": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x1a\0\x02\0\0\0\x04abc\0\0\0\0\0",
+}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_exif_hides_no_picture(name: str, kind: str) -> None:
+    """Else anybody could keep a picture from being looked at by a few bytes."""
+    odd = stored(PHOTO, kind, exif=MALFORMED[name])
+    assert upright(decode(odd)).size == (96, 64)
+    assert thumbnail(odd, 48)
+    assert picture.thumbnail(odd)
+    for media_type in (MediaType.JPEG, MediaType.TIFF, MediaType.WEBP):
+        derived = derive(odd, Derivation(media_type=media_type, drop_gps=True), open_signer("dev:"))
+        assert decode(derived.asset).size == (96, 64)
+    pixels = next(entry for entry in REGISTRY if entry.name == "pixels").make()
+    assert pixels.examine(Subject(odd, AssayError("not asked"))).silence is not Silence.FAILED
 
 
 def test_no_words_of_the_file_reach_a_thumbnail() -> None:
