@@ -24,6 +24,7 @@ class Tally:
 
     rows: int = 0
     bytes: int = 0
+    unread: int = 0  # no byte of them was seen
     duplicates: int = 0
     near: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -38,6 +39,7 @@ class Tally:
         if row.change == GONE:
             return
         self.rows += 1
+        self.unread += row.sha256 is None
         if row.change == SAME:
             return
         self.bytes += row.bytes or 0

@@ -56,7 +56,7 @@ class AuditTerminal:
         console = self._console
         console.print()
         state = "" if complete else "interrupted after "
-        remembered = tally.rows - examined
+        remembered = tally.rows - tally.unread - examined
         how = f", {remembered:,} of them known already or copies" if remembered > 0 else ""
         console.print(Text(f"{state}{tally.rows:,} file{'s' * (tally.rows != 1)} in {seconds:.1f} s{how}", "bold"))
         if tally.changes:
@@ -72,7 +72,9 @@ class AuditTerminal:
             if number := tally.conditions[name]:
                 console.print(Text.assemble(f"{number:>9,}  {meaning} ", (f"({name})", "dim")))
         for rule, number in tally.breaches.most_common():
-            console.print(Text.assemble(f"{number:>9,}  break the rule: ", plain(rule)))
+            console.print(
+                Text.assemble(f"{number:>9,}  {'breaks' if number == 1 else 'break'} the rule: ", plain(rule))
+            )
 
 
 def show_groups(stream: TextIO, grouping: Grouping, *, by: str, number: int = 40) -> None:

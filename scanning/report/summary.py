@@ -29,7 +29,7 @@ _EXPLAINED = {
     "created": "drawn, rendered or computed, without a trained model",
     "captured": "stated to come from a camera",
     "undetermined": "nothing says where they come from; that is no evidence of anything",
-    "unreadable": "could not be opened at all",
+    "unreadable": "could not be opened or decoded",
 }
 _REASONS = {  # why a file deserves a look, gravest first: title, explanation
     "policy": ("Breaks a rule of the policy", "These files are not what the policy file demands of them."),
@@ -154,6 +154,11 @@ def lead(tally: Tally) -> str:
         _count(tally.conditions["tampered"], "was changed after it was signed", "were changed after they were signed"),
         _count(generated, "is held to be generated, wholly or in part", "are held to be generated, wholly or in part"),
         _count(tally.verdicts["captured"], "is stated to come from a camera", "are stated to come from a camera"),
+        _count(
+            tally.verdicts["created"],
+            "is stated to be made without an AI model",
+            "are stated to be made without an AI model",
+        ),
         _count(tally.verdicts["undetermined"], "says nothing of its origin", "say nothing of their origin"),
         _count(tally.conditions["unreadable"], "could not be opened or decoded", "could not be opened or decoded"),
     ]

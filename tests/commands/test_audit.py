@@ -197,6 +197,12 @@ def test_an_output_named_twice_or_one_that_is_the_baseline_is_refused(folder: Pa
     assert (tmp_path / "before.jsonl").read_bytes() == before
 
 
+def test_a_file_that_was_not_read_is_not_called_known(folder: Path, tmp_path: Path) -> None:
+    ledger = ("--ledger", tmp_path / "ledger")
+    assert "known already" not in assay(folder / "missing.png", folder / "b.png", *ledger).stdout
+    assert "1 of them known already" in assay(folder / "missing.png", folder / "b.png", *ledger).stdout
+
+
 def test_rows_never_replace_a_picture(folder: Path) -> None:
     odd = folder / "photo.jsonl"
     odd.write_bytes(picture())
@@ -218,7 +224,7 @@ def test_a_policy_in_the_folder_is_found_and_its_breach_fails(folder: Path, tmp_
     done = assay("pictures", "-o", "out.jsonl", cwd=tmp_path)
     assert done.returncode == 10, done.stderr
     assert [row["breaches"] for row in rows(tmp_path / "out.jsonl")] == [["signed"], [], []]
-    assert "break the rule: signed" in done.stdout
+    assert "1  breaks the rule: signed" in done.stdout
     # A hook names the files of a commit, and all of them may be excluded.
     assert assay("pictures/text.jpg", "--fail-on", "unreadable", cwd=tmp_path).returncode == 0
 

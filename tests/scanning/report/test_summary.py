@@ -47,6 +47,7 @@ def test_the_first_words_are_the_answer() -> None:
         "camera; 300 say nothing of their origin; 1 could not be opened or decoded. Of those held to be generated, 1 does not say so."
     )
     assert "304 files audited" in page(ROWS)
+    assert lead(tallied([simple("d.png", origin="created")])) == "1 is stated to be made without an AI model."
 
 
 def test_the_page_says_who_looked_at_the_pixels() -> None:
