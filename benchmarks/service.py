@@ -6,6 +6,7 @@ pixels. Run: python benchmarks/service.py [--requests 2000] [--clients 64] [--pi
 The server with its workers and the bare scanners run on the same half of the processors, the clients on the other, so that what is
 compared is the service and not the load generator. `loss`: of throughput. `cpu_loss`: of processor time, of the server with
 its workers beside the bare scanners with theirs; other work on the machine moves the first and hardly the second.
+`client_cpu_ms`: what the clients spend on a request, which is in neither.
 """
 
 import argparse
@@ -208,7 +209,9 @@ def main() -> None:
                 bare = alone.rate(share)
                 between, server_before = spent(os.getpid()), spent(server.pid)
                 stay_on(others)
+                clients_before = time.process_time()
                 served, statuses, taken = load(port, files, share, wanted.clients)
+                at_clients = (time.process_time() - clients_before) / share
                 stay_on(measured)
                 at_server = (spent(server.pid) - server_before) / share
                 at_bare = (between - before) / share
@@ -221,6 +224,7 @@ def main() -> None:
                         "loss": round(1 - served / bare, 3),
                         "bare_cpu_ms": round(at_bare * 1e3, 2),
                         "served_cpu_ms": round(at_server * 1e3, 2),
+                        "client_cpu_ms": round(at_clients * 1e3, 2),
                     }
                 )
                 print(json.dumps(told[-1]), flush=True)

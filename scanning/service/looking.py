@@ -95,6 +95,7 @@ def fragment(
             dissent=[_card(piece) for piece in verdict.dissent],
             observed=[_row(piece) for piece in verdict.silent if _observes(piece)],
             unchecked=[_row(piece) for piece in verdict.silent if piece.silence in _UNCHECKED and not _observes(piece)],
+            pixels=any(piece.signal == PIXELS for piece in outcome.evidence),
             absent=[_row(piece) for piece in verdict.silent if piece.silence is Silence.ABSENT],
             custody=chained,
             custody_failure="" if isinstance(custody, Custody) else custody.message,

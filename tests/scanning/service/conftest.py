@@ -14,7 +14,7 @@ from serving import Server, served
 
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with served("--state", str(tmp_path_factory.mktemp("state"))) as server:
+    with served("--state", str(tmp_path_factory.mktemp("state")), stop_after=1800) as server:
         yield server
 
 

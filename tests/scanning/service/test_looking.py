@@ -54,6 +54,14 @@ def test_alarms_stand_beside_the_answer_and_silence_is_no_all_clear() -> None:
     assert "a note" in written
 
 
+def test_a_page_without_pixels_says_so() -> None:
+    without = "runs without its pixel classifier"
+    assert without in fragment(report(CLAIM))
+    assert without not in fragment(report(CLAIM, PIXELS))
+    assert "Every check that applies" not in fragment(report(CLAIM))
+    assert "Every check that applies" in fragment(report(CLAIM, PIXELS))
+
+
 @pytest.mark.parametrize(
     "intruder", ["<script>x</script>", '<a href="http://127.0.0.1/">x</a>', '<img src="/x">', "<form></form>"]
 )
