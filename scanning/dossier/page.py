@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _PAPER = 660  # width of the text on A4 in CSS pixels: a wider chain is drawn smaller
+_EDGES = {  # by state: WeasyPrint lets no style sheet into SVG, so there the lines of the chain need attributes of their own
+    "trusted": 'stroke="#1f7a4a"',
+    "unknown": 'stroke="#8a6a12" stroke-dasharray="7 6"',
+    "ghost": 'stroke="#8a6a12" stroke-dasharray="7 6"',
+    "broken": 'stroke="#b3261e" stroke-dasharray="3 7"',
+    "invalid": 'stroke="#b3261e" stroke-dasharray="3 7"',
+}
 
 
 def page(
@@ -43,6 +50,7 @@ def page(
             report=found["report"],
             custody=found["report"]["custody"],
             picture=chain,
+            paper=_EDGES,
             scale=min(1.0, _PAPER / int(str(chain["width"]))) if chain else 1.0,
             image=thumbnail(report.asset, edge=PICTURE_EDGE),
             heat=encode(heat, edge=PICTURE_EDGE) if heat is not None else "",

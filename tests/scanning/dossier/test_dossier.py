@@ -1,6 +1,7 @@
 """A dossier is whole, self-contained and sealed, and any change to it shows."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -26,11 +27,13 @@ from assay.provenance.errors import OutputRefused, SigningFailed, UnreadableFile
 from assay.provenance.signing import CallbackSigner, Recipe, SoftwareAgent, SourceType, open_signer, sign
 from assay.provenance.trust import Purpose, TrustPolicy, default_policy
 from assay.provenance.trust.stamping import StampRefused
+from assay.scanning.demo import make_exhibits
 from assay.scanning.dossier.checking import check_dossier, holds
 from assay.scanning.dossier.extract import extract
 from assay.scanning.dossier.making import make_dossier
 from assay.scanning.dossier.mapping import evidence_map
-from assay.scanning.dossier.page import page, to_pdf
+from assay.scanning.dossier.page import _EDGES, page, to_pdf
+from assay.scanning.report.custody_html import _STATES
 from assay.scanning.scan import Report, Scanner, standard_signals
 
 MODEL = {"name": "deep", "version": "1", "card_sha256": "0" * 64, "files": {}, "known_failures": [HOSTILE]}
@@ -279,3 +282,17 @@ def test_writing_pdf_fetches_nothing_and_leaves_pillow_strict(tmp_path: Path) ->
     assert b"/Image" not in asking
     assert b"/Image" not in plain
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
+
+
+def test_every_state_of_a_link_has_its_line_on_paper() -> None:
+    assert set(_EDGES) == {*_STATES.values(), "broken", "ghost"}
+
+
+def test_a_cut_in_the_chain_is_drawn_on_paper_as_on_the_screen(scanner: Scanner, tmp_path: Path) -> None:
+    list(make_exhibits(tmp_path))
+    report = scanner.scan_path(tmp_path / "06-laundered.jpg")
+    make_dossier(report, tmp_path / "d", scanner=scanner, signer=open_signer("dev:"), pdf=False)
+    svg = (tmp_path / "d" / "dossier.html").read_text().partition("<svg")[2].partition("</svg>")[0]
+    shapes = re.findall(r"<(?:path|circle)[^>]*>", svg)
+    assert 'class="cut"' in svg
+    assert all(' fill="' in shape for shape in shapes), shapes
