@@ -109,7 +109,7 @@ def quality_before_decoding(found: Floats) -> Earlier:
 
     Counts coefficients near multiples of a step and compares with what a smooth histogram gives, in standard deviations.
     """
-    if (np.abs(found) > 4 * _NOISE).any(axis=0).mean() < _TEXTURED:
+    if not found.size or (np.abs(found) > 4 * _NOISE).any(axis=0).mean() < _TEXTURED:
         return Earlier(0, 0.0)
     counts = _histogram(found * 4, _FINE)
     near, expected, spread = (weights @ counts for weights in _near_multiples())
@@ -126,7 +126,7 @@ def quality_before_last(found: Floats, last: Sequence[int]) -> Earlier:
     if not all(steps):  # T.81 knows no step of 0; a damaged table has one, and decoders take it
         return Earlier(0, 0.0)
     multiples = np.rint(found / np.array(steps, np.float32)[:, None])
-    if (multiples != 0).any(axis=0).mean() < _TEXTURED:
+    if not found.size or (multiples != 0).any(axis=0).mean() < _TEXTURED:
         return Earlier(0, 0.0)
     counts = _histogram(multiples, _TALL)
     lacking, total = (weights @ counts for weights in _gap_weights(steps))

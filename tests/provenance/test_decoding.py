@@ -133,3 +133,14 @@ def test_no_words_of_the_file_reach_a_thumbnail() -> None:
     assert inside is not None
     assert b"where I live" not in inside
     assert b"where I live" not in base64.b64decode(shown.partition(",")[2])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [(1, 1), (2, 300), (300, 5), (9, 9), (5000, 3)])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_tiny_and_thin_pictures_are_looked_at_without_a_warning(size: tuple[int, int], kind: str) -> None:
+    noise = np.random.default_rng(7).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    subject = Subject(stored(Image.fromarray(noise), kind), AssayError("not asked"), thorough=True)
+    for entry in REGISTRY:
+        if entry.name not in ("c2pa-manifest", "faces"):
+            assert entry.make().examine(subject).silence is not Silence.FAILED, entry.name
