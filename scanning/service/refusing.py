@@ -16,10 +16,11 @@ from assay.scanning.service.base import StateUnavailable
 from assay.scanning.service.receiving import Malformed, TooSlow
 from assay.scanning.worker import ParserCrashed, WorkersFailed
 
-CONTENT_STATUS = {  # kind of a failure that is the content's → status; every other kind is 422
+CONTENT_STATUS = {  # kind of a failure that a worker tells → status; every other kind is 422
     "UnsupportedFormat": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "LimitExceeded": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "QueryRefused": HTTPStatus.BAD_REQUEST,
+    "MissingExtra": HTTPStatus.NOT_IMPLEMENTED,
 }
 
 

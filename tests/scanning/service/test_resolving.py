@@ -15,6 +15,8 @@ from assay.provenance.repository import Repository, open_repository
 from assay.provenance.signing import Recipe, SoftwareAgent, open_signer, sign
 from assay.scanning.recovering import recover, remember
 from assay.scanning.report.recovery_presenting import document
+from assay.scanning.service.api import document as response
+from assay.scanning.service.examining import Answer
 
 pytest.importorskip("pdqhash", reason="needs the extra `recovery`")
 
@@ -51,6 +53,10 @@ def test_a_stripped_copy_is_resolved_over_http(tmp_path, monkeypatch):
         refused = client.get("/v1/matches/byBinding", params={"alg": ISCC, "value": "???"})
         assert refused.status_code == 400
         assert client.get("/v1/manifests/urn:c2pa:nobody").status_code == 404
+
+
+def test_what_the_server_lacks_is_not_blamed_on_the_picture():
+    assert response(Answer(error="MissingExtra", body=b"{}")).status_code == 501
 
 
 def test_servers_that_share_a_database_resolve_bindings(monkeypatch, database):
