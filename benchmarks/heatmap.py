@@ -2,7 +2,7 @@
 
 A patch of a fifth of a photograph's area comes from a picture of a recent generator, or, as a control, from another photograph; its
 edge is soft and the whole is encoded once more. Pixel AUC inside against outside the patch, and the area above a log10 ratio of
-0.5 on the same photographs untouched. The pictures were partly among those trained on: an upper bound.
+0.5 on the same photographs untouched. No picture is among those that the head was fitted on (`fitted.txt`).
 """
 
 import argparse
@@ -54,7 +54,13 @@ def main() -> None:
     given = parser.parse_args()
     classifier = load("deep", threads=1)
     examples = spread(read_index(*sorted(DATASETS.glob("*/index.csv"))), seed=given.seed)
-    there = [one for one in examples if one.domain is Domain.PHOTOGRAPH and (given.pictures / one.sha256).exists()]
+    there = [
+        one
+        for one in examples
+        if one.domain is Domain.PHOTOGRAPH
+        and not classifier.card.fitted_on(one.sha256)
+        and (given.pictures / one.sha256).exists()
+    ]
     human = [one for one in there if one.label is Label.HUMAN]
     sources = {"generated": [one for one in there if is_recent(one)], "another photograph": human[given.number :]}
     found: dict[str, list[float]] = {kind: [] for kind in sources}

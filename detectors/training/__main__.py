@@ -11,6 +11,7 @@ grid      bring some of these pictures to every cell of the laundering grid and 
 
 import argparse
 import dataclasses
+import functools
 import itertools
 import sys
 from pathlib import Path
@@ -62,6 +63,9 @@ def main(arguments: list[str] | None = None) -> None:
     for step in (fit, grid):
         step.add_argument(
             "--teacher", type=Path, help="the deep model's folder: the head learns what that one would say"
+        )
+        step.add_argument(
+            "--draws", type=int, default=1, help="launderings of every picture to train on; the first is measured"
         )
     grid.add_argument("--number", type=int, default=160, help="pictures of each class to bring to every cell")
     fit.add_argument("--pairs", type=Path, help="a folder that the step `pairs` wrote")
@@ -129,13 +133,14 @@ def _fit(given: argparse.Namespace) -> None:
 
     chosen, places = _chosen(given)
     sample = _sample(given, chosen, places)
-    pairs = None
+    beside = _further_draws(given, chosen, places)
     if given.pairs:
         twins = examples_with_pictures([given.pairs / "pairs.csv"], given.pairs)
         pairs = _extracted(given.folder / ENCODER, given.work, *twins)
+        beside = pairs if beside is None else beside.joined(pairs)
     card = build_model(
         sample,
-        _recipe(given, pairs),
+        _recipe(given, beside),
         given.folder,
         name=given.tier,
         version=given.version,
@@ -204,8 +209,8 @@ def _grid(given: argparse.Namespace) -> None:
     chosen, places = _chosen(given)
     sample = _sample(given, chosen, places)
     some = gridded(sample.examples, given.number)
-    cells = {cell.name: _extracted(given.folder / ENCODER, given.work, some, places, cell) for cell in GRID}
-    found = measure(sample, _recipe(given), cells)
+    cells = {cell.name: _extracted(given.folder / ENCODER, given.work, some, places, cell=cell) for cell in GRID}
+    found = measure(sample, _recipe(given, _further_draws(given, chosen, places)), cells)
     document = {"version": read_card(given.folder).version, "command": _command(), "cells": found}
     (given.folder / "laundering.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
@@ -222,27 +227,39 @@ def _chosen(given: argparse.Namespace) -> "tuple[list[Example], dict[str, Path]]
 def _recipe(given: argparse.Namespace, beside: "Sample | None" = None) -> "Recipe":
     from assay.detectors.training.protocol import Recipe
 
-    if given.teacher and beside:
+    if given.teacher and beside and beside.stronger is None:
         raise SystemExit("--teacher and --pairs do not go together")
     teacher = Recipe(ranges=RANGES["deep"], strength=STRENGTH["deep"]) if given.teacher else None
     return Recipe(ranges=RANGES[given.tier], strength=STRENGTH[given.tier], beside=beside, teacher=teacher)
 
 
-def _sample(given: argparse.Namespace, examples: list[Example], places: dict[str, Path]) -> "Sample":
+def _sample(given: argparse.Namespace, examples: list[Example], places: dict[str, Path], seed: int = SEED) -> "Sample":
     """What the head is fitted on, with the teacher's features where there is one."""
-    sample = _extracted(given.folder / ENCODER, given.work, examples, places)
+    sample = _extracted(given.folder / ENCODER, given.work, examples, places, seed=seed)
     if not given.teacher:
         return sample
-    stronger = _extracted(given.teacher / ENCODER, given.work, examples, places)
+    stronger = _extracted(given.teacher / ENCODER, given.work, examples, places, seed=seed)
     return dataclasses.replace(sample, stronger=stronger.features)
 
 
+def _further_draws(given: argparse.Namespace, examples: list[Example], places: dict[str, Path]) -> "Sample | None":
+    """The same pictures, laundered anew."""
+    draws = [_sample(given, examples, places, seed=SEED + draw) for draw in range(1, given.draws)]
+    return functools.reduce(lambda joined, draw: joined.joined(draw), draws) if draws else None
+
+
 def _extracted(
-    encoder: Path, work: Path, examples: list[Example], places: dict[str, Path], cell: "Cell | None" = None
+    encoder: Path,
+    work: Path,
+    examples: list[Example],
+    places: dict[str, Path],
+    *,
+    cell: "Cell | None" = None,
+    seed: int = SEED,
 ) -> "Sample":
     from assay.detectors.training.pipeline import extract
 
-    return extract(examples, places, encoder, work, views="whole", seed=SEED, cell=cell, progress=_told)
+    return extract(examples, places, encoder, work, views="whole", seed=seed, cell=cell, progress=_told)
 
 
 def _told(line: str) -> None:
