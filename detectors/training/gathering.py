@@ -1,7 +1,7 @@
-"""Bring an index's pictures from copies of their public places into one folder, by content.
+"""Gather an index's pictures from copies of their public places into one folder, by content.
 
 Rules: a file counts only if its sha256 stands in the index; what is gone is counted, never replaced; nothing is downloaded here
-(clone the repositories and unpack the packages that the datasheet names, then point at them).
+(`bringing.py` does that).
 """
 
 import hashlib

@@ -2,6 +2,9 @@
 
 import hashlib
 import io
+import os
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from PIL import Image
 
 from assay.detectors.evaluation import auc
 from assay.detectors.quality import jpeg_quality, measure
+from assay.detectors.training.bringing import bring
 from assay.detectors.training.examples import Example, Label, read_index, spread, without_near_duplicates
 from assay.detectors.training.folds import assign, crossings, family, rows_beside, training_rows
 from assay.detectors.training.gathering import gather
@@ -270,6 +274,57 @@ def test_gathering_takes_only_what_the_index_names(tmp_path: Path) -> None:
     digest, missing = (hashlib.sha256(content).hexdigest() for content in (b"wanted", b"gone"))
     assert gather([digest, missing], [place], tmp_path / "out") == {digest}
     assert [path.name for path in (tmp_path / "out").iterdir()] == [digest]
+
+
+def test_bringing_clones_unpacks_and_says_what_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository over git's own protocol for files, a package made here in place of the archive's; one of each is gone."""
+    if not shutil.which("dpkg-deb") or not shutil.which("git"):
+        pytest.skip("needs git and dpkg-deb")
+    hosting, packages, out = tmp_path / "hosting", tmp_path / "packages", tmp_path / "out"
+    clone = hosting / "maker" / "photos"
+    clone.mkdir(parents=True)
+    git = ["git", "-C", str(clone), "-c", "user.name=maker", "-c", "user.email=maker@example.org"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    for content in (b"first version", b"second version"):  # the first is in the history alone
+        (clone / "photo.jpg").write_bytes(content)
+        subprocess.run([*git, "add", "."], check=True)
+        subprocess.run([*git, "commit", "--quiet", "-m", "a photo"], check=True)
+    (tree := packages / "tree" / "usr").mkdir(parents=True)
+    (tree / "painting.png").write_bytes(b"a painting")
+    (packages / "tree" / "DEBIAN").mkdir()
+    (packages / "tree" / "DEBIAN" / "control").write_text(
+        "Package: game-art\nVersion: 1\nArchitecture: all\nMaintainer: maker <maker@example.org>\nDescription: art\n"
+    )
+    subprocess.run(
+        ["dpkg-deb", "--root-owner-group", "-b", "tree", "game-art.deb"], cwd=packages, check=True, capture_output=True
+    )
+    (stand_in := tmp_path / "bin" / "apt-get").parent.mkdir()
+    stand_in.write_text(f'#!/bin/sh\nfor last; do :; done\nexec cp "{packages}/$last.deb" .\n')
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}")
+    rows = [
+        replace(example(0, Label.HUMAN, source), sha256=hashlib.sha256(content).hexdigest(), source=source)
+        for source, content in (
+            ("maker/photos", b"first version"),
+            ("maker/photos", b"never there"),
+            ("debian:game-art", b"a painting"),
+            ("maker/gone", b"x"),
+            ("debian:gone", b"y"),
+            ("a book", b"z"),
+        )
+    ]
+    found = {one.source: one for one in bring(rows, out, hosting=hosting.as_uri())}
+    assert {source: (one.wanted, one.present) for source, one in found.items()} == {
+        "maker/photos": (2, 1),
+        "debian:game-art": (1, 1),
+        "maker/gone": (1, 0),
+        "debian:gone": (1, 0),
+        "a book": (1, 0),
+    }
+    assert all(found[gone].reason for gone in ("maker/gone", "debian:gone", "a book"))
+    assert sorted(path.name for path in out.iterdir()) == sorted({rows[0].sha256, rows[2].sha256})
+    shutil.rmtree(hosting)  # what is there is not fetched again
+    assert [one.present for one in bring([rows[0]], out, hosting=hosting.as_uri())] == [1]
 
 
 @pytest.mark.parametrize("quality", [30, 60, 75, 90, 95])
