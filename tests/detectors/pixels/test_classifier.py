@@ -15,6 +15,8 @@ from assay.detectors.classifier import Classifier, Network, load
 from assay.detectors.evidence import Origin, Silence
 from assay.detectors.quality import measure
 from assay.detectors.signals.pixels import PixelsSignal
+from assay.detectors.training.examples import Example, Label
+from assay.detectors.training.protocol import Sample, Scores, judge_by
 from assay.detectors.views import whole
 from assay.provenance.decoding import upright
 
@@ -44,6 +46,42 @@ def test_together_is_as_alone(classifier: Classifier) -> None:
         assert alone.logit == pytest.approx(opinion.logit, abs=1e-3)
         assert alone.domain == opinion.domain
         assert alone.point == opinion.point
+
+
+def test_measuring_apart_judges_as_the_finished_model_does(classifier: Classifier) -> None:
+    """`judge_by`, which the figures of pictures set aside come from, against the classifier itself."""
+    images = [picture(seed) for seed in range(12)]
+    qualities = [measure(image) for image in images]
+    features = classifier.features(images)
+    logits, shares, novelty = classifier.head.run(features, "logits", "domain", "novelty")
+    row = Example(
+        sha256="0" * 64, label=Label.HUMAN, generator="", source="", group="", domain=None, licence="", dhash=""
+    )
+    sample = Sample(
+        features=features,
+        examples=(row,) * len(images),
+        covariates=np.array([quality.covariates() for quality in qualities], np.float32),
+        buckets=tuple(quality.bucket.value for quality in qualities),
+    )
+    scores = Scores(
+        logits=(logits * shares).sum(axis=1).astype(np.float64),
+        domains=shares.argmax(axis=1),
+        novelty=novelty.astype(np.float64),
+    )
+    lowered = {
+        domain: {point: replace(one, llr=-0.3 - order) for order, (point, one) in enumerate(points.items())}
+        for domain, points in classifier.card.thresholds.items()
+    }
+    card = replace(classifier.card, thresholds=lowered)  # so that some pass
+    bold = Classifier(card, threads=1)
+    judged = judge_by(card, sample, scores)
+    opinions = bold.opinions(images, qualities)
+    for number, opinion in enumerate(opinions):
+        for point in Point:
+            assert bool(judged.passed[point][number]) is opinion.passes(point)
+        assert judged.sets[number] == opinion.prediction
+        if opinion.llr is not None:
+            assert judged.llr[number] == pytest.approx(opinion.llr, abs=1e-3)
 
 
 def test_graph_optimisation_does_not_change_the_logit(classifier: Classifier) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from assay.detectors.evaluation import auc
 from assay.detectors.quality import jpeg_quality, measure
 from assay.detectors.training.bringing import bring
+from assay.detectors.training.choosing import choose, may_be_fitted
 from assay.detectors.training.examples import Example, Label, read_index, spread, without_near_duplicates
 from assay.detectors.training.folds import assign, crossings, family, rows_beside, training_rows
 from assay.detectors.training.gathering import gather
@@ -274,6 +275,36 @@ def test_gathering_takes_only_what_the_index_names(tmp_path: Path) -> None:
     digest, missing = (hashlib.sha256(content).hexdigest() for content in (b"wanted", b"gone"))
     assert gather([digest, missing], [place], tmp_path / "out") == {digest}
     assert [path.name for path in (tmp_path / "out").iterdir()] == [digest]
+
+
+def test_what_its_terms_set_aside_is_never_fitted_on_and_shares_no_group() -> None:
+    free = [example(n, Label.HUMAN, f"free{n % 5}") for n in range(50)]
+    bound = [
+        replace(example(100 + n, Label.HUMAN, f"{'free' if n % 2 else 'bound'}{n % 3}"), licence=terms)
+        for n, terms in enumerate(("CC BY-NC 4.0", "GPL-3.0 repository", "ImageNet research terms", "NVIDIA NC") * 5)
+    ]
+    altered = example(999, Label.ALTERED, "swaps")
+    fitted, aside = choose([*free, *bound, altered], fitted=40, aside=8, seed=0)
+    assert len(fitted) == 40
+    assert set(fitted) <= set(free)
+    assert len(aside) == 8
+    assert {one.group for one in aside} <= {"bound0", "bound2", "bound1"}
+    copied = replace(bound[0], dhash=f"{0x0F0F0F0F0F0F0F0F:016x}")
+    twin = replace(free[0], dhash=copied.dhash)
+    assert copied not in choose([twin, copied], fitted=9, aside=9, seed=0)[1]
+
+
+@pytest.mark.parametrize("name", ["fitted/index.csv", "faces/index.csv", "faces/beside.csv"])
+def test_no_listed_picture_of_the_shipped_models_has_terms_that_forbid_it(name: str) -> None:
+    rows = read_index(DATASETS / name)
+    assert all(may_be_fitted(row) for row in rows if row.label is not Label.ALTERED)
+
+
+def test_the_pictures_set_aside_share_nothing_with_those_fitted_on() -> None:
+    fitted, aside = (read_index(DATASETS / name / "index.csv") for name in ("fitted", "aside"))
+    assert not {row.group for row in aside} & {row.group for row in fitted}
+    assert not any(may_be_fitted(row) for row in aside)
+    assert {row.label for row in aside} == {Label.HUMAN, Label.GENERATED}
 
 
 def test_bringing_clones_unpacks_and_says_what_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
