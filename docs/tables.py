@@ -19,6 +19,7 @@ from assay.detectors.evidence import Basis, Origin
 from assay.detectors.signals import REGISTRY
 from assay.detectors.signals.rule_loading import all_rules
 from assay.detectors.source_types import SOURCE_TYPES
+from assay.detectors.training.examples import Example, read_index
 from assay.detectors.training.laundering import GRID
 from assay.provenance.limits import Limits
 from assay.scanning.child import WorkerLimits
@@ -42,7 +43,19 @@ from assay.scanning.words import (
 )
 
 DOCS = Path(__file__).resolve().parent
-DOCUMENTS = ("commands.md", "evaluation.md", "hardening.md", "peers.md", "pixels.md", "signals.md", "verdicts.md")
+DOCUMENTS = (
+    "commands.md",
+    "evaluation.md",
+    "hardening.md",
+    "peers.md",
+    "pixels.md",
+    "signals.md",
+    "verdicts.md",
+    "../datasets/photographs/README.md",
+    "../datasets/art-and-graphics/README.md",
+    "../datasets/generated/README.md",
+    "../datasets/altered/README.md",
+)
 _TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -112,6 +125,7 @@ def measured(model: str) -> str:
     calibration = [(name, f"{strict['calibration'][name]:.3f}") for name in ("ece", "cllr", "min_cllr")]
     pictures = card.training["pictures"]
     conformal = strict.get("conformal", {"domains": {}})
+    aside = card.figures.get("aside")
     covered = [
         (
             domain,
@@ -141,12 +155,64 @@ def measured(model: str) -> str:
             "",
             table(("arm", "human / generated", "AUC", "recall at 5 % FPR", "recall at 1 % FPR"), arms),
             table(("point", "human-made flagged", "at most (95 %)", "generated flagged"), points),
+            *(measured_aside(aside) if aside else ()),
             table(("point", "human-made source (30 pictures or more)", "flagged"), sources),
             table(("generator (never trained on)", "flagged at balanced", "flagged at sensitive"), recall),
             *sets,
             table(("control", "AUC"), controls),
             table(("calibration", ""), calibration),
         ]
+    )
+
+
+def measured_aside(found: dict[str, Any]) -> list[str]:
+    """What the finished model did on pictures that their terms set aside."""
+    arms, points = found["arms"], found["points"]
+    whole = arms["all"]
+    names = [name for name, counts in found["recall_by_generator"].items() if counts["balanced"][1] >= 10]
+
+    def shown(rates: dict[str, list[float]]) -> tuple[str, ...]:
+        (flagged, human, _, most), (seen, generated, *_) = rates["false_positive"], rates["true_positive"]
+        return (f"{flagged:.0f} of {human:.0f}", f"{most:.2%}", f"{seen:.0f} of {generated:.0f}")
+
+    worst = found["worst_sources"]["balanced"]
+    return [
+        f"The finished model on {whole['human']:,} human-made and {whole['generated']:,} generated pictures that their terms kept from "
+        f"training and calibration, of groups that it never met: AUC {whole['auc'][0]:.3f} ({whole['auc'][1]:.2f} to "
+        f"{whole['auc'][2]:.2f}), ECE {found['calibration']['ece']:.3f}.\n",
+        table(
+            ("point, pictures set aside", "human-made flagged", "at most (95 %)", "generated flagged"),
+            [(name, *shown(rates)) for name, rates in points.items()],
+        ),
+        table(
+            ("set aside: source or generator", "flagged at balanced"),
+            [(name, f"{hits} of {trials}") for name, (hits, trials) in worst.items()]
+            + [(name, "{} of {}".format(*found["recall_by_generator"][name]["balanced"])) for name in names],
+        ),
+    ]
+
+
+def sources(dataset: str) -> str:
+    """The sources of a dataset, with what is theirs."""
+    of_source: dict[str, list[Example]] = {}
+    for example in read_index(DOCS.parent / "datasets" / dataset / "index.csv"):
+        of_source.setdefault(example.source, []).append(example)
+
+    def listed(names: set[str]) -> str:
+        return ", ".join(sorted(names - {""})) or "–"
+
+    return table(
+        ("source", "pictures", "domain", "generator", "terms"),
+        [
+            (
+                source,
+                str(len(rows)),
+                listed({row.domain or "" for row in rows}),
+                listed({row.generator for row in rows}),
+                listed({row.licence for row in rows}),
+            )
+            for source, rows in sorted(of_source.items(), key=lambda entry: entry[0].lower())
+        ],
     )
 
 
@@ -392,6 +458,7 @@ def tables() -> dict[str, str]:
         **{f"laundering-{name}": laundering(name) for name in shipped_models()},
         **{f"model-{name}": measured(name) for name in shipped_models()},
         "model-faces": measured_faces(),
+        **{f"sources-{name}": sources(name) for name in ("photographs", "art-and-graphics", "generated", "altered")},
         "pixels": in_a_hundred(),
         "signals": table(
             ("name", "looks at", "speaks at most on"),
