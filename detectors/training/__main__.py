@@ -51,9 +51,6 @@ def main(arguments: list[str] | None = None) -> None:
         step.add_argument(
             "--teacher", type=Path, help="the deep model's folder: the head learns what that one would say"
         )
-        step.add_argument(
-            "--draws", type=int, default=1, help="launderings of every picture to train on; the first is measured"
-        )
     grid.add_argument("--number", type=int, default=160, help="pictures of each class to bring to every cell")
     choose.add_argument("--fitted", required=True, type=Path, help="the index to write")
     choose.add_argument("--aside", required=True, type=Path, help="the other index to write")

@@ -2,9 +2,12 @@
 
 Rules: nothing is fitted on, or calibrated with, that is offered for research or non-commercial use alone, or under the GPL and its kin:
 such pictures are looked at to compare, with the finished model; neither side shares a group or a near-duplicate with the other.
+A group of both classes whose terms leave one of them only is set aside whole: portraits by a generator, without the
+portraits by people that are aligned like them, would teach that such portraits are generated.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 
 from assay.detectors.training.examples import Example, Label, spread, without_near_duplicates
@@ -19,9 +22,19 @@ def may_be_fitted(example: Example) -> bool:
 
 def choose(examples: Sequence[Example], *, fitted: int, aside: int, seed: int) -> tuple[list[Example], list[Example]]:
     """At most so many to fit on, and to set aside; of each group in proportion to the square root of its size."""
-    free = [example for example in examples if may_be_fitted(example)]
-    first = spread(without_near_duplicates(free), seed=seed)[:fitted]
+    whole = [example for example in examples if example.label is not Label.ALTERED]
+    free = [example for example in whole if may_be_fitted(example)]
+    torn = {group for group, labels in _labels(whole).items() if len(labels) > len(_labels(free).get(group, labels))}
+    first = spread(without_near_duplicates([one for one in free if one.group not in torn]), seed=seed)[:fitted]
     met = {example.group for example in first}
-    others = [e for e in examples if not may_be_fitted(e) and e.label is not Label.ALTERED and e.group not in met]
-    told_apart = [example for example in without_near_duplicates([*first, *others]) if not may_be_fitted(example)]
-    return first, spread(told_apart, seed=seed)[:aside]
+    chosen = {example.sha256 for example in first}
+    bound = [one for one in whole if one.group in torn or not (may_be_fitted(one) or one.group in met)]
+    told_apart = without_near_duplicates([*first, *bound])
+    return first, spread((one for one in told_apart if one.sha256 not in chosen), seed=seed)[:aside]
+
+
+def _labels(examples: Sequence[Example]) -> dict[str, set[Label]]:
+    found: dict[str, set[Label]] = defaultdict(set)
+    for example in examples:
+        found[example.group].add(example.label)
+    return found

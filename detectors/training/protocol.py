@@ -58,14 +58,12 @@ class Sample:
         )
 
     def joined(self, other: "Sample") -> "Sample":
-        """Both, one after the other, with features of a stronger model where both have them."""
-        both = self.stronger is not None and other.stronger is not None
+        """Both, one after the other, without features of a stronger model."""
         return Sample(
             features=np.concatenate([self.features, other.features]),
             examples=self.examples + other.examples,
             covariates=np.concatenate([self.covariates, other.covariates]),
             buckets=self.buckets + other.buckets,
-            stronger=np.concatenate([self.stronger, other.stronger]) if both else None,
         )
 
 
@@ -81,7 +79,7 @@ class Scores:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How a head is fitted: ranges of columns of the features (start, stop), scikit-learn's C, and what is trained on beside the
-    sample and never measured: the same pictures laundered anew, aligned pairs, or whole pictures beside faces. With a `teacher` the head learns the logits of a head
+    sample and never measured: aligned pairs, or whole pictures beside faces. With a `teacher` the head learns the logits of a head
     that is fitted by that recipe on the stronger features of the same pictures, so that the teacher has seen no more than it has
     (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015)."""
 

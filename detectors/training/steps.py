@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import functools
 import itertools
 import sys
 from pathlib import Path
@@ -89,17 +88,16 @@ def _fit(given: argparse.Namespace) -> None:
 
     chosen, places = _chosen(given)
     sample = _sample(given, chosen, places)
-    beside = _further_draws(given, chosen, places)
+    pairs = None
     if given.pairs:
         twins = examples_with_pictures([given.pairs / "pairs.csv"], given.pairs)
         pairs = _extracted(given.folder / ENCODER, given.work, *twins)
-        beside = pairs if beside is None else beside.joined(pairs)
     aside = None
     if given.aside:
         aside = _extracted(given.folder / ENCODER, given.work, *examples_with_pictures([given.aside], given.pictures))
     card = build_model(
         sample,
-        _recipe(given, beside),
+        _recipe(given, pairs),
         given.folder,
         name=given.tier,
         version=given.version,
@@ -171,7 +169,7 @@ def _grid(given: argparse.Namespace) -> None:
     sample = _sample(given, chosen, places)
     some = gridded(sample.examples, given.number)
     cells = {cell.name: _extracted(given.folder / ENCODER, given.work, some, places, cell=cell) for cell in GRID}
-    found = measure(sample, _recipe(given, _further_draws(given, chosen, places)), cells)
+    found = measure(sample, _recipe(given), cells)
     document = {"version": read_card(given.folder).version, "command": _command(), "cells": found}
     (given.folder / "laundering.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
@@ -188,7 +186,7 @@ def _chosen(given: argparse.Namespace) -> "tuple[list[Example], dict[str, Path]]
 def _recipe(given: argparse.Namespace, beside: "Sample | None" = None) -> "Recipe":
     from assay.detectors.training.protocol import Recipe
 
-    if given.teacher and beside and beside.stronger is None:
+    if given.teacher and beside:
         raise SystemExit("--teacher and --pairs do not go together")
     teacher = Recipe(ranges=RANGES["deep"], strength=STRENGTH["deep"]) if given.teacher else None
     return Recipe(ranges=RANGES[given.tier], strength=STRENGTH[given.tier], beside=beside, teacher=teacher)
@@ -196,17 +194,11 @@ def _recipe(given: argparse.Namespace, beside: "Sample | None" = None) -> "Recip
 
 def _sample(given: argparse.Namespace, examples: list[Example], places: dict[str, Path], seed: int = SEED) -> "Sample":
     """What the head is fitted on, with the teacher's features where there is one."""
-    sample = _extracted(given.folder / ENCODER, given.work, examples, places, seed=seed)
+    sample = _extracted(given.folder / ENCODER, given.work, examples, places)
     if not given.teacher:
         return sample
-    stronger = _extracted(given.teacher / ENCODER, given.work, examples, places, seed=seed)
+    stronger = _extracted(given.teacher / ENCODER, given.work, examples, places)
     return dataclasses.replace(sample, stronger=stronger.features)
-
-
-def _further_draws(given: argparse.Namespace, examples: list[Example], places: dict[str, Path]) -> "Sample | None":
-    """The same pictures, laundered anew."""
-    draws = [_sample(given, examples, places, seed=SEED + draw) for draw in range(1, given.draws)]
-    return functools.reduce(lambda joined, draw: joined.joined(draw), draws) if draws else None
 
 
 def _extracted(
@@ -216,11 +208,10 @@ def _extracted(
     places: dict[str, Path],
     *,
     cell: "Cell | None" = None,
-    seed: int = SEED,
 ) -> "Sample":
     from assay.detectors.training.pipeline import extract
 
-    return extract(examples, places, encoder, work, views="whole", seed=seed, cell=cell, progress=_told)
+    return extract(examples, places, encoder, work, views="whole", seed=SEED, cell=cell, progress=_told)
 
 
 def _told(line: str) -> None:
