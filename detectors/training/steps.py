@@ -135,9 +135,11 @@ def _faces(given: argparse.Namespace) -> None:
     free = [example for example in found if may_be_fitted(example)]
     sample = extracted(spread(without_near_duplicates(free), seed=SEED)[: given.limit])
     swaps = extracted([example for example in found if example.label is Label.ALTERED])
+    bound = [example for example in found if example.label is Label.HUMAN and not may_be_fitted(example)]
+    untouched = extracted(bound) if bound else None
 
     def more(measured: Measured) -> dict[str, object]:
-        return {"pictures": pictures_flagged(measured), "swaps": measure_swaps(measured, recipe, swaps)}
+        return {"pictures": pictures_flagged(measured), "swaps": measure_swaps(measured, recipe, swaps, untouched)}
 
     card = build_model(
         sample,

@@ -33,13 +33,15 @@ def pictures_flagged(measured: Measured) -> dict[str, Any]:
     return found
 
 
-def measure_swaps(measured: Measured, recipe: Recipe, swaps: Sample) -> dict[str, Any]:
+def measure_swaps(measured: Measured, recipe: Recipe, swaps: Sample, untouched: Sample | None = None) -> dict[str, Any]:
     """By generator: faces, groups, those that pass each point, AUC against human-made faces of other sources and of the same one.
 
-    Generators known, as they are to whoever asks about a swap; `swaps` are altered examples.
+    Generators known, as they are to whoever asks about a swap; `swaps` are altered examples, `untouched` human-made ones of
+    their sources whose terms keep them from being trained on.
     """
     sample = measured.sample
     swapped = _scored(sample, swaps, measured.folds, recipe)
+    apart = None if untouched is None else _scored(sample, untouched, measured.folds, recipe).logits
     flags = _passed(measured.card, swapped, swaps)
     human = ~sample.positive
     sources, names = (np.array([getattr(one, key) for one in swaps.examples]) for key in ("source", "generator"))
@@ -48,13 +50,20 @@ def measure_swaps(measured: Measured, recipe: Recipe, swaps: Sample) -> dict[str
     for name in sorted(set(names.tolist())):
         rows = names == name
         same = human & np.isin(human_sources, sources[rows])
-        groups = [group for group, row in zip(swaps.groups, rows, strict=True) if row]
+        groups = _chosen(swaps.groups, rows)
+        logits, beside = measured.known.logits[same], _chosen(sample.groups, same)
+        if untouched is not None and apart is not None:
+            more = np.isin([one.source for one in untouched.examples], sources[rows])
+            logits, beside = np.concatenate([logits, apart[more]]), beside + _chosen(untouched.groups, more)
+        other = human & ~same
         found[name] = {
             "faces": int(rows.sum()),
             "groups": len(set(groups)),
             **{point.value: [int(flags[point][rows].sum()), int(rows.sum())] for point in Point},
-            "other_sources": _against(swapped.logits[rows], groups, measured.known.logits, sample, human & ~same),
-            "same_source": _against(swapped.logits[rows], groups, measured.known.logits, sample, same),
+            "other_sources": _against(
+                swapped.logits[rows], groups, measured.known.logits[other], _chosen(sample.groups, other)
+            ),
+            "same_source": _against(swapped.logits[rows], groups, logits, beside),
         }
     return found
 
@@ -89,13 +98,14 @@ def _passed(card: Any, scores: Scores, swaps: Sample) -> dict[Point, Flags]:
     return passed
 
 
-def _against(
-    logits: Doubles, groups: list[str], others: Doubles, sample: Sample, chosen: Flags
-) -> dict[str, Any] | None:
-    if not chosen.any():
+def _chosen(names: list[str], rows: Flags) -> list[str]:
+    return [name for name, row in zip(names, rows, strict=True) if row]
+
+
+def _against(logits: Doubles, groups: list[str], others: Doubles, beside: list[str]) -> dict[str, Any] | None:
+    if not len(others):
         return None
-    both = np.concatenate([logits, others[chosen]])
+    both = np.concatenate([logits, others])
     positive = np.arange(len(both)) < len(logits)
-    beside = [group for group, row in zip(sample.groups, chosen, strict=True) if row]
     estimate = evaluation.bootstrap(evaluation.auc, both, positive, [*groups, *beside])
-    return {"faces": int(chosen.sum()), "auc": estimate.document()}
+    return {"faces": len(others), "auc": estimate.document()}
