@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 from custody_assets import authority, created, encoded, leaf, opened, parent, picture, sign
+from outcomes import report
 from photograph_like import jpeg_asset, photograph
 from serving import Server
 
-from assay.detectors.evidence import Basis, Origin
+from assay.detectors.evidence import Basis, Evidence, Origin
 from assay.provenance.signing import Recipe, SoftwareAgent, open_signer
 from assay.provenance.signing import sign as assay_sign
+from assay.scanning.report.fragments import accepted
+from assay.scanning.service.looking import fragment
 from assay.scanning.words import INCONCLUSIVE, SENTENCES
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -246,3 +249,23 @@ def test_the_policy_lets_no_foreign_script_run(browser: Any, server: Server) -> 
         watched.page.wait_for_timeout(200)
         assert watched.page.evaluate("window.ran") is None
         assert sum("Content Security Policy" in complaint for complaint in watched.complaints) >= 3
+
+
+def test_the_map_fades_by_a_slider(browser: Any, server: Server, files: Path) -> None:
+    """What a worker with a classifier writes, in the page of a server without one."""
+    pixels = Evidence(signal="pixels", statement="So.", origin=Origin.SYNTHETIC, basis=Basis.INFERRED, llr=1.2)
+    shown = "data:image/jpeg;base64," + base64.b64encode((files / "bare.jpg").read_bytes()).decode()
+    written = accepted(fragment(report(pixels), heatmap=shown))
+    with Watched(browser, server) as watched:
+        page = watched.page
+        page.route("**/look", lambda route: route.fulfill(body=written, content_type="text/html"))
+        page.set_input_files("#file", files / "bare.jpg")
+        slider = page.get_by_label("Show what moved the classifier")
+        slider.wait_for()
+        fades = [page.eval_on_selector(".map", "map => Number(getComputedStyle(map).opacity)")]
+        for key in ("End", "Home"):
+            slider.press(key)
+            fades.append(page.eval_on_selector(".map", "map => Number(getComputedStyle(map).opacity)"))
+        assert fades == [0.75, 1, 0]
+        assert page.evaluate(POOR) == []
+        assert watched.complaints == []
