@@ -7,13 +7,20 @@ while a folder gives only files whose content or ending is an image's.
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.provenance.errors import AssayError
 from assay.provenance.media_type import sniff
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
+
+
+class PatternRefused(AssayError):
+    """What was given as a gitignore pattern is none."""
+
 
 IGNORE_FILE = ".assayignore"  # gitignore syntax; holds for its folder and everything below it
 _Rules = tuple[tuple[str, "GitIgnoreSpec"], ...]  # (folder, its patterns), outermost first
@@ -29,7 +36,7 @@ def files(
     patterns = tuple(exclude)
     for target in targets:
         if target.is_dir():
-            rules: _Rules = ((str(target), _spec(patterns)),) if patterns else ()
+            rules: _Rules = ((str(target), exclusions(patterns)),) if patterns else ()
             for path in _inside(str(target), rules, also):
                 yield Path(path)
         else:
@@ -67,7 +74,13 @@ class _Folder:
             with os.scandir(path) as entries:
                 for entry in entries:
                     if entry.name == IGNORE_FILE and entry.is_file(follow_symlinks=False):
-                        self.rules = (*rules, (path, _spec(Path(entry.path).read_text("utf-8").splitlines())))
+                        try:
+                            self.rules = (
+                                *rules,
+                                (path, _tolerant(os.fsdecode(Path(entry.path).read_bytes()).splitlines())),
+                            )
+                        except OSError:
+                            names.append(entry.name)  # opening it will say why
                     if entry.name.startswith("."):
                         continue
                     if entry.is_dir(follow_symlinks=False):
@@ -75,7 +88,7 @@ class _Folder:
                         names.append(entry.name)
                     elif entry.is_file(follow_symlinks=False):
                         names.append(entry.name)
-        except (OSError, UnicodeDecodeError):
+        except OSError:
             names.append("")
         names.sort(reverse=True)
         self._names = names
@@ -85,10 +98,25 @@ class _Folder:
         return self._names.pop() if self._names else None
 
 
-def _spec(patterns: Iterable[str]) -> "GitIgnoreSpec":
+def exclusions(patterns: Iterable[str]) -> "GitIgnoreSpec":
+    """Gitignore patterns that somebody wrote for this very run. Raises `PatternRefused`."""
     from pathspec import GitIgnoreSpec
 
-    return GitIgnoreSpec.from_lines(patterns)
+    try:
+        return GitIgnoreSpec.from_lines(patterns)
+    except ValueError as error:
+        raise PatternRefused(f"an exclusion is no gitignore pattern: {error}", "see the manual of gitignore") from error
+
+
+def _tolerant(lines: Iterable[str]) -> "GitIgnoreSpec":
+    """Those of a file that lies in the folder: a line that is no pattern excludes nothing, as with git."""
+    from pathspec import GitIgnoreSpec
+
+    patterns = []
+    for line in lines:
+        with suppress(ValueError):
+            patterns += GitIgnoreSpec.from_lines([line]).patterns
+    return GitIgnoreSpec(patterns)
 
 
 def _ignored(path: str, rules: _Rules) -> bool:

@@ -24,8 +24,8 @@ from assay.provenance.errors import AssayError, LimitExceeded
 from assay.provenance.media_type import sniff
 from assay.provenance.sidecar import SUFFIX, Beside
 from assay.scanning.audit.listing import Sidecars
-from assay.scanning.audit.sources import ARCHIVE_ENDINGS, Item, exclusions, local_fingerprint, refused
-from assay.scanning.walking import is_image_name
+from assay.scanning.audit.sources import ARCHIVE_ENDINGS, Item, local_fingerprint, refused
+from assay.scanning.walking import exclusions, is_image_name
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -54,7 +54,7 @@ class ArchiveRefused(AssayError):
 def members(path: Path, *, exclude: tuple[str, ...] = (), limits: Limits = DEFAULT_LIMITS) -> Iterator[Item]:
     """Yield the images of one archive as `archive!member`; an archive that breaks off says so in a last item. `exclude` are
     gitignore patterns of members."""
-    spec = exclusions(exclude)
+    spec = exclusions(exclude) if exclude else None
     try:
         fingerprint = local_fingerprint(path.stat())
         if path.suffix.lower() == ".zip":

@@ -116,7 +116,7 @@ def _policy(found: dict[str, Any], root: Path) -> Policy:
     if unknown:
         raise ValueError(f"unknown key {min(unknown)!r}")
     fail_on = _words(found.get("fail-on", []), "fail-on", tuple(CONDITIONS))
-    exclude = _words(found.get("exclude", []), "exclude")
+    exclude = _patterns(found.get("exclude", []), "exclude")
     tables = found.get("rule", [])
     if not isinstance(tables, list):
         raise TypeError("rules are written [[rule]]")
@@ -133,7 +133,7 @@ def _rule(table: dict[str, Any]) -> Rule:
         raise ValueError("every rule needs a name")
     rule = Rule(
         name=name,
-        files=_words(table.get("files", []), "files"),
+        files=_patterns(table.get("files", []), "files"),
         signed=table.get("signed", ""),
         by=_words(table.get("by", []), "by"),
         labelled=table.get("labelled", False),
@@ -157,6 +157,15 @@ def _words(found: object, key: str, allowed: tuple[str, ...] = ()) -> tuple[str,
     if strange:
         raise ValueError(f"{key}: {strange[0]!r} is none of {', '.join(allowed)}")
     return tuple(found)
+
+
+def _patterns(found: object, key: str) -> tuple[str, ...]:
+    words = _words(found, key)
+    try:
+        _spec(words)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+    return words
 
 
 def _named(pattern: str, row: Row) -> bool:

@@ -31,7 +31,7 @@ from assay.scanning.audit.tally import SAME, Tally
 from assay.scanning.report.audit_terminal import AuditTerminal
 from assay.scanning.report.progress import progress
 from assay.scanning.report.row_writing import Outputs
-from assay.scanning.walking import files
+from assay.scanning.walking import exclusions, files
 from assay.scanning.worker import Pool, cores
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class Ending:
 def run(options: Options) -> Ending:
     """Run one audit. Raises `AssayError` where it cannot begin: a policy, baseline, ledger or output that is refused."""
     policy = _policy(options)
+    exclusions(options.exclude)  # what is no pattern is refused before anything is opened
     if options.near and find_spec("pdqhash") is None:
         raise MissingExtra("grouping pictures that look alike", "near")
     scanning = Scanning(model=options.model, policy=default_policy(), thorough=options.thorough, near=options.near)

@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from assay.provenance.asset import DEFAULT_LIMITS, Limits
 from assay.provenance.errors import AssayError, LimitExceeded, UnreadableFile
 from assay.provenance.sidecar import SUFFIX, Beside, beside_of, sidecar_names, sidecars_of
-from assay.scanning.walking import files
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
+from assay.scanning.walking import exclusions, files
 
 STORE_SCHEMES = ("s3://", "gs://", "az://")
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -65,7 +61,7 @@ def items(
     which is told by `passed_over`. `prune` are more that keep a walk out of folders.
     """
     patterns = tuple(exclude)
-    spec = exclusions(patterns)
+    spec = exclusions(patterns) if patterns else None
     for target in targets:
         if target.startswith(STORE_SCHEMES):
             from assay.scanning.audit.stores import objects
@@ -115,15 +111,6 @@ def _is_sidecar(path: Path) -> bool:
         other.name != path.name and path.name in sidecar_names(other.name)
         for other in path.parent.glob(f"{glob.escape(path.stem)}*")
     )
-
-
-def exclusions(patterns: tuple[str, ...]) -> "GitIgnoreSpec | None":
-    """The patterns, compiled."""
-    if not patterns:
-        return None
-    from pathspec import GitIgnoreSpec
-
-    return GitIgnoreSpec.from_lines(patterns)
 
 
 def _archive(path: Path, exclude: tuple[str, ...], limits: Limits) -> Iterator[Item]:

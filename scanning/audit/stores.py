@@ -15,8 +15,8 @@ from assay.provenance.asset import DEFAULT_LIMITS, Limits
 from assay.provenance.errors import AssayError, LimitExceeded, MissingExtra, UnreadableFile
 from assay.provenance.sidecar import SUFFIX, Beside, sidecar_names
 from assay.scanning.audit.listing import Sidecars
-from assay.scanning.audit.sources import Item, exclusions, refused
-from assay.scanning.walking import is_image_name
+from assay.scanning.audit.sources import Item, refused
+from assay.scanning.walking import exclusions, is_image_name
 
 _ENDPOINTS = {  # the variables that name another server than the store's own
     "s3": ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"),
@@ -35,7 +35,7 @@ def objects(url: str, *, exclude: tuple[str, ...] = (), limits: Limits = DEFAULT
         raise MissingExtra(f"reading {url.partition('://')[0]}://", "cloud") from error
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.partition("/")
-    spec = exclusions(exclude)
+    spec = exclusions(exclude) if exclude else None
     try:
         make: Any = obstore.store.from_url  # typed per store, and which one it is decides the URL
         store = make(f"{scheme}://{bucket}", client_options=_client_options(scheme))

@@ -131,6 +131,7 @@ def test_a_reader_of_the_rows_that_goes_away_leaves_the_files_whole(folder: Path
         (["-o", "out.xlsx"], 1, "its ending names no format"),
         (["missing.png"], 1, "could not be read at all"),
         (["--policy", "missing.toml"], 1, "cannot be read"),
+        (["--exclude", "!"], 1, "no gitignore pattern"),
         (["--baseline", "missing.jsonl"], 1, "cannot be read"),
     ],
 )

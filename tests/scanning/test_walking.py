@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 from outcomes import picture
 
+from assay.scanning import walking
 from assay.scanning.walking import files
 
 
@@ -32,3 +34,23 @@ def test_no_link_is_followed_out_of_the_tree(tmp_path: Path) -> None:
     (inside / "folder").symlink_to(outside)
     (inside / "file.png").symlink_to(outside / "x.png")
     assert list(files([inside])) == []
+
+
+def test_lines_of_an_ignore_file_that_are_no_patterns_exclude_nothing_and_lose_nothing(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        (tmp_path / name).write_bytes(picture())
+    (tmp_path / ".assayignore").write_bytes(b"caf\xe9/\n!\nb*\n")
+    assert [path.name for path in files([tmp_path])] == ["a.png", "c.png"]
+
+
+def test_an_ignore_file_that_cannot_be_read_says_so_and_hides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> bytes:
+        raise PermissionError(path)
+
+    (tmp_path / "a.png").write_bytes(picture())
+    (tmp_path / ".assayignore").write_text("a*")
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    monkeypatch.setattr(walking, "_worth_opening", lambda path: True)  # as when it cannot be opened either
+    assert [path.name for path in files([tmp_path])] == [".assayignore", "a.png"]

@@ -110,6 +110,8 @@ def test_what_is_asked_of_a_signature(tmp_path: Path) -> None:
         ("[[rule]]\nname='x'\nby=['me']\nsigned='valid'", "anybody can write a name"),
         ("[[rule]]\nname='x'", "demands nothing"),
         ("[[rule]]\nname='x'\nlabelled='yes'", "true or false"),
+        ('exclude = ["!"]', "Invalid git pattern"),
+        ("[[rule]]\nname='x'\nlabelled=true\nfiles=['!']", "Invalid git pattern"),
         ("= broken", "cannot be read"),
     ],
 )
