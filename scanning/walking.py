@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.provenance.errors import AssayError
 from assay.provenance.media_type import sniff
@@ -112,7 +112,7 @@ def _tolerant(lines: Iterable[str]) -> "GitIgnoreSpec":
     """Those of a file that lies in the folder: a line that is no pattern excludes nothing, as with git."""
     from pathspec import GitIgnoreSpec
 
-    patterns = []
+    patterns: list[Any] = []
     for line in lines:
         with suppress(ValueError):
             patterns += GitIgnoreSpec.from_lines([line]).patterns
