@@ -80,7 +80,9 @@ class _Server:
         self.service = app.service
         self.service.examiner._pool = _Instant()
         self.loop = asyncio.new_event_loop()
-        self.config = Config(app, http=_protocol(settings.head, settings.receive), ws="none", lifespan="off", log_level="critical")
+        self.config = Config(
+            app, http=_protocol(settings.head, settings.receive), ws="none", lifespan="off", log_level="critical"
+        )
         self.config.load()
         decision = {"asset": {"name": "a"}, "label": "none"}
         self.decision = self.service.working.decisions.keep("anybody", decision)
