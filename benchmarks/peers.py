@@ -180,12 +180,13 @@ def corpus(folder: Path, pictures: Path | None, number: int) -> dict[str, list[P
         path.write_bytes(content)
         found[case].append(path)
 
-    end = (datetime.now(UTC) + timedelta(seconds=60 + 3 * number)).replace(
-        microsecond=0
-    )  # no SDK signs with an expired one
-    ending = made.leaf(listed, "Camera", end=end)
     plains = [(fmt, saved(pool.photographs[at], fmt)) for at, fmt in zip(range(number), FORMATS * number, strict=False)]
-    for fmt, plain in plains:
+    for (
+        fmt,
+        plain,
+    ) in plains:  # no SDK signs with an expired certificate, so each is signed a minute before the end of its own
+        end = (datetime.now(UTC) + timedelta(seconds=60)).replace(microsecond=0)
+        ending = made.leaf(listed, "Camera", end=end)
         put("expired", fmt, made.sign(plain, captured, ending, media_type=f"image/{fmt.lower()}").content)
     for at, (fmt, plain) in enumerate(plains):
         kind = f"image/{fmt.lower()}"
