@@ -72,7 +72,8 @@ def test_a_stopped_child_is_killed_replaced_and_named() -> None:
             pool.submit(b"one").result()
         assert time.monotonic() - started < 5  # it was to wait for one
         assert b'"height": 3' in pool.submit(b"two").result()
-        assert not child.is_alive() if child._popen else True
+        with pytest.raises(ProcessLookupError):
+            os.kill(child.pid, 0)
 
 
 def test_a_killed_child_costs_nothing() -> None:
@@ -151,6 +152,8 @@ def test_kill_nine_in_the_middle_of_a_write_leaves_the_old_output(tmp_path: Path
     child.kill()
     child.wait()
     assert target.read_text() == "before"
+    (left,) = (path for path in tmp_path.iterdir() if path != target)
+    assert (left.name[0], left.read_text()) == (".", "half")
 
 
 def test_a_clock_that_jumps_forgets_nothing_and_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,6 +199,9 @@ def test_a_truncated_model_file_is_refused_by_name(tmp_path: Path) -> None:
     os.truncate(cut, cut.stat().st_size // 2)
     with pytest.raises(ModelRefused, match=re.escape(cut.name)):
         card.verified(str(cut.relative_to(folder)))
+    done = assay("detect", "--model", folder, next(pictures(tmp_path / "in", 1).iterdir()))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{cut.name} is not the file that the card describes" in done.stderr
 
 
 def onnxruntime_that(folder: Path, does: str) -> dict[str, str]:
