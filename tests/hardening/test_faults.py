@@ -327,6 +327,31 @@ def test_an_illegal_instruction_with_the_model_alone_costs_the_model_and_no_file
     assert [reason.partition(",")[0] for reason in told] == ["a library needs instructions that this processor lacks"]
 
 
+def test_a_server_whose_workers_cannot_run_the_model_says_so_and_is_never_ready(tmp_path: Path) -> None:
+    httpx = pytest.importorskip("httpx")
+    pytest.importorskip("fastapi")
+    (tmp_path / "modules").mkdir()
+    environment = onnxruntime_that(tmp_path / "modules", CANNOT)
+    command = ["serve", "--port", "0", "--workers", "1", "--model", "swift", "--stop-after", "90"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "assay.cli", *command], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        assert server.stdout is not None
+        found = re.search(r"http://\S+", server.stdout.readline())
+        assert found
+        with httpx.Client(base_url=found[0].rstrip("/"), timeout=60, trust_env=False) as client:
+            answer = client.post("/v1/scan", content=made.encoded(made.picture(), "PNG"))
+            assert answer.status_code == 503
+            assert "cannot be loaded on this machine: libonnx" in answer.json()["detail"]
+            assert [client.get(path).status_code for path in ("/readyz", "/healthz")] == [503, 200]
+    finally:
+        server.kill()
+        server.wait()
+        if server.stdout:
+            server.stdout.close()
+
+
 @pytest.fixture
 def silent_authority() -> Iterator[str]:
     """Accepts connections and never answers."""
