@@ -90,9 +90,8 @@ def main() -> None:
         click.echo("assay: interrupted", err=True)
         sys.exit(1)
     except AssayError as error:
-        click.echo(
-            f"assay: {plain(str(error), limit=2000)}", err=True
-        )  # it may name a file, and a name may hold anything
+        # it may name a file, and a name may hold anything
+        click.echo(f"assay: {plain(str(error), limit=2000)}", err=True)
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output has gone: not our failure, nothing left to say
         sys.stderr.close()

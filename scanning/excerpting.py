@@ -5,7 +5,6 @@ the few records that a search could look at, and searches these as it would sear
 """
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from assay.detectors.fingerprints.grounds import REGIONS
@@ -29,7 +28,7 @@ def asked(asset: Asset, *, marks: bool, limits: Limits = DEFAULT_LIMITS) -> byte
     """In the child: what to ask the repository about this picture. Raises what decoding and hashing raise."""
     found = questions(decode(asset, limits=limits), marks=marks)
     groups = [[(region, value.hex()) for region, value in group] for group in found.groups]
-    return json.dumps(asdict(found) | {"groups": groups, "code": found.code.hex(), "mark": found.mark.hex()}).encode()
+    return json.dumps({"groups": groups, "code": found.code.hex(), "mark": found.mark.hex()}).encode()
 
 
 def heard(message: bytes) -> Questions:
@@ -53,8 +52,8 @@ def same_bytes(repository: Repository, sha256: str, *, most: int) -> bytes:
 
 
 def alike(repository: Repository, said: Questions, *, hint: tuple[str, str], most: int) -> bytes:
-    """An excerpt of the records that a search could look at. `hint`: a soft binding by which the caller asks besides; one that cannot be read
-    is refused by the child."""
+    """An excerpt of the records that a search could look at. `hint`: a soft binding by which the caller asks besides; one that
+    cannot be read is refused by the child."""
     try:
         codes = resolving.hinted(hint)
     except resolving.QueryRefused:

@@ -12,7 +12,7 @@ from assay.detectors.fingerprints.iscc import ImageCode
 from assay.detectors.fingerprints.searching import Match, Searcher, fingerprints, mark_of, marked, operating_point
 from assay.detectors.watermarks.protocol import Decoded
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
-from assay.provenance.custody.chain import BottomLine, Custody
+from assay.provenance.custody.chain import Custody
 from assay.provenance.custody.verifying import verify
 from assay.provenance.decoding import can_decode, decode, open_image
 from assay.provenance.errors import AssayError
@@ -23,7 +23,6 @@ from assay.provenance.signing.soft_binding import with_soft_binding
 from assay.provenance.trust import TrustPolicy, default_policy
 
 NOTHING = "No manifest was recovered: no picture in the repository is like this one. That is no evidence of anything."
-_HOLDS = (BottomLine.TRUSTED, BottomLine.INCOMPLETE_HISTORY, BottomLine.VALID)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,7 @@ class Recovered:
     @property
     def holds(self) -> bool:
         """Whether the recovered manifest may be relied on as far as its signer is."""
-        return self.custody.bottom_line in _HOLDS
+        return self.custody.bottom_line.holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,9 @@
 """A manifest that was stripped from a picture, found again in this machine's repository by the picture's looks or its mark.
 
-Rules: where there is no repository nothing is computed, a database is not asked (confined processes reach none; who asked it hands over
-an excerpt), and no file is ever changed (confined processes may not); a recovered manifest never proves anything about a copy, so this speaks at most as a
-mark does, and only as strongly as the manifest itself holds; crops and marks are tried in a thorough examination only.
+Rules: where there is no repository nothing is computed, a database is not asked (confined processes reach none; who asked it
+hands over an excerpt), and no file is ever changed (confined processes may not); a recovered manifest never proves anything
+about a copy, so this speaks at most as a mark does, and only as strongly as the manifest itself holds; crops and marks are
+tried in a thorough examination only.
 """
 
 from pathlib import Path

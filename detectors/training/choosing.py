@@ -1,7 +1,8 @@
 """Which pictures a shipped model is fitted on, and which are set aside to be measured alone.
 
-Rules: nothing is fitted on, or calibrated with, that is offered for research or non-commercial use alone, or under the GPL and its kin:
-such pictures are looked at to compare, with the finished model; neither side shares a group or a near-duplicate with the other.
+Rules: nothing is fitted on, or calibrated with, that is offered for research or non-commercial use alone, or under the GPL and
+its kin: such pictures are looked at to compare, with the finished model; neither side shares a group or a near-duplicate with
+the other.
 A group of both classes whose terms leave one of them only is set aside whole: portraits by a generator, without the
 portraits by people that are aligned like them, would teach that such portraits are generated.
 """
@@ -24,7 +25,8 @@ def choose(examples: Sequence[Example], *, fitted: int, aside: int, seed: int) -
     """At most so many to fit on, and to set aside; of each group in proportion to the square root of its size."""
     whole = [example for example in examples if example.label is not Label.ALTERED]
     free = [example for example in whole if may_be_fitted(example)]
-    torn = {group for group, labels in _labels(whole).items() if len(labels) > len(_labels(free).get(group, labels))}
+    left = _labels(free)
+    torn = {group for group, labels in _labels(whole).items() if left[group] and left[group] != labels}
     first = spread(without_near_duplicates([one for one in free if one.group not in torn]), seed=seed)[:fitted]
     met = {example.group for example in first}
     chosen = {example.sha256 for example in first}

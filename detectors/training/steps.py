@@ -194,7 +194,7 @@ def _recipe(given: argparse.Namespace, beside: "Sample | None" = None) -> "Recip
     return Recipe(ranges=RANGES[given.tier], strength=STRENGTH[given.tier], beside=beside, teacher=teacher)
 
 
-def _sample(given: argparse.Namespace, examples: list[Example], places: dict[str, Path], seed: int = SEED) -> "Sample":
+def _sample(given: argparse.Namespace, examples: list[Example], places: dict[str, Path]) -> "Sample":
     """What the head is fitted on, with the teacher's features where there is one."""
     sample = _extracted(given.folder / ENCODER, given.work, examples, places)
     if not given.teacher:

@@ -72,7 +72,10 @@ def ask(
 
 
 def result(answers: Sequence[Answer], card: ModelCard) -> dict[str, Any]:
-    """The protocol's figures for a finished model; `fitted_on` counts pictures of which they are no measurement. Raises `ValueError` where a class is missing."""
+    """The protocol's figures for a finished model; `fitted_on` counts pictures of which they are no measurement.
+
+    Raises `ValueError` where a class is missing.
+    """
     judged = [
         answer for answer in answers if answer.opinion.llr is not None and answer.example.label is not Label.ALTERED
     ]

@@ -67,6 +67,11 @@ class BottomLine(StrEnum):
     INCOMPLETE_HISTORY = "incomplete-history"  # trusted, but made from something of which nothing is known
     TRUSTED = "trusted"  # intact, signed by somebody on a claim-signing list, with a history that holds
 
+    @property
+    def holds(self) -> bool:
+        """Whether nothing in the chain is known to fail, so that it may be relied on as far as its signers are."""
+        return self in (BottomLine.VALID, BottomLine.INCOMPLETE_HISTORY, BottomLine.TRUSTED)
+
 
 class Requirement(StrEnum):
     """What a gate may ask of a chain."""
@@ -78,7 +83,7 @@ class Requirement(StrEnum):
 
 _MEETS = {
     Requirement.TRUSTED: frozenset({BottomLine.TRUSTED}),
-    Requirement.VALID: frozenset({BottomLine.TRUSTED, BottomLine.INCOMPLETE_HISTORY, BottomLine.VALID}),
+    Requirement.VALID: frozenset(line for line in BottomLine if line.holds),
 }
 
 
@@ -116,9 +121,7 @@ class Action:
     description: str = ""
     when: str = ""  # untrusted, as written
     reason: str = ""
-    attributed: bool = (
-        True  # to the signer; not where the claim merely passes it on (`gathered_assertions`, C2PA 2.2 §18.14.2)
-    )
+    attributed: bool = True  # the signer answers for it; not where it is `gathered_assertions` (C2PA 2.2 §18.14.2)
 
 
 class Status(NamedTuple):

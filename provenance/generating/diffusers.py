@@ -75,7 +75,7 @@ class Diffusers:
         if request.mask:
             mask = decode(
                 request.mask
-            )  # transparent is where the picture may change, as the OpenAI interface has it; else white
+            )  # may change: the transparent part, as the OpenAI interface has it, else the white
             transparent = mask.mode in ("RGBA", "LA")
             pictures["mask_image"] = ImageChops.invert(mask.getchannel("A")) if transparent else mask.convert("L")
         return self._run(request, pipeline, pictures)

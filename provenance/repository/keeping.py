@@ -20,7 +20,6 @@ from assay.provenance.trust import TrustPolicy
 from assay.provenance.trust.revocation import RevocationState
 
 THUMBNAIL = 256  # pixels on the long side
-_HOLDS = (BottomLine.TRUSTED, BottomLine.INCOMPLETE_HISTORY, BottomLine.VALID)
 _REVOKED = RevocationState.REVOKED.value
 _BINDING_CODES = ("assertion.dataHash.", "assertion.bmffHash.", "assertion.boxesHash.")
 
@@ -84,7 +83,7 @@ def recall(repository: Repository, record: Record, policy: TrustPolicy) -> Custo
     bound = _bound(found)
     links = tuple(_restored(link, intact) if link.label in bound else link for link in found.links)
     line = record.bottom_line
-    if line in _HOLDS:
+    if line.holds:
         standings = {link.now for link in links if link.label in bound or link.revocation_state == _REVOKED}
         if Standing.INVALID in standings:
             line = BottomLine.INVALID

@@ -22,7 +22,7 @@ from assay.scanning.gate import CONDITIONS
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-_HOLDS = (BottomLine.TRUSTED.value, BottomLine.INCOMPLETE_HISTORY.value, BottomLine.VALID.value)
+_HOLDS = tuple(line.value for line in BottomLine if line.holds)
 _SIGNED: dict[str, Callable[[Row], bool]] = {  # what a rule may ask of the signature
     "trusted": lambda row: row.custody == BottomLine.TRUSTED.value,  # as `assay verify --require trusted`
     "vouched": lambda row: row.custody in _HOLDS and bool(row.trust_list),

@@ -33,8 +33,8 @@ RESOLVE, RECOVER, ASK = "resolve", "recover", "ask"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What to do with one content. `do` is scan, verify, look (the page's fragment), resolve, recover, ask (what to ask a
-    database before these two, or looking) or warm; `name` what the caller calls it; `alg`, `most` and `hint` belong to resolving; `sha256` of
-    the content is computed once, where a task is made.
+    database before these two, or looking) or warm; `name` what the caller calls it; `alg`, `most` and `hint` belong to
+    resolving; `sha256` of the content is computed once, where a task is made.
 
     Where the repository is a database, `excerpt` is what to search instead of this machine's, `searched` the number of records
     that it stands for, and `marks` whether a mark is asked about.

@@ -1,7 +1,8 @@
 """The C2PA Soft Binding Resolution API, and `/v1/recover`: manifests of this server's repository for copies that lost theirs.
 
-Rules: pictures are opened by workers only, which are handed what they need of a database; by values and labels the repository is read here, without writing; where no
-repository is, every route says so with 404; the documents are those of `scanning/resolving.py`.
+Rules: pictures are opened by workers only, which are handed what they need of a database; by values and labels the repository
+is read here, without writing; where no repository is, every route says so with 404; the documents are those of
+`scanning/resolving.py`.
 """
 
 from dataclasses import replace

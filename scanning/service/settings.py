@@ -20,9 +20,10 @@ class Settings:
     """Options of `assay serve`. Sizes in bytes and pixels, times in seconds.
 
     `queue`: examinations that may wait beside those in work; `held`: upload bytes in memory at once; `seconds`: for one
-    file; `receive`: for one body to arrive, and for written answers to be taken; `head`: for one request line and headers; `names`: host names under which the
-    server answers beside its own address; `rate`: requests a minute for one caller, 0 for no limit; `state`: the folder of
-    keys, jobs and decisions, None to keep nothing; `database`: the URL of a PostgreSQL database in its place; `policies`: files of label policies beside the presets.
+    file; `receive`: for one body to arrive, and for written answers to be taken; `head`: for one request line and headers;
+    `names`: host names under which the server answers beside its own address; `rate`: requests a minute for one caller, 0
+    for no limit; `state`: the folder of keys, jobs and decisions, None to keep nothing; `database`: the URL of a PostgreSQL
+    database in its place; `policies`: files of label policies beside the presets.
     """
 
     host: str = "127.0.0.1"

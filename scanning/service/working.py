@@ -1,7 +1,8 @@
 """The loops behind jobs: examining what waits, telling who wants to hear, forgetting what is old.
 
-Rules: a database that is away costs time and nothing else: what was found waits for it, and the loops go on; each worker has at most one item of jobs in its queue, so that who waits for an answer is not kept; a webhook is signed (Standard
-Webhooks 1.0), goes only to hosts that were named, follows no redirect, and is tried again for a day.
+Rules: a database that is away costs time and nothing else: what was found waits for it, and the loops go on; each worker has
+at most one item of jobs in its queue, so that who waits for an answer is not kept; a webhook is signed (Standard Webhooks
+1.0), goes only to hosts that were named, follows no redirect, and is tried again for a day.
 """
 
 import asyncio
