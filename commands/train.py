@@ -79,7 +79,6 @@ def train(
                 places,
                 encoder,
                 work or output.with_name(f"{output.name}.work"),
-                views=card.views,
                 seed=seed + draw,
                 progress=lambda line: click.echo(line, err=True),
             )
@@ -95,7 +94,6 @@ def train(
             partial,
             name=output.name,
             version="1",
-            views=card.views,
             seed=seed,
             command=" ".join(["assay", *sys.argv[1:]]),
             metadata=originals([places[example.sha256] for example in sample.examples]),

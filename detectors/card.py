@@ -25,6 +25,7 @@ from assay.detectors.calibration import (
 from assay.provenance.errors import AssayError
 
 SCHEMA = 1
+VIEW = "squeezed-224"  # how pictures are made ready for a model (`views.whole`, `quality.measure`)
 FITTED = "fitted.txt"  # beside the card: the first digits of the sha256 of every picture that the head was fitted on
 FITTED_DIGITS = 12
 FACES = "faces"  # the model for faces in pictures
@@ -36,14 +37,13 @@ class ModelRefused(AssayError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """What `card.json` says. `views` is how pictures are cut; `encoder` the encoder's file, another model's where they share it;
+    """What `card.json` says. `encoder` is the encoder's file, another model's where they share it;
     `columns` are ranges of features that the head reads; `conformal` is empty in cards older than it; `figures` and `training`
     are for people and documents."""
 
     folder: Path
     name: str
     version: str
-    views: str
     encoder: str
     failures: tuple[str, ...]
     files: Mapping[str, str]
@@ -114,6 +114,11 @@ def read_card(model: str | Path) -> ModelCard:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["schema"] != SCHEMA:
             raise ModelRefused(f"{path}: card of schema {document['schema']}, this version reads {SCHEMA}")
+        if document["views"] != VIEW:
+            raise ModelRefused(
+                f"{path}: fitted on pictures made as {document['views']!r}, this version makes them as {VIEW!r}",
+                "refit it with `assay train`",
+            )
         return _card(folder, document)
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise ModelRefused(f"{path}: not a valid model card: {error!r}", "rebuild it with `assay train`") from error
@@ -125,7 +130,6 @@ def _card(folder: Path, document: Mapping[str, Any]) -> ModelCard:
         folder=folder,
         name=document["name"],
         version=document["version"],
-        views=document["views"],
         encoder=document.get("encoder", "encoder.onnx"),
         failures=tuple(document["failures"]),
         files=dict(document["files"]),

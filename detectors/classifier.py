@@ -20,7 +20,7 @@ from assay.detectors.calibration import Point, PredictionSet, verbal
 from assay.detectors.card import ModelCard, model_folder, read_card
 from assay.detectors.evidence import Rate
 from assay.detectors.quality import Quality
-from assay.detectors.views import SIDE, native, whole
+from assay.detectors.views import SIDE, whole
 from assay.provenance.decoding import upright
 from assay.provenance.errors import AssayError
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 _BATCH = 4  # pictures per pass: larger ones need more memory and are no faster on processors
 _UNDECIDED = "its answer is usual for generated and for human-made pictures alike"
-_NATIVE_PLACES = ((0.5, 0.5), (0.1, 0.1), (0.9, 0.9), (0.1, 0.9), (0.9, 0.1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,13 +169,8 @@ class Classifier:
         return opinions
 
     def features(self, images: "Sequence[Image]") -> Floats:
-        """The encoder's features: float32 (n, width). Native views of one picture are averaged."""
-        if self.card.views == "whole":
-            return self.encoder.run(np.stack([whole(upright(image)) for image in images]), "features")[0]
-        rows = [
-            self.encoder.run(native(upright(image), _NATIVE_PLACES), "features")[0].mean(axis=0) for image in images
-        ]
-        return np.stack(rows)
+        """The encoder's features: float32 (n, width)."""
+        return self.encoder.run(np.stack([whole(upright(image)) for image in images]), "features")[0]
 
     def _opinion(self, image: "Image", quality: Quality, logits: Floats, domains: Floats, novelty: float) -> Opinion:
         logit = float(logits @ domains)

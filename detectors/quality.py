@@ -5,6 +5,7 @@ Rules: measured from the file's bytes and the decoded picture alone; never used 
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ from assay.provenance.decoding import grey
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+Luma = NDArray[np.float32]
+
 # Luminance table of ITU-T T.81 annex K.1, sorted: files store it in zigzag order, Pillow in either, so order is dropped.
 # fmt: off
 _ANNEX_K = np.sort(np.array([
@@ -23,7 +26,7 @@ _ANNEX_K = np.sort(np.array([
     103, 99,
 ], np.float64))
 # fmt: on
-_WINDOW = 512  # pixels; the middle of the picture is looked at
+_WINDOW = 320  # pixels; the middle of the picture is looked at
 
 
 class Bucket(StrEnum):
@@ -67,17 +70,19 @@ class Quality:
 def measure(image: "Image") -> Quality:
     """Measure a decoded image as Pillow opened it (its `quantization` tells a JPEG's tables)."""
     luma = _middle(image)
+    down, across = _steps(luma)
     return Quality(
         megapixels=image.width * image.height / 1e6,
         jpeg_quality=jpeg_quality(getattr(image, "quantization", None)),
-        detail=_detail(luma),
-        blockiness=_blockiness(luma),
+        detail=_detail(luma, down, across),
+        blockiness=_blockiness(down, across),
     )
 
 
 def of_part(quality: Quality, part: "Image") -> Quality:
     """The quality of a part cut out of a decoded image: its own size and detail, the whole's compression."""
-    return replace(quality, megapixels=part.width * part.height / 1e6, detail=_detail(_middle(part)))
+    luma = _middle(part)
+    return replace(quality, megapixels=part.width * part.height / 1e6, detail=_detail(luma, *_steps(luma)))
 
 
 def jpeg_quality(tables: dict[int, list[int]] | None) -> int | None:
@@ -85,36 +90,46 @@ def jpeg_quality(tables: dict[int, list[int]] | None) -> int | None:
     if not tables or 0 not in tables or len(tables[0]) != 64:
         return None
     table = np.sort(np.asarray(tables[0], np.float64))
+    return int(np.abs(_logarithms() - np.log(table)).sum(axis=1).argmin()) + 1
+
+
+@cache
+def _logarithms() -> NDArray[np.float64]:
+    """Of the reference encoder's sorted tables, (100, 64), from quality 1 to 100."""
     qualities = np.arange(1, 101)
     scale = np.where(qualities < 50, 5000 / qualities, 200 - 2 * qualities)[:, None]
-    candidates = np.clip(np.floor((_ANNEX_K * scale + 50) / 100), 1, 255)
-    return int(qualities[np.abs(np.log(candidates / table)).sum(axis=1).argmin()])
+    return np.asarray(np.log(np.clip(np.floor((_ANNEX_K * scale + 50) / 100), 1, 255)), np.float64)
 
 
-def _middle(image: "Image") -> NDArray[np.float32]:
+def _middle(image: "Image") -> Luma:
     left, top = (max(0, (side - _WINDOW) // 2 // 8 * 8) for side in image.size)  # stays on the 8-pixel grid
     right, bottom = min(image.width, left + _WINDOW), min(image.height, top + _WINDOW)
     return np.asarray(grey(image.crop((left, top, right, bottom))), np.float32)
 
 
-def _detail(luma: NDArray[np.float32]) -> float:
+def _steps(luma: Luma) -> tuple[Luma, Luma]:
+    """Differences of neighbours, downwards and across."""
+    return luma[1:] - luma[:-1], luma[:, 1:] - luma[:, :-1]
+
+
+def _detail(luma: Luma, down: Luma, across: Luma) -> float:
     """Energy of differences over one pixel against those over two: 0.5 for white noise, near 0 for smooth pictures."""
     if min(luma.shape) < 8:
         return 0.0
-    fine = sum(_energy(two[2:] - 2 * two[1:-1] + two[:-2]) for two in (luma, luma.T)) / 6
-    coarse = sum(_energy(two[2:, :-2] - two[:-2, :-2]) for two in (luma, luma.T)) / 2
+    fine = (_energy(down[1:] - down[:-1]) + _energy(across[:, 1:] - across[:, :-1])) / 6
+    coarse = (_energy(luma[2:, :-2] - luma[:-2, :-2]) + _energy(luma[:-2, 2:] - luma[:-2, :-2])) / 2
     return min(1.0, fine / coarse) if coarse > 0 else 0.0
 
 
-def _energy(plane: NDArray[np.float32]) -> float:
+def _energy(plane: Luma) -> float:
     flat = plane.ravel(order="K")  # as it lies in memory: nothing is copied
     return float(flat @ flat) / flat.size
 
 
-def _blockiness(luma: NDArray[np.float32]) -> float:
+def _blockiness(down: Luma, across: Luma) -> float:
     ratios = []
-    for axis in (0, 1):
-        steps = np.abs(np.diff(luma, axis=axis)).mean(axis=1 - axis)
+    for differences, along in ((down, 1), (across, 0)):
+        steps = np.abs(differences).mean(axis=along)
         if len(steps) < 32:
             return 1.0
         on_grid = steps[7::8].mean()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.detectors.card import FITTED, FITTED_DIGITS, SCHEMA, read_card
+from assay.detectors.card import FITTED, FITTED_DIGITS, SCHEMA, VIEW, read_card
 from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.folds import assign
 from assay.detectors.training.head import DOMAINS, write_head
@@ -52,7 +52,6 @@ def build_model(
     *,
     name: str,
     version: str,
-    views: str,
     seed: int,
     command: str,
     encoder: str = "encoder.onnx",
@@ -82,7 +81,7 @@ def build_model(
         "schema": SCHEMA,
         "name": name,
         "version": version,
-        "views": views,
+        "views": VIEW,
         "encoder": encoder,
         "failures": [*notes, *failures(found, last=last)],
         "files": {file: _sha256(folder / file) for file in (encoder, "head.onnx", *files)},

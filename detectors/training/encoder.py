@@ -2,7 +2,7 @@
 
 Rules: the published 8-bit weights are carried over bit for bit, never re-quantised; arithmetic is float32 throughout, so
 that the answer does not depend on a CPU's integer instructions (activations are never quantised); middle blocks are tapped,
-because they separate generated from human-made pictures better than the last (docs/evaluation.md).
+because they separate generated from human-made pictures better than the last; later ones look at merged patches (ADR 16).
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 WIDTH, HEADS, PATCHES, SIDE = 768, 12, 196, 224
+GRID = 14  # patches along a side
+MERGED_AFTER = 6  # blocks; from there on a token stands for 2 x 2 patches
 _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32) * 255
 _STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32) * 255
 
@@ -37,10 +39,14 @@ def build(source: Path, target: Path, taps: Sequence[int]) -> None:
     graph = _Graph(onnx.load(source, format="protobuf").graph)
     tokens = _embed(graph)
     outputs: dict[int, str] = {}
-    for block in range(max(taps)):
-        tokens = _block(graph, tokens, block)
-        outputs[block + 1] = tokens
-    _pool(graph, [outputs[tap] for tap in sorted(taps)])
+    sizes: NDArray[np.float32] | None = None
+    for block in range(1, max(taps) + 1):
+        tokens = _block(graph, tokens, block - 1, sizes)
+        outputs[block] = tokens
+        if block == MERGED_AFTER:
+            tokens = _merge(graph, tokens)
+            sizes = np.log(np.array([1] + [4] * (PATCHES // 4), np.float32))
+    _pool(graph, {tap: outputs[tap] for tap in sorted(taps)})
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -145,7 +151,8 @@ def _embed(graph: _Graph) -> str:
     return graph.norm(graph.op("Concat", token, placed, axis=1), "pre_layrnorm")
 
 
-def _block(graph: _Graph, tokens: str, index: int) -> str:
+def _block(graph: _Graph, tokens: str, index: int, sizes: NDArray[np.float32] | None) -> str:
+    """One block; a token that stands for several is attended to as much as they were (`sizes`: the logarithms of how many)."""
     name = f"encoder.layers.{index}"
     normed = graph.norm(tokens, f"{name}.layer_norm1")
     projections = [f"{name}.self_attn.{part}_proj" for part in "qkv"]
@@ -158,7 +165,10 @@ def _block(graph: _Graph, tokens: str, index: int) -> str:
     query = graph.op("Transpose", graph.op("Reshape", query, by_head), perm=[0, 2, 1, 3])
     key = graph.op("Transpose", graph.op("Reshape", key, by_head), perm=[0, 2, 3, 1])
     value = graph.op("Transpose", graph.op("Reshape", value, by_head), perm=[0, 2, 1, 3])
-    weights = graph.op("Softmax", graph.op("MatMul", query, key), axis=-1)
+    scores = graph.op("MatMul", query, key)
+    if sizes is not None:
+        scores = graph.op("Add", scores, graph.constant(sizes))
+    weights = graph.op("Softmax", scores, axis=-1)
     mixed = graph.op("Transpose", graph.op("MatMul", weights, value), perm=[0, 2, 1, 3])
     flat = graph.op("Reshape", mixed, graph.constant(np.array([0, 0, WIDTH], np.int64)))
     tokens = graph.op("Add", tokens, graph.linear(flat, f"{name}.self_attn.out_proj"))
@@ -167,16 +177,41 @@ def _block(graph: _Graph, tokens: str, index: int) -> str:
     return graph.op("Add", tokens, graph.linear(graph.op("Mul", hidden, gate), f"{name}.mlp.fc2"))
 
 
-def _pool(graph: _Graph, taps: Sequence[str]) -> None:
-    starts, ends, axis = (graph.constant(np.array([n], np.int64)) for n in (1, PATCHES + 1, 1))
+def _merge(graph: _Graph, tokens: str) -> str:
+    """The class token, and the means of 2 x 2 patch tokens: a quarter as many."""
+    first, patches = _apart(graph, tokens)
+    half = GRID // 2
+    squares = graph.op("Reshape", patches, graph.constant(np.array([-1, half, 2, half, 2, WIDTH], np.int64)))
+    means = graph.op("ReduceMean", squares, axes=[2, 4], keepdims=0)
+    return graph.op(
+        "Concat",
+        first,
+        graph.op("Reshape", means, graph.constant(np.array([-1, half * half, WIDTH], np.int64))),
+        axis=1,
+    )
+
+
+def _spread(graph: _Graph, patches: str) -> str:
+    """Merged patch tokens, each repeated where its four patches were."""
+    half = GRID // 2
+    squares = graph.op("Reshape", patches, graph.constant(np.array([-1, half, 1, half, 1, WIDTH], np.int64)))
+    repeated = graph.op("Expand", squares, graph.constant(np.array([1, half, 2, half, 2, WIDTH], np.int64)))
+    return graph.op("Reshape", repeated, graph.constant(np.array([-1, PATCHES, WIDTH], np.int64)))
+
+
+def _apart(graph: _Graph, tokens: str) -> tuple[str, str]:
+    """(class token, patch tokens)."""
+    zero, one, end, axis = (graph.constant(np.array([n], np.int64)) for n in (0, 1, PATCHES + 1, 1))
+    return graph.op("Slice", tokens, zero, one, axis), graph.op("Slice", tokens, one, end, axis)
+
+
+def _pool(graph: _Graph, taps: dict[int, str]) -> None:
     first = graph.constant(np.array(0, np.int64))
     pooled, patches = [], []
-    for tap in taps:
-        patches.append(graph.op("Slice", tap, starts, ends, axis))
-        pooled += [
-            graph.op("Gather", tap, first, axis=1),
-            graph.op("ReduceMean", patches[-1], axes=[1], keepdims=0),
-        ]
+    for block, tap in taps.items():
+        _, tokens = _apart(graph, tap)
+        pooled += [graph.op("Gather", tap, first, axis=1), graph.op("ReduceMean", tokens, axes=[1], keepdims=0)]
+        patches.append(_spread(graph, tokens) if block > MERGED_AFTER else tokens)
     graph.op("Concat", *pooled, axis=-1)
     graph.name_last("features")
     graph.op("Concat", *patches, axis=-1)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from assay.detectors.classifier import Network
 from assay.detectors.training.examples import Example, read_index, read_own_index
 from assay.detectors.training.laundering import Cell
 from assay.detectors.training.protocol import Sample
-from assay.detectors.training.viewing import Shard, large_pictures, read_views, write_views
+from assay.detectors.training.viewing import SHARD, large_pictures, read_views, write_views
 
 Progress = Callable[[str], None]
 _BATCH = 4
@@ -59,43 +60,63 @@ def extract(
     encoder: Path,
     work: Path,
     *,
-    views: str,
     seed: int,
     cell: Cell | None = None,
     progress: Progress = lambda _: None,
 ) -> Sample:
-    """Launder, view and encode; shards are kept below `work`. `views` is the card's: "whole" or "native"."""
+    """Launder, view and encode, as many shards at a time as there are cores; what is done is kept below `work`."""
+    from joblib import Parallel, delayed
+
     name = hashlib.sha256("".join(example.sha256 for example in examples).encode()).hexdigest()[:12]
     folder = work / f"{cell.name if cell else f'draw-{seed}'}-{name}"
-    network = Network(encoder, threads=1)
     mark = hashlib.sha256(encoder.read_bytes()).hexdigest()[:12]
-    for done in write_views(examples, places, folder, seed=seed, cell=cell):
-        shard = folder / f"{(done - 1) // 100:05d}.npz"
-        target = folder / f"{shard.stem}.{mark}-{views}.npy"
-        if not target.exists():
-            features = encode(network, read_views(shard), views)
-            partial = target.with_suffix(".partial.npy")
-            np.save(partial, features.astype(np.float16))
-            partial.rename(target)
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks = []
+    for start in range(0, len(examples), SHARD):
+        shard = examples[start : start + SHARD]
+        near = {example.sha256: places[example.sha256] for example in shard}
+        tasks.append(delayed(_extract)(shard, near, encoder, folder / f"{start // SHARD:05d}.npz", mark, seed, cell))
+    done = 0
+    for count in Parallel(n_jobs=-1 if len(tasks) > 1 else 1, return_as="generator_unordered")(tasks):
+        done += count
         progress(f"{done} of {len(examples)} pictures")
-    return read_sample(examples, folder, f"{mark}-{views}")
+    return read_sample(examples, folder, mark)
 
 
-def encode(network: Network, shard: Shard, views: str) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-    """Features (n, width) of one shard; native crops of one picture are averaged."""
-    pixels = shard.whole if views == "whole" else shard.native.reshape(-1, *shard.native.shape[2:])
-    parts = [network.run(pixels[i : i + _BATCH], "features")[0] for i in range(0, len(pixels), _BATCH)]
-    features = np.concatenate(parts)
-    return features if views == "whole" else features.reshape(len(shard.sha256), -1, features.shape[1]).mean(axis=1)
+def _extract(
+    examples: Sequence[Example],
+    places: Mapping[str, Path],
+    encoder: Path,
+    target: Path,
+    mark: str,
+    seed: int,
+    cell: Cell | None,
+) -> int:
+    """One shard: views at `target`, features beside them under the encoder's `mark`; gives the number of pictures."""
+    write_views(examples, places, target, seed=seed, cell=cell)
+    features = target.with_suffix(f".{mark}.npy")
+    if not features.exists():
+        pixels = read_views(target).whole
+        network = _network(encoder)
+        parts = [network.run(pixels[i : i + _BATCH], "features")[0] for i in range(0, len(pixels), _BATCH)]
+        partial = features.with_suffix(".partial.npy")
+        np.save(partial, np.concatenate(parts).astype(np.float16))
+        partial.rename(features)
+    return len(examples)
 
 
-def read_sample(examples: Sequence[Example], folder: Path, kind: str) -> Sample:
-    """Read cached shards of one folder."""
+@lru_cache(maxsize=1)
+def _network(encoder: Path) -> Network:
+    return Network(encoder, threads=1)
+
+
+def read_sample(examples: Sequence[Example], folder: Path, mark: str) -> Sample:
+    """Read what `extract` kept in `folder` for the encoder of `mark`."""
     by_hash = {example.sha256: example for example in examples}
     features, covariates = [], []
     found: list[Example] = []
     buckets: list[str] = []
-    for path in sorted(folder.glob(f"*.{kind}.npy")):
+    for path in sorted(folder.glob(f"?????.{mark}.npy")):
         shard = read_views(folder / f"{path.name.split('.')[0]}.npz")
         features.append(np.load(path).astype(np.float32))
         found += [by_hash[digest] for digest in shard.sha256]

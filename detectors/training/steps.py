@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 SEED = 0
 ENCODER = "encoder.onnx"
-RANGES = {  # features that the head reads: blocks 6 and 8 of the deep encoder; every stage of the swift one
-    "deep": ((4608, 6144), (7680, 9216)),
+RANGES = {  # features that the head reads: all of them
+    "deep": ((0, 3072),),
     "swift": ((0, 1568),),
 }
 STRENGTH = {"deep": 0.005, "swift": 0.005}
@@ -71,7 +71,7 @@ def _encoder(given: argparse.Namespace) -> None:
     from assay.detectors.training import lite_encoder as swift
 
     if given.tier == "deep":
-        deep.build(deep.published_weights(), given.output, (3, 4, 5, 6, 7, 8))
+        deep.build(deep.published_weights(), given.output, (6, 8))
     else:
         swift.build(swift.published_weights(), given.output)
 
@@ -101,7 +101,6 @@ def _fit(given: argparse.Namespace) -> None:
         given.folder,
         name=given.tier,
         version=given.version,
-        views="whole",
         seed=SEED,
         aside=aside,
         metadata=originals([places[example.sha256] for example in sample.examples]),
@@ -147,7 +146,6 @@ def _faces(given: argparse.Namespace) -> None:
         given.folder,
         name="faces",
         version=given.version,
-        views="whole",
         encoder=encoder,
         files=NETWORKS,
         least_side=LEAST,
@@ -213,7 +211,7 @@ def _extracted(
 ) -> "Sample":
     from assay.detectors.training.pipeline import extract
 
-    return extract(examples, places, encoder, work, views="whole", seed=SEED, cell=cell, progress=_told)
+    return extract(examples, places, encoder, work, seed=SEED, cell=cell, progress=_told)
 
 
 def _told(line: str) -> None:

@@ -19,7 +19,7 @@ from PIL import Image
 from assay.detectors.quality import measure
 from assay.detectors.training.examples import Example
 from assay.detectors.training.laundering import Cell, launder, launder_to
-from assay.detectors.views import native, whole
+from assay.detectors.views import whole
 from assay.provenance.decoding import upright
 
 SHARD = 100
@@ -30,33 +30,28 @@ _FRAME = (50, 50, 306, 306)  # the CNNDetection examples carry a coloured frame 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Views of up to 100 laundered pictures: `whole` uint8 (n, 224, 224, 3), `native` uint8 (n, 2, 224, 224, 3),
-    `covariates` float32 (n, 4), `buckets` (n,)."""
+    """Views of up to 100 laundered pictures: `whole` uint8 (n, 224, 224, 3), `covariates` float32 (n, 4), `buckets` (n,)."""
 
     sha256: tuple[str, ...]
     whole: NDArray[np.uint8]
-    native: NDArray[np.uint8]
     covariates: NDArray[np.float32]
     buckets: tuple[str, ...]
 
 
 def write_views(
-    examples: Sequence[Example], places: Mapping[str, Path], folder: Path, *, seed: int, cell: Cell | None = None
-) -> Iterator[int]:
-    """Write shards of views into `folder`; yields the number of pictures done. Shards that exist are left alone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for start in range(0, len(examples), SHARD):
-        target = folder / f"{start // SHARD:05d}.npz"
-        if not target.exists():
-            _write(_view(examples[start : start + SHARD], places, seed=seed, cell=cell), target)
-        yield min(start + SHARD, len(examples))
+    examples: Sequence[Example], places: Mapping[str, Path], target: Path, *, seed: int, cell: Cell | None = None
+) -> None:
+    """Launder and view the examples of one shard into `target`, unless it exists."""
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(_view(examples, places, seed=seed, cell=cell), target)
 
 
 def read_views(path: Path) -> Shard:
     """Read one shard."""
     with np.load(path) as file:
         names = json.loads(str(file["names"]))
-        return Shard(tuple(names["sha256"]), file["whole"], file["native"], file["covariates"], tuple(names["buckets"]))
+        return Shard(tuple(names["sha256"]), file["whole"], file["covariates"], tuple(names["buckets"]))
 
 
 @contextmanager
@@ -77,7 +72,7 @@ def read_picture(path: Path, example: Example) -> Image.Image:
 
 @large_pictures()
 def _view(examples: Sequence[Example], places: Mapping[str, Path], *, seed: int, cell: Cell | None) -> Shard:
-    names, wholes, natives, covariates, buckets = [], [], [], [], []
+    names, wholes, covariates, buckets = [], [], [], []
     for example in examples:
         random = example.draws(seed)
         try:
@@ -88,11 +83,8 @@ def _view(examples: Sequence[Example], places: Mapping[str, Path], *, seed: int,
         except UNDECODABLE:
             continue
         quality = measure(image)
-        flat = upright(image)
-        corners = [(float(x), float(y)) for x, y in random.random((2, 2))]
         names.append(example.sha256)
-        wholes.append(whole(flat))
-        natives.append(native(flat, corners))
+        wholes.append(whole(upright(image)))
         covariates.append(quality.covariates())
         buckets.append(quality.bucket.value)
     if not names:
@@ -100,7 +92,6 @@ def _view(examples: Sequence[Example], places: Mapping[str, Path], *, seed: int,
     return Shard(
         tuple(names),
         np.stack(wholes),
-        np.stack(natives),
         np.array(covariates, np.float32),
         tuple(buckets),
     )
@@ -109,5 +100,5 @@ def _view(examples: Sequence[Example], places: Mapping[str, Path], *, seed: int,
 def _write(shard: Shard, target: Path) -> None:
     partial = target.with_suffix(".partial.npz")
     names = json.dumps({"sha256": shard.sha256, "buckets": shard.buckets})
-    np.savez(partial, names=np.array(names), whole=shard.whole, native=shard.native, covariates=shard.covariates)
+    np.savez(partial, names=np.array(names), whole=shard.whole, covariates=shard.covariates)
     partial.rename(target)

@@ -93,7 +93,7 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> dict:
         return {"pictures": pictures_flagged(measured), "swaps": measure_swaps(measured, recipe, swaps)}
 
     build_model(
-        human.joined(marked).joined(generated), recipe, folder, name="made-up", version="1", views="whole", seed=0,
+        human.joined(marked).joined(generated), recipe, folder, name="made-up", version="1", seed=0,
         command="none", more=more,
     )  # fmt: skip
     return json.loads((folder / "card.json").read_text("utf-8"))

@@ -363,8 +363,8 @@ def test_pairs_share_crop_group_and_draws(tmp_path: Path) -> None:
     assert read_index(folder / "pairs.csv") == [original, twin]
     unchanged = replace(twin, sha256="f" * 64)
     places = {original.sha256: folder / original.sha256, unchanged.sha256: folder / original.sha256}
-    list(write_views([original, unchanged], places, tmp_path / "views", seed=3))
-    shard = read_views(tmp_path / "views" / "00000.npz")
+    write_views([original, unchanged], places, tmp_path / "views.npz", seed=3)
+    shard = read_views(tmp_path / "views.npz")
     np.testing.assert_array_equal(shard.whole[0], shard.whole[1])
 
 
