@@ -37,6 +37,7 @@ def evaluate(
     """Measure a pixel model on labelled pictures, by the protocol of docs/evaluation.md
 
     INDEXES are CSV files with the columns path and label (human or generated), and where known generator, group and domain.
+    An archive of human-made pictures alone tells how often the model would accuse them.
     Unless told otherwise every picture is re-encoded alike first, so that formats and sizes cannot tell the classes.
 
     Example: assay evaluate archive.csv --model deep --plots plots
@@ -67,7 +68,9 @@ def evaluate(
     click.echo(_text(classifier.card.name, classifier.card.version, found, as_delivered=as_delivered))
     if output is not None:
         output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    if plots is not None:
+    if plots is not None and found["auc"] is None:
+        click.echo("no plots: they take human-made and generated pictures", err=True)
+    elif plots is not None:
         _plot(answers, found, plots)
 
 
@@ -86,6 +89,17 @@ def _text(name: str, version: str, found: dict[str, Any], *, as_delivered: bool)
     covered = [f"{label} {hits} of {trials}" for label, (hits, trials, *_) in found["coverage"].items() if trials]
     if covered:
         lines.append(f"  conformal sets that hold the truth: {', '.join(covered)}")
+    if found["auc"] is None:
+        lines.append("  pictures of one class alone: how well it tells the two apart cannot be measured on them")
+    else:
+        lines += _compared(found)
+    for point, rates in found["points"].items():
+        lines += _point(point, rates)
+    return "\n".join(lines)
+
+
+def _compared(found: dict[str, Any]) -> list[str]:
+    lines = []
     for figure, label in (
         ("auc", "AUC"),
         ("tpr_at_5_percent", "recall at 5 % false positives"),
@@ -98,18 +112,21 @@ def _text(name: str, version: str, found: dict[str, Any], *, as_delivered: bool)
     lines.append(
         f"  calibration: ECE {found['ece']:.3f}, Cllr {found['cllr']:.3f} (best possible {found['min_cllr']:.3f})"
     )
-    for point, rates in found["points"].items():
-        flagged, recall = rates["false_positive"], rates["true_positive"]
-        lines.append(
-            f"  {point}: false positives {flagged[0]} of {flagged[1]} (up to {flagged[3]:.1%}), "
-            f"recall {recall[0]} of {recall[1]} ({recall[2]:.0%} to {recall[3]:.0%})"
-        )
+    return lines
+
+
+def _point(point: str, rates: dict[str, Any]) -> list[str]:
+    flagged, recall = rates["false_positive"], rates["true_positive"]
+    measured, more = [], []
+    if flagged[1]:
+        measured.append(f"false positives {flagged[0]} of {flagged[1]} (up to {flagged[3]:.1%})")
         worst = [f"{group} {hits}/{trials}" for group, (hits, trials) in rates["worst_sources"].items() if hits]
-        if worst:
-            lines.append(f"    worst sources: {', '.join(worst)}")
+        more += [f"    worst sources: {', '.join(worst)}"] if worst else []
+    if recall[1]:
+        measured.append(f"recall {recall[0]} of {recall[1]} ({recall[2]:.0%} to {recall[3]:.0%})")
         missed = [f"{name} {hits}/{trials}" for name, (hits, trials) in list(rates["recall_by_generator"].items())[:5]]
-        lines.append(f"    least flagged generators: {', '.join(missed)}")
-    return "\n".join(lines)
+        more.append(f"    least flagged generators: {', '.join(missed)}")
+    return [f"  {point}: {', '.join(measured)}", *more]
 
 
 def _plot(answers: Any, found: dict[str, Any], folder: Path) -> None:

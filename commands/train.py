@@ -47,7 +47,7 @@ def train(
 ) -> None:
     """Refit the pixel model on labelled pictures of your own
 
-    Launders and encodes the pictures (about two a second and core), fits a linear head and its calibration, measures them by
+    Launders and encodes the pictures (about three a second and core), fits a linear head and its calibration, measures them by
     the protocol of docs/evaluation.md, and writes a model folder whose card says what came out. Every step is cached.
 
     Example: assay train --data archive.csv --base deep -o models/mine

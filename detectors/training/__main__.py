@@ -54,7 +54,10 @@ def main(arguments: list[str] | None = None) -> None:
     grid.add_argument("--number", type=int, default=160, help="pictures of each class to bring to every cell")
     choose.add_argument("--fitted", required=True, type=Path, help="the index to write")
     choose.add_argument("--aside", required=True, type=Path, help="the other index to write")
-    choose.add_argument("--number", nargs=2, type=int, default=(10_500, 2_000), metavar=("FITTED", "ASIDE"))
+    choose.add_argument(
+        "--without", action="append", default=[], type=Path, help="an index of groups that neither is to have"
+    )
+    choose.add_argument("--number", nargs=2, type=int, default=(11_600, 1_600), metavar=("FITTED", "ASIDE"))
     fit.add_argument("--aside", type=Path, help="an index of pictures to measure the finished model on")
     fit.add_argument("--pairs", type=Path, help="a folder that the step `pairs` wrote")
     faces.add_argument(

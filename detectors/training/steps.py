@@ -47,6 +47,8 @@ def _choose(given: argparse.Namespace) -> None:
     from assay.detectors.training.pipeline import examples_with_pictures
 
     examples, _ = examples_with_pictures(given.index, given.pictures)
+    kept = {example.group for example in read_index(*given.without)}
+    examples = [example for example in examples if example.group not in kept]
     count, apart = given.number
     fitted, aside = choose(examples, fitted=count, aside=apart, seed=SEED)
     for path, chosen in ((given.fitted, fitted), (given.aside, aside)):

@@ -25,6 +25,17 @@ from assay.detectors.training.pipeline import originals
 from assay.detectors.training.reporting import boosted
 from assay.detectors.training.viewing import UNDECODABLE, large_pictures, read_picture
 
+COMPARED = (  # figures that take both classes
+    "auc",
+    "tpr_at_5_percent",
+    "tpr_at_1_percent",
+    "tpr_at_0.1_percent",
+    "originals_metadata_only_auc",
+    "ece",
+    "cllr",
+    "min_cllr",
+    "reliability",
+)
 _COVERING = {
     Label.HUMAN: (PredictionSet.HUMAN, PredictionSet.BOTH),
     Label.GENERATED: (PredictionSet.GENERATED, PredictionSet.BOTH),
@@ -74,14 +85,15 @@ def ask(
 def result(answers: Sequence[Answer], card: ModelCard) -> dict[str, Any]:
     """The protocol's figures for a finished model; `fitted_on` counts pictures of which they are no measurement.
 
-    Raises `ValueError` where a class is missing.
+    What compares the classes is None where one is missing: an archive of photographs alone tells the false positives.
+    Raises `ValueError` where the model speaks of no picture.
     """
     judged = [
         answer for answer in answers if answer.opinion.llr is not None and answer.example.label is not Label.ALTERED
     ]
     positive = np.array([answer.example.label is Label.GENERATED for answer in judged])
-    if not positive.any() or positive.all():
-        raise ValueError("both human-made and generated pictures are needed")
+    if not judged:
+        raise ValueError("no human-made or generated picture that the model can judge")
     llr = np.array([answer.opinion.llr for answer in judged], np.float64)
     groups = [answer.example.group for answer in judged]
     points: dict[str, Any] = {}
@@ -108,9 +120,21 @@ def result(answers: Sequence[Answer], card: ModelCard) -> dict[str, Any]:
             )
             for label, sets in _COVERING.items()
         },
-        **evaluation.summary(llr, positive, groups),
-        "originals_metadata_only_auc": _metadata_only(judged, positive),
+        "human": int((~positive).sum()),
+        "generated": int(positive.sum()),
+        **_compared(judged, llr, positive, groups),
         "points": points,
+    }
+
+
+def _compared(
+    judged: Sequence[Answer], llr: evaluation.Floats, positive: evaluation.Flags, groups: Sequence[str]
+) -> dict[str, Any]:
+    if not positive.any() or positive.all():
+        return dict.fromkeys(COMPARED)
+    return {
+        **{name: found for name, found in evaluation.summary(llr, positive, groups).items() if name in COMPARED},
+        "originals_metadata_only_auc": _metadata_only(judged, positive),
         "ece": round(evaluation.ece(llr, positive), 3),
         "cllr": round(evaluation.cllr(llr, positive), 3),
         "min_cllr": round(evaluation.min_cllr(llr, positive), 3),

@@ -50,6 +50,28 @@ def test_evaluate_prints_the_protocol_and_writes_figures(archive: Path, tmp_path
     assert sum(trials for _, trials in found["points"]["strict"]["recall_by_generator"].values()) <= 36
 
 
+def test_an_archive_of_one_class_tells_its_own_rate_and_no_comparison(archive: Path, tmp_path: Path) -> None:
+    """A newsroom has photographs and wants to know how many of them would be flagged."""
+    for label, rate, other in (
+        ("human", "false_positive", "true_positive"),
+        ("generated", "true_positive", "false_positive"),
+    ):
+        index, output, plots = archive.with_name(f"{label}.csv"), tmp_path / f"{label}.json", tmp_path / label
+        head, *rows = archive.read_text().splitlines(keepends=True)
+        index.write_text(head + "".join(row for row in rows if f",{label}," in row))
+        arguments = ["evaluate", str(index), "--model", BASE, "-o", str(output), "--plots", str(plots)]
+        done = CliRunner().invoke(assay, arguments)
+        assert done.exit_code == 0, (done.output, done.exception)
+        found = json.loads(output.read_text())
+        assert found[label] == found["points"]["strict"][rate][1] > 0
+        assert found["points"]["strict"][other][1] == 0
+        assert {found[figure] for figure in ("auc", "tpr_at_1_percent", "ece", "cllr")} == {None}
+        assert "of one class alone" in done.output
+        assert ("recall" in done.output) == (label == "generated") == ("false positives" not in done.output)
+        assert "no plots" in done.output
+        assert not plots.exists()
+
+
 def test_train_writes_a_model_that_answers(archive: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     folder = tmp_path / "mine"

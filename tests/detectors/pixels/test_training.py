@@ -285,8 +285,10 @@ def test_no_listed_picture_of_the_shipped_models_has_terms_that_forbid_it(name: 
 
 
 def test_the_pictures_set_aside_share_nothing_with_those_fitted_on() -> None:
-    fitted, aside = (read_index(DATASETS / name / "index.csv") for name in ("fitted", "aside"))
+    fitted, aside, later = (read_index(DATASETS / name / "index.csv") for name in ("fitted", "aside", "later"))
     assert not {row.group for row in aside} & {row.group for row in fitted}
+    assert not {row.group for row in later} & {row.group for row in (*aside, *fitted)}
+    assert all(may_be_fitted(row) for row in later)
     assert {row.group for row in aside if may_be_fitted(row)} <= {row.group for row in aside if not may_be_fitted(row)}
     assert {row.label for row in aside} == {Label.HUMAN, Label.GENERATED}
 
