@@ -92,6 +92,20 @@ def test_graph_optimisation_does_not_change_the_logit(classifier: Classifier) ->
     np.testing.assert_allclose(found, expected, atol=5e-3)
 
 
+def test_later_blocks_see_means_of_four_patches_and_the_pooled_tokens_are_those_of_the_map() -> None:
+    """docs/adr/0016; a heat map lays the second half of its tokens over the picture, four at a time."""
+    features, patches = load("deep", threads=1).encoder.run(whole(upright(picture(7)))[None], "features", "patches")
+    width = patches.shape[2] // 2
+    early, late = patches[0, :, :width], patches[0, :, width:]
+    squares = late.reshape(7, 2, 7, 2, width)
+    assert (squares == squares[:, :1, :, :1]).all()
+    assert len(np.unique(late, axis=0)) == 49
+    assert len(np.unique(early, axis=0)) == 196
+    np.testing.assert_allclose(
+        features[0].reshape(2, 2, width)[:, 1], [early.mean(axis=0), late.mean(axis=0)], atol=1e-4
+    )
+
+
 def test_weights_are_never_multiplied_as_integers(classifier: Classifier) -> None:
     """Integer products differ between processors, or make rounding amplify the differences of floats (docs/adr/0011)."""
     onnx = pytest.importorskip("onnx")
@@ -168,6 +182,14 @@ def test_a_card_older_than_conformal_sets_is_read(tmp_path: Path) -> None:
     document.pop("conformal", None)
     (tmp_path / "card.json").write_text(json.dumps(document))
     assert read_card(tmp_path).conformal == {}
+
+
+def test_a_model_for_pictures_made_ready_in_another_way_is_refused(tmp_path: Path) -> None:
+    document = json.loads((model_folder("swift") / "card.json").read_text())
+    (tmp_path / "card.json").write_text(json.dumps(document | {"views": "whole"}))
+    with pytest.raises(ModelRefused, match="'whole'") as refusal:
+        read_card(tmp_path)
+    assert "assay train" in refusal.value.hint
 
 
 def test_every_mode_and_orientation_is_read(classifier: Classifier) -> None:
