@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from assay.detectors.card import VIEW
 from assay.detectors.classifier import Network
 from assay.detectors.faces import NETWORKS, FaceFinder
 from assay.detectors.quality import measure, of_part
@@ -47,7 +48,7 @@ def extract_faces(
     mark = hashlib.sha256(
         b"".join((folder / name).read_bytes() for name in NETWORKS) + encoder.read_bytes()
     ).hexdigest()
-    cache = work / f"faces-{seed}-{mark[:12]}"
+    cache = work / f"faces-{seed}-{VIEW}-{mark[:12]}"
     cache.mkdir(parents=True, exist_ok=True)
     found: list[Example] = []
     buckets: list[str] = []

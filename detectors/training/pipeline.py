@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from assay.detectors.card import VIEW
 from assay.detectors.classifier import Network
 from assay.detectors.training.examples import Example, read_index, read_own_index
 from assay.detectors.training.laundering import Cell
@@ -68,7 +69,7 @@ def extract(
     from joblib import Parallel, delayed
 
     name = hashlib.sha256("".join(example.sha256 for example in examples).encode()).hexdigest()[:12]
-    folder = work / f"{cell.name if cell else f'draw-{seed}'}-{name}"
+    folder = work / f"{cell.name if cell else f'draw-{seed}'}-{VIEW}-{name}"  # another view is another cache
     mark = hashlib.sha256(encoder.read_bytes()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     tasks = []
