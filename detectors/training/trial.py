@@ -133,7 +133,7 @@ def _compared(
     if not positive.any() or positive.all():
         return dict.fromkeys(COMPARED)
     return {
-        **{name: found for name, found in evaluation.summary(llr, positive, groups).items() if name in COMPARED},
+        **evaluation.summary(llr, positive, groups),
         "originals_metadata_only_auc": _metadata_only(judged, positive),
         "ece": round(evaluation.ece(llr, positive), 3),
         "cllr": round(evaluation.cllr(llr, positive), 3),

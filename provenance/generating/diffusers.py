@@ -73,9 +73,8 @@ class Diffusers:
             raise CannotDo(f"this model cannot edit: {plain(str(error))}") from error
         pictures: dict[str, Any] = {"image": upright(decode(request.inputs[0]))}
         if request.mask:
-            mask = decode(
-                request.mask
-            )  # may change: the transparent part, as the OpenAI interface has it, else the white
+            # what may change is transparent, as the OpenAI interface has it, or else white
+            mask = decode(request.mask)
             transparent = mask.mode in ("RGBA", "LA")
             pictures["mask_image"] = ImageChops.invert(mask.getchannel("A")) if transparent else mask.convert("L")
         return self._run(request, pipeline, pictures)
