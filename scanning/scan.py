@@ -1,7 +1,7 @@
 """Scanning one image: custody and signals gathered, weighed into one verdict, given back as a report.
 
 Rules: this is the one place where a failure becomes a value; a signal that fails is silent with its reason, and the rest
-speak; a scanner may be used for any number of images and is not shared between threads.
+speak; a scanner may be used for any number of images, and by several threads at once.
 """
 
 from collections.abc import Sequence

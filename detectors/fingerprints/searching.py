@@ -122,7 +122,7 @@ def questions(image: Image.Image, *, marks: bool) -> Questions:
 
 
 class Searcher:
-    """Searches one repository. Used from one thread."""
+    """Searches one repository. Used from one thread at a time."""
 
     def __init__(self, repository: "Repository", *, point: OperatingPoint | None = None) -> None:
         """Raises `MissingExtra` where pictures cannot be hashed."""

@@ -3,10 +3,12 @@
 Rules: where there is no repository nothing is computed, a database is not asked (confined processes reach none; who asked it
 hands over an excerpt), and no file is ever changed (confined processes may not); a recovered manifest never proves anything
 about a copy, so this speaks at most as a mark does, and only as strongly as the manifest itself holds; crops and marks are
-tried in a thorough examination only.
+tried in a thorough examination only; threads take turns at the one open repository, for its indexes may be large.
 """
 
 from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
 
 from assay.detectors.evidence import Basis, Evidence, Finding, Rate, Severity, Silence, Trace
 from assay.detectors.fingerprints.pdq import installed
@@ -20,6 +22,9 @@ from assay.provenance.repository import Record, Repository, default_place
 from assay.provenance.repository.keeping import recall
 from assay.provenance.trust import TrustPolicy, default_policy
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 
 class RecoveredManifest:
     """Searches the repository where there is one."""
@@ -29,10 +34,14 @@ class RecoveredManifest:
     def __init__(
         self, path: Path | None = None, *, policy: TrustPolicy | None = None, repository: Repository | None = None
     ) -> None:
-        """`path`: another file than this user's; `repository`: one that is open already, in its place."""
+        """`path`: another file than this user's; `repository`: one that is open already, in its place, and for reading only:
+        it is asked from whatever thread examines. Raises `ValueError` for one that may be written."""
+        if repository is not None and not repository.reading:
+            raise ValueError("a repository that is open for writing belongs to its own thread")
         self._path = path
         self._given = Searcher(repository) if repository is not None else None
         self._policy = policy
+        self._turn = Lock()  # for whoever uses the searcher, and what it holds
         self._searcher: Searcher | None = None
         self._state: tuple[tuple[int, int], ...] = ()  # of the open repository's files
 
@@ -52,22 +61,27 @@ class RecoveredManifest:
             return self._silent(Silence.INAPPLICABLE, "Searching needs the extra `recovery`.")
         try:
             picture = subject.image
-            searcher = self._given or self._searching(Path(path))
-            if matches := searcher.search(picture, crops=subject.thorough):
-                best = matches[0]
-                how = f"It looks like a copy of a picture whose manifest is remembered ({best.distance} of 256 bits differ)."
-                trace = Trace("pixels PDQ distance", str(best.distance))
-                return self._speak(searcher.repository, best.record, how, trace, operating_point().false_matches)
-            mark, records = marked(searcher.repository, picture) if subject.thorough else (None, ())
-            if mark and records:
-                how = "It carries the hidden identifier of a picture whose manifest is remembered."
-                trace = Trace(f"pixels {mark.scheme}", mark.payload.hex())
-                return self._speak(searcher.repository, records[0], how, trace, None)
-            return self._silent(Silence.ABSENT, "No remembered picture is like this one.")
+            with self._turn:
+                return self._search(self._given or self._searching(Path(path)), subject, picture)
         except UnsupportedFormat:
             return self._silent(Silence.INAPPLICABLE, f"{subject.asset.media_type} has no pixels to compare.")
         except AssayError as error:
             return self._silent(Silence.FAILED, error.message)
+
+    def _search(self, searcher: Searcher, subject: Subject, picture: "Image") -> Evidence:
+        if matches := searcher.search(picture, crops=subject.thorough):
+            best = matches[0]
+            how = (
+                f"It looks like a copy of a picture whose manifest is remembered ({best.distance} of 256 bits differ)."
+            )
+            trace = Trace("pixels PDQ distance", str(best.distance))
+            return self._speak(searcher.repository, best.record, how, trace, operating_point().false_matches)
+        mark, records = marked(searcher.repository, picture) if subject.thorough else (None, ())
+        if mark and records:
+            how = "It carries the hidden identifier of a picture whose manifest is remembered."
+            trace = Trace(f"pixels {mark.scheme}", mark.payload.hex())
+            return self._speak(searcher.repository, records[0], how, trace, None)
+        return self._silent(Silence.ABSENT, "No remembered picture is like this one.")
 
     def _speak(self, repository: Repository, record: Record, how: str, trace: Trace, rate: Rate | None) -> Evidence:
         custody = recall(repository, record, self._policy or default_policy())

@@ -13,13 +13,13 @@ from assay.provenance.repository.repository import Repository
 
 
 class Excerpt(Repository):
-    """The same repository, smaller. Used from one thread."""
+    """The same repository, smaller. Used from one thread at a time."""
 
     def __init__(self, content: bytes = b"") -> None:
         """An empty one, or what `packed` made of one."""
         self.path = Path("excerpt")
         self.reading = True
-        self._base = sqlite3.connect(":memory:", isolation_level=None)
+        self._base = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         if content:
             self._base.deserialize(content)
         else:

@@ -43,7 +43,7 @@ class RepositoryRefused(AssayError):
 
 
 class Repository:
-    """Keeps manifests and finds them. Used from one thread; safe between processes."""
+    """Keeps manifests and finds them. Used from one thread, or where it only reads from one at a time; safe between processes."""
 
     def __init__(self, path: Path, *, reading: bool = False) -> None:
         """Open the repository at `path`, or make it. `reading` changes no file, as a confined process must not; what is being
@@ -289,7 +289,13 @@ def _read_only(path: Path) -> sqlite3.Connection:
     base = sqlite3.connect(":memory:")
     for how in ("mode=ro", "mode=ro&immutable=1"):
         base.close()
-        base = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, timeout=_WAIT)
+        base = sqlite3.connect(
+            f"{path.absolute().as_uri()}?{how}",
+            uri=True,
+            isolation_level=None,
+            timeout=_WAIT,
+            check_same_thread=False,  # threads may take turns
+        )
         try:
             found = base.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.OperationalError:
