@@ -19,7 +19,7 @@ from assay.scanning.scan import Report
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_PAPER = 660  # width of the text on A4 in CSS pixels: a wider chain is drawn smaller
+_PAPER = (660, 960)  # the text on A4 in CSS pixels: a larger chain is drawn as cards one below the other, never smaller
 _EDGES = {  # by state: WeasyPrint lets no style sheet into SVG, so there the lines of the chain need attributes of their own
     "trusted": 'stroke="#1f7a4a"',
     "unknown": 'stroke="#8a6a12" stroke-dasharray="7 6"',
@@ -51,7 +51,7 @@ def page(
             custody=found["report"]["custody"],
             picture=chain,
             paper=_EDGES,
-            scale=min(1.0, _PAPER / int(str(chain["width"]))) if chain else 1.0,
+            stacked=chain is not None and not _fits(chain),
             image=thumbnail(report.asset, edge=PICTURE_EDGE),
             heat=encode(heat, edge=PICTURE_EDGE) if heat is not None else "",
             speaking=[piece for piece in evidence if not piece["silence"]],
@@ -63,6 +63,10 @@ def page(
             stamped=stamped,
         )
     )
+
+
+def _fits(chain: dict[str, object]) -> bool:
+    return int(str(chain["width"])) <= _PAPER[0] and int(str(chain["height"])) <= _PAPER[1]
 
 
 def to_pdf(html: str) -> bytes:

@@ -92,8 +92,9 @@ async def static(name: str) -> Response:
 
 @lru_cache(maxsize=1)
 def _style() -> bytes:
-    parts = (_REPORT / "page.css", _REPORT / "custody.css", _STATIC / "service.css")
-    return b"\n".join(part.read_bytes() for part in parts)
+    page, custody, stacked = (_REPORT / name for name in ("page.css", "custody.css", "stacked.css"))
+    narrow = b"@media (max-width: 820px) {\n%b}\n" % stacked.read_bytes()
+    return b"\n".join((page.read_bytes(), custody.read_bytes(), narrow, (_STATIC / "service.css").read_bytes()))
 
 
 def _whole(request: Request, answer: str = "") -> str:
