@@ -4,6 +4,8 @@ Rules: exit codes 0 done, 1 failure, 2 usage, 3 nothing to scan, 10 a `--fail-on
 are reserved. Starting up imports click and nothing heavier; a command's module is imported when it is called.
 """
 
+import errno
+import io
 import signal
 import sys
 from importlib import import_module
@@ -38,6 +40,9 @@ COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, 
     "repository": ("repository", "Keep manifests, so that copies that lost theirs lead back to them"),
     "dossier": ("dossier", "Put all that is known of one image on paper, sealed with your key"),
 }
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 class CommandTable(click.Group):
@@ -78,6 +83,8 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 def main() -> None:
     """The console script."""
     signal.signal(signal.SIGTERM, _interrupted)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal of few characters must not end a run
     try:
         check_setting()
         sys.exit(assay.main(standalone_mode=False))
@@ -95,6 +102,11 @@ def main() -> None:
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output has gone: not our failure, nothing left to say
         sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        click.echo(f"assay: cannot write: {error.strerror}", err=True)
         sys.exit(1)
 
 

@@ -16,6 +16,8 @@ def comma_separated(ctx: click.Context, option: click.Parameter, given: tuple[st
     for name in names:
         if name not in CONDITION_NAMES:
             raise click.BadParameter(f"{name!r} is none of {', '.join(CONDITION_NAMES)}")
+    if given and not names:  # an empty variable must not open a gate
+        raise click.BadParameter(f"names none of {', '.join(CONDITION_NAMES)}")
     return names
 
 
@@ -95,6 +97,8 @@ def audit(
     """
     from assay.scanning.audit.running import Options, run
 
+    if "" in targets:  # it would mean this folder, and is a variable that was not set
+        raise click.UsageError("an empty target; name `.` for this folder")
     ending = run(
         Options(
             targets=targets,
@@ -126,5 +130,8 @@ def audit(
         click.echo("assay: nothing to audit: no images in there", err=True)
         sys.exit(EXIT_NOTHING)
     if ending.unread:
-        click.echo(f"assay: {ending.unread:,} file{'s' * (ending.unread != 1)} could not be read at all", err=True)
+        click.echo(
+            f"assay: {ending.unread:,} file{'s' * (ending.unread != 1)} could not be read at all, or not to the end",
+            err=True,
+        )
         sys.exit(EXIT_FAILURE)

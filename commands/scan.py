@@ -1,5 +1,6 @@
 """`assay scan`: everything that is known of one image or a few, weighed into one verdict each."""
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -95,7 +96,7 @@ def scan(
 
 def several(paths: tuple[Path, ...]) -> bool:
     """Whether more than one file is meant: then a child process costs little, and one bad file must not end the rest."""
-    return len(paths) > 1 or paths[0].is_dir()
+    return len(paths) > 1 or os.path.isdir(paths[0])  # noqa: PTH112 - which raises nothing
 
 
 def _isolated(

@@ -4,6 +4,12 @@ Rules: findings are values, failures are exceptions; every failure of assay's ow
 the constructors here, so that the command line and the HTTP service say the same sentence.
 """
 
+import errno
+import re
+
+_URL = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)  # a path keeps one of the two slashes
+_ELSEWHERE = {"file": "name the path alone", **dict.fromkeys(("s3", "gs", "az"), "`assay audit` reads buckets")}
+
 
 class AssayError(Exception):
     """Something could not be done. `message` says what and why, `hint` what to do about it."""
@@ -23,6 +29,10 @@ class UnreadableFile(AssayError):
     @classmethod
     def from_os_error(cls, path: object, error: OSError) -> "UnreadableFile":
         match error:
+            case FileNotFoundError() | OSError(errno=errno.ENAMETOOLONG) if url := _URL.match(str(path)):
+                scheme = url[1].lower()
+                hint = _ELSEWHERE.get(scheme, "download the file and name the copy")
+                return cls(f"{path}: a URL, and files are not fetched from {scheme}://", hint)
             case FileNotFoundError():
                 return cls(f"{path}: no such file", "check the path")
             case PermissionError():

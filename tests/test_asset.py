@@ -64,6 +64,29 @@ def test_what_is_missing_or_a_folder_is_said(tmp_path: Path) -> None:
         Asset.open(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("ftp://example.org/a.png", "download the file"),
+        ("https://example.org/a.png", "download the file"),
+        ("HTTPS://example.org/" + "a" * 300, "download the file"),
+        ("file:///home/a.png", "name the path alone"),
+        ("s3://bucket/a.png", "assay audit"),
+    ],
+)
+def test_a_url_is_no_missing_file(name: str, hint: str) -> None:
+    with pytest.raises(UnreadableFile, match="a URL, and files are not fetched from " + name.lower()[:4]) as failure:
+        Asset.open(name)
+    assert hint in failure.value.hint
+
+
+def test_a_file_that_looks_like_a_url_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ftp:/example.org").mkdir(parents=True)
+    (tmp_path / "ftp:/example.org/a.png").write_bytes(encoded("PNG"))
+    monkeypatch.chdir(tmp_path)
+    assert Asset.open("ftp://example.org/a.png").media_type is MediaType.PNG
+
+
 def test_too_many_bytes_are_refused_before_reading(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     path.write_bytes(encoded("PNG"))

@@ -2,7 +2,7 @@
 
 Rules: nothing is written, so no member's path can lead anywhere; members, their sizes and their sum are bounded before they
 are inflated and while they are; archives in archives are named and not opened; what is neither image nor calls itself one is
-passed over, as in a folder.
+passed over, as in a folder; what breaks off, is damaged or encrypted cannot be read, as a file without permission.
 """
 
 import bz2
@@ -17,10 +17,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Self, cast
 
 from assay.provenance.asset import DEFAULT_LIMITS, Limits
-from assay.provenance.errors import AssayError, LimitExceeded
+from assay.provenance.errors import AssayError, LimitExceeded, UnreadableFile
 from assay.provenance.media_type import sniff
 from assay.provenance.sidecar import SUFFIX, Beside
 from assay.scanning.audit.listing import Sidecars
@@ -48,7 +48,41 @@ _BROKEN = (
 
 
 class ArchiveRefused(AssayError):
-    """An archive or a member that is broken, encrypted, too large, or of a kind that is not opened."""
+    """A member of a kind that is not opened."""
+
+
+class _Member(tarfile.TarInfo):
+    """A header of a tar. `tarfile` takes a damaged or missing one for the end, which would hide whatever follows."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        """Read the next header. Raises `ReadError` where there is neither one nor the end mark."""
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"neither a member nor the end mark where one must follow ({error})") from error
+
+
+class _Names:
+    """Names by which members are told apart: several may bear one, and whoever unpacks them is left with the last."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._given: dict[str, int] = {}
+
+    def of(self, member: str) -> str:
+        """`archive!member`, from the second of this name on `archive!#2!member`."""
+        name = f"{self._path}!{member}"
+        number = self._given.get(name, 0) + 1
+        while number > 1 and (other := f"{self._path}!#{number}!{member}") in self._given:
+            number += 1
+        self._given[name] = number
+        if number == 1:
+            return name
+        self._given[other] = 1
+        return other
 
 
 def members(path: Path, *, exclude: tuple[str, ...] = (), limits: Limits = DEFAULT_LIMITS) -> Iterator[Item]:
@@ -61,33 +95,37 @@ def members(path: Path, *, exclude: tuple[str, ...] = (), limits: Limits = DEFAU
             yield from _zip(path, fingerprint, spec, limits)
         else:
             yield from _tar(path, fingerprint, spec, limits)
+    except PermissionError as error:
+        yield refused(str(path), UnreadableFile.from_os_error(path, error))
     except _BROKEN as error:
-        yield refused(str(path), ArchiveRefused(f"{path}: a broken archive: {error}"[:300]))
-    except AssayError as error:
-        yield refused(str(path), error)
+        yield refused(str(path), _broken(str(path), "a broken archive", error))
+    except AssayError as error:  # a limit of the whole: the rest was not looked at
+        yield refused(str(path), UnreadableFile(error.message, error.hint))
 
 
 def _zip(path: Path, fingerprint: str, spec: "GitIgnoreSpec | None", limits: Limits) -> Iterator[Item]:
     archive = zipfile.ZipFile(path)  # stays open for the items; closed with the last of them
     sidecars = Sidecars(archive.namelist())
+    names = _Names(path)
     total = 0
     for number, member in enumerate(archive.infolist()):
         total += member.file_size
         _bounded(path, number, total)
         if member.is_dir() or (spec and spec.match_file(member.filename)):
             continue
-        name = f"{path}!{member.filename}"
         if member.flag_bits & 1:
             if is_image_name(member.filename):
-                yield refused(name, ArchiveRefused(f"{name}: is encrypted", "decrypt the archive"))
+                name = names.of(member.filename)
+                yield refused(name, UnreadableFile(f"{name}: is encrypted", "decrypt the archive"))
             continue
         if member.filename.lower().endswith(ARCHIVE_ENDINGS):
-            yield refused(name, _nested(name))
+            yield _nested(names.of(member.filename))
             continue
         if member.filename.endswith(SUFFIX):
             continue
         if not is_image_name(member.filename) and not _sniffed(archive, member):
             continue
+        name = names.of(member.filename)
         yield Item(
             name,
             partial(_read_zip, archive, member, name, limits),
@@ -117,29 +155,29 @@ def _read_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, limi
         with archive.open(member) as stream:
             return _capped(stream, name, member.file_size, limits)
     except _BROKEN as error:
-        raise ArchiveRefused(f"{name}: a broken member: {error}"[:300]) from error
+        raise _broken(name, "a broken member", error) from error
 
 
 def _tar(path: Path, fingerprint: str, spec: "GitIgnoreSpec | None", limits: Limits) -> Iterator[Item]:
     sidecars, stores = _tar_sidecars(path)
+    names = _Names(path)
     total = 0
     # Decompressed here, for tarfile's own streams take a file that breaks off for one that ends.
-    with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+    with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive:
         for number, member in enumerate(archive):
             total += member.size
             _bounded(path, number, total)
             if not member.isreg() or (spec and spec.match_file(member.name)):
                 continue
-            name = f"{path}!{member.name}"
             if member.name.lower().endswith(ARCHIVE_ENDINGS):
-                yield refused(name, _nested(name))
+                yield _nested(names.of(member.name))
                 continue
             if member.name.endswith(SUFFIX):
                 continue
             content = archive.extractfile(member)
             if content is None:
                 continue
-            item = _tar_item(content, member, name, f"{fingerprint} {number}", limits)
+            item = _tar_item(content, member, names, f"{fingerprint} {number}", limits)
             if item is not None:
                 found = sidecars.of(member.name)
                 beside = Beside(found[0], stores[found[0]], found[1]) if found else None
@@ -153,7 +191,11 @@ def _tar_sidecars(path: Path) -> tuple[Sidecars, dict[str, bytes]]:
     names: list[str] = []
     stores: dict[str, bytes] = {}
     total = held = 0
-    with suppress(*_BROKEN), _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+    with (
+        suppress(*_BROKEN),
+        _decompressed(path) as stream,
+        tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive,
+    ):
         for number, member in enumerate(archive):
             total += member.size
             _bounded(path, number, total)
@@ -192,16 +234,19 @@ def _drain(stream: IO[bytes]) -> None:
             return
 
 
-def _tar_item(stream: IO[bytes], member: tarfile.TarInfo, name: str, fingerprint: str, limits: Limits) -> Item | None:
+def _tar_item(
+    stream: IO[bytes], member: tarfile.TarInfo, names: _Names, fingerprint: str, limits: Limits
+) -> Item | None:
+    head = stream.read(4096)
+    if not is_image_name(member.name) and sniff(head) is None:
+        return None
+    name = names.of(member.name)
     try:
-        head = stream.read(4096)
-        if not is_image_name(member.name) and sniff(head) is None:
-            return None
         content = head + _capped(stream, name, member.size, limits)
     except LimitExceeded as error:
         return refused(name, error)
     if len(content) != member.size:
-        return refused(name, ArchiveRefused(f"{name}: the archive breaks off within it"))
+        return refused(name, UnreadableFile(f"{name}: the archive breaks off within it"))
     return Item(name, lambda: content, member.size, float(member.mtime), fingerprint)
 
 
@@ -222,8 +267,12 @@ def _bounded(path: Path, number: int, total: int) -> None:
         raise LimitExceeded(str(path), "bytes in all members", found=total, limit=limit)
 
 
-def _nested(name: str) -> AssayError:
-    return ArchiveRefused(f"{name}: an archive in an archive is not opened", "unpack the outer one")
+def _broken(name: str, what: str, error: Exception) -> UnreadableFile:
+    return UnreadableFile(f"{name}: {what}: {error}"[:300], "get another copy")
+
+
+def _nested(name: str) -> Item:
+    return refused(name, ArchiveRefused(f"{name}: an archive in an archive is not opened", "unpack the outer one"))
 
 
 def _zip_date(member: zipfile.ZipInfo) -> float | None:

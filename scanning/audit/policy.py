@@ -17,6 +17,7 @@ from assay.detectors.evidence import Origin
 from assay.provenance.custody.chain import BottomLine
 from assay.provenance.errors import AssayError
 from assay.scanning.audit.row import Row
+from assay.scanning.audit.sources import in_archive
 from assay.scanning.gate import CONDITIONS
 
 if TYPE_CHECKING:
@@ -92,9 +93,10 @@ class Policy:
 
     def _place(self, name: str) -> str:
         """The row's name as patterns see it: relative to the policy file where it lies below, else whole."""
-        absolute = os.path.abspath(name)  # noqa: PTH100 - the name may be a URL or an archive's member
+        file, member = in_archive(name)  # the member's name is the archive's own, and `..` in it leads nowhere
+        absolute = os.path.abspath(file) + member  # noqa: PTH100 - the name may be a URL
         root = os.path.abspath(self.root)  # noqa: PTH100
-        if "://" not in name and absolute.startswith(root + os.sep):
+        if "://" not in file and absolute.startswith(root + os.sep):
             return absolute[len(root) + 1 :]
         return name.partition("://")[2] or name.lstrip("/")
 

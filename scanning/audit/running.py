@@ -96,6 +96,7 @@ def run(options: Options) -> Ending:
         path = options.ledger or home() / "ledger.sqlite"
         ledger = stack.enter_context(Ledger(path, scanning.version(), fresh=options.fresh))
         outputs = Outputs(options.outputs, keep=[options.baseline] if options.baseline else [])
+        stack.callback(outputs.abandon)  # of what is not finished when this ends
         terminal = None if "-" in options.outputs else AuditTerminal(sys.stdout, everything=options.verbose)
         targets = _listed(options.targets)
         exclude = options.exclude + (policy.prunable if policy else ())

@@ -1,7 +1,7 @@
 """What an audit's targets name, item by item: files, globs, lists, archives, object stores.
 
 Rules: lazy, in a stable order; nothing is read before somebody asks the item; whatever keeps an item from being read is
-raised by the item itself, so that it becomes a row; a fingerprint changes whenever content may have changed.
+raised by the item itself, so that it becomes a row (so `os.path` asks, which raises nothing); a fingerprint changes whenever content may have changed.
 """
 
 import glob
@@ -68,11 +68,14 @@ def items(
 
             yield from objects(target, exclude=patterns, limits=limits)
             continue
+        if "\0" in target:
+            yield refused(target, UnreadableFile(f"{target}: no file is called that", "a name holds no NUL"))
+            continue
         for path in paths_of(target):
-            if spec and not path.is_dir() and spec.match_file(str(path).lstrip("/")):
+            if spec and not os.path.isdir(path) and spec.match_file(str(path).lstrip("/")):  # noqa: PTH112
                 passed_over()
                 continue
-            if is_archive(str(path)) and path.is_file():
+            if is_archive(str(path)) and os.path.isfile(path):  # noqa: PTH113
                 yield from _archive(path, patterns, limits)
                 continue
             also = is_archive if inside_archives else None
@@ -88,7 +91,7 @@ def items(
 def paths_of(target: str) -> Iterator[Path]:
     """The file or folder that a target names, or those that its glob matches."""
     path = Path(target)
-    if glob.has_magic(target) and not path.exists():
+    if glob.has_magic(target) and not os.path.exists(path):  # noqa: PTH110
         found = False
         for match in sorted(glob.iglob(target, recursive=True)):  # noqa: PTH207 - the pattern may be absolute
             found = True
@@ -103,9 +106,15 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(ARCHIVE_ENDINGS)
 
 
+def in_archive(name: str) -> tuple[str, str]:
+    """An item's name in two: the archive's, and from the `!` on the member's; that is empty for what lies in no archive."""
+    ends = [at + len(ending) for ending in ARCHIVE_ENDINGS if (at := name.lower().find(f"{ending}!")) >= 0]
+    return (name[: min(ends)], name[min(ends) :]) if ends else (name, "")
+
+
 def _is_sidecar(path: Path) -> bool:
     """Whether a path that was named, or that a glob found, is the manifest store of a file beside it and no picture."""
-    if path.suffix != SUFFIX or not path.is_file():
+    if path.suffix != SUFFIX or not os.path.isfile(path):  # noqa: PTH113
         return False
     return any(
         other.name != path.name and path.name in sidecar_names(other.name)

@@ -65,7 +65,7 @@ class Outputs:
                     raise OutputRefused(f"{name}: is read, and would be replaced", "name another file to write")
                 taken.add(place)
                 self._files.append(_Output(name))
-        except AssayError:
+        except BaseException:  # Ctrl-C, too, leaves no part behind
             self.abandon()
             raise
 
@@ -107,32 +107,33 @@ class _Output:
         if name == "-":
             self.writer: RowWriter = JsonRows(sys.stdout)
             return
-        if not name.endswith(ENDINGS):
+        if not name.lower().endswith(ENDINGS):
             raise OutputRefused(f"{name}: its ending names no format", f"one of {', '.join(ENDINGS)}")
-        if self._target.is_dir():
-            raise OutputRefused(f"{name}: is a folder", "name a file")
-        refuse_picture(self._target)
         try:
+            if self._target.is_dir():
+                raise OutputRefused(f"{name}: is a folder", "name a file")
+            refuse_picture(self._target)
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self.writer = self._open()
         except OSError as error:
             raise OutputRefused.from_os_error(name, error) from error
 
     def _open(self) -> RowWriter:
-        if self.name.endswith(".parquet"):
+        name = self.name.lower()
+        if name.endswith(".parquet"):
             from assay.scanning.report.parquet import ParquetRows
 
             return ParquetRows(self._part)
         self._stream = stream = self._part.open("w", encoding="utf-8", newline="")
-        if self.name.endswith(".csv"):
+        if name.endswith(".csv"):
             from assay.scanning.report.table import CsvRows
 
             return CsvRows(stream)
-        if self.name.endswith((".sarif", ".sarif.json")):
+        if name.endswith((".sarif", ".sarif.json")):
             from assay.scanning.report.sarif import SarifRows
 
             return SarifRows(stream)
-        if self.name.endswith(".html"):
+        if name.endswith(".html"):
             from assay.scanning.report.summary import SummaryPage
 
             return SummaryPage(stream)

@@ -130,7 +130,10 @@ def test_a_reader_of_the_rows_that_goes_away_leaves_the_files_whole(folder: Path
         (["--fail-on", "tamperd"], 2, "is none of"),
         (["-o", "out.xlsx"], 1, "its ending names no format"),
         (["missing.png"], 1, "could not be read at all"),
+        (["ftp://example.org/a.png"], 1, "could not be read at all"),
         (["--policy", "missing.toml"], 1, "cannot be read"),
+        ([""], 2, "an empty target"),
+        (["--fail-on", ""], 2, "names none of"),
         (["--exclude", "!"], 1, "no gitignore pattern"),
         (["--baseline", "missing.jsonl"], 1, "cannot be read"),
     ],
@@ -140,6 +143,61 @@ def test_exit_codes(folder: Path, arguments: list[str], code: int, word: str) ->
     assert done.returncode == code, done.stderr
     assert word in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("broken", ["cut.zip", "cut.tar", "cut.tgz", "damaged.zip", "headless.tar", "empty.zip"])
+def test_an_archive_that_was_not_read_whole_fails(folder: Path, tmp_path: Path, broken: str) -> None:
+    path = tmp_path / broken
+    if broken.endswith(".zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.write(folder / "a.png", "a.png")
+            archive.write(folder / "b.png", "b.png")
+    else:
+        with tarfile.open(path, "w:gz" if broken.endswith(".tgz") else "w:") as tar:
+            tar.add(folder / "a.png", "a.png")
+            tar.add(folder / "b.png", "b.png")
+    assert assay(path).returncode == 0
+    whole = path.read_bytes()
+    match broken.partition(".")[0]:
+        case "cut":
+            path.write_bytes(whole[: whole.rindex(b"IDAT") if broken == "cut.tar" else len(whole) // 2])
+        case "damaged":
+            at = whole.index(b"IDAT")
+            path.write_bytes(whole[:at] + b"\0" + whole[at + 1 :])
+        case "headless":
+            at = whole.index(b"b.png")
+            path.write_bytes(whole[:at] + b"c" + whole[at + 1 :])
+        case "empty":
+            path.write_bytes(b"")
+    named = assay(folder, path, "-o", tmp_path / "out.jsonl")
+    assert named.returncode == 1
+    assert "1 file could not be read at all, or not to the end" in named.stderr
+    said = {row["name"]: row["error"] for row in rows(tmp_path / "out.jsonl") if broken in row["name"]}
+    assert said[f"{path}!a.png" if broken == "damaged.zip" else str(path)] == "UnreadableFile"
+    found = assay(tmp_path, "--archives", "-q")
+    assert found.returncode == 1
+    assert broken in found.stdout
+    assert assay(path, "--fail-on", "unreadable").returncode == 10
+
+
+def test_names_that_the_terminal_cannot_show_end_no_audit(tmp_path: Path) -> None:
+    for name in ("\u00fc \u2014.jpg", "z.jpg"):
+        (tmp_path / name).write_text("no photograph")
+    narrow = environment() | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*COMMAND, str(tmp_path)], capture_output=True, text=True, env=narrow, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\xfc \\u2014.jpg" in done.stdout
+    assert "z.jpg" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_terminal_that_takes_nothing_is_one_clear_line(folder: Path, tmp_path: Path) -> None:
+    command = [*COMMAND, str(folder), "-o", str(tmp_path / "out.jsonl")]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment(), check=False)
+    assert done.returncode == 1
+    assert done.stderr == "assay: cannot write: No space left on device\n"
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_an_empty_folder_is_nothing_to_audit(tmp_path: Path) -> None:

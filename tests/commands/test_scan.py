@@ -73,6 +73,20 @@ def test_a_file_without_permission_is_said(folder: Path) -> None:
     assert "permission denied" in done.stdout
 
 
+@pytest.mark.parametrize("more", [(), ("good.png",)])
+def test_a_url_is_told_from_a_missing_file(folder: Path, more: tuple[str, ...]) -> None:
+    url = "ftp://example.org/a.png"
+    done = assay("scan", "--no-pixels", "--format", "json", url, *(folder / name for name in more))
+    assert done.returncode == 1
+    assert "a URL, and files are not fetched from ftp://" in done.stdout
+
+
+def test_a_name_too_long_for_any_file_is_one_row() -> None:
+    done = assay("scan", "--no-pixels", "--format", "json", "x" * 300)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "File name too long" in done.stdout
+
+
 def test_an_output_that_cannot_be_written_is_one_clear_line(folder: Path) -> None:
     (folder / "file").write_text("in the way")
     done = assay("scan", "--no-pixels", folder / "good.png", "-o", folder / "file" / "out.txt")

@@ -9,6 +9,7 @@ import pytest
 from scanning_rows import simple
 
 from assay.provenance.errors import OutputRefused
+from assay.scanning.audit import running
 from assay.scanning.report.row_writing import Outputs
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,6 +33,29 @@ def test_what_cannot_be_written_is_refused_before_anything_is_examined(tmp_path:
     with pytest.raises(OutputRefused):
         Outputs([str(tmp_path / "good.jsonl"), str(tmp_path / name)])
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_ctrl_c_before_the_first_file_leaves_no_part_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*given: object, **named: object) -> None:
+        assert list(tmp_path.glob("*.part"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "AuditTerminal", interrupted)
+    options = running.Options(targets=(str(tmp_path),), outputs=(str(tmp_path / "rows.jsonl"),), ledger=tmp_path / "l")
+    with pytest.raises(KeyboardInterrupt):
+        running.run(options)
+    assert not list(tmp_path.glob("rows*"))
+
+
+def test_endings_in_capitals_name_the_same_formats(tmp_path: Path) -> None:
+    names = ["ROWS.JSONL", "ROWS.Csv", "ROWS.PARQUET", "ROWS.Sarif.JSON", "ROWS.HTML"]
+    for folder, given in (("upper", names), ("lower", [name.lower() for name in names])):
+        outputs = Outputs([str(tmp_path / folder / name) for name in given])
+        outputs.write(simple("a.png"))
+        outputs.finish(complete=True)
+        assert not outputs.failures
+    begins = [(tmp_path / "upper" / name).read_bytes()[:60] for name in names]
+    assert begins == [(tmp_path / "lower" / name.lower()).read_bytes()[:60] for name in names]
 
 
 def test_a_full_disk_ends_one_output_and_leaves_the_others(tmp_path: Path) -> None:

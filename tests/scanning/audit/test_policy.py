@@ -79,6 +79,14 @@ def test_exclusions_are_relative_to_the_policy_and_hold_for_named_files(policy: 
     assert Policy(root=tmp_path, exclude=("drafts/", "!drafts/kept/")).prunable == ()
 
 
+@pytest.mark.parametrize("member", ["x/../../drafts/a.png", "../../../outside.png", "/a.png"])
+def test_what_a_member_is_called_leads_out_of_no_rule(policy: Policy, tmp_path: Path, member: str) -> None:
+    (tmp_path / "assay.toml").write_text(POLICY.replace('"drafts/"', '"/drafts/"'))
+    name = f"{tmp_path / 'press/in.zip'}!{member}"
+    assert not read_policy(tmp_path / "assay.toml").excludes(name)
+    assert broken(policy, name) == ("press pictures are signed by us",)
+
+
 def test_what_is_asked_of_a_signature(tmp_path: Path) -> None:
     met = {
         signed: [

@@ -154,6 +154,60 @@ def test_a_broken_archive_is_one_item_that_says_so(tmp_path: Path, name: str) ->
     assert "broken archive" in refusal(item)
 
 
+def plain_tar(*contents: bytes) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for number, content in enumerate(contents):
+            member = tarfile.TarInfo(f"{number}.png")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("how", ["a damaged header", "cut between members", "cut within a header"])
+def test_a_tar_whose_next_header_is_not_whole_does_not_count_as_ended(tmp_path: Path, how: str) -> None:
+    whole = plain_tar(picture("red"), picture("blue"))
+    second = whole.index(b"1.png")
+    broken = {
+        "a damaged header": whole[: second + 150] + b"\xff" + whole[second + 151 :],
+        "cut between members": whole[:second],
+        "cut within a header": whole[: second + 100],
+    }
+    path = tmp_path / "t.tar"
+    path.write_bytes(broken[how])
+    first, last = items([str(path)])
+    assert (first.name, last.name) == (f"{path}!0.png", str(path))
+    assert "broken archive" in refusal(last)
+
+
+@pytest.mark.parametrize("name", ["twice.zip", "twice.tar"])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_members_of_one_name_are_all_examined(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    given = [("a.png", "red"), ("a.png", "blue"), ("#2!a.png", "green"), ("a.png", "white")]
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            for member, colour in given:
+                archive.writestr(member, picture(colour))
+    else:
+        with tarfile.open(path, "w") as tar:
+            for member, colour in given:
+                entry = tarfile.TarInfo(member)
+                entry.size = len(picture(colour))
+                tar.addfile(entry, io.BytesIO(picture(colour)))
+    found = [(item.name.removeprefix(f"{path}!"), item.read()) for item in items([str(path)])]
+    assert [content for _, content in found] == [picture(colour) for _, colour in given]
+    assert [name for name, _ in found] == ["a.png", "#2!a.png", "#2!#2!a.png", "#3!a.png"]
+
+
+def test_names_that_no_file_can_bear_are_items_that_say_so(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture())
+    nul, long, good = items(["a\0b.png", str(tmp_path / ("x" * 300 + ".png")), str(tmp_path / "a.png")])
+    assert "no file is called that" in refusal(nul)
+    assert "too long" in refusal(long)
+    assert good.read() == picture()
+
+
 def test_an_archive_that_breaks_off_gives_what_comes_before(tmp_path: Path) -> None:
     whole = tarred(tmp_path / "t.tgz").read_bytes()
     cut = tmp_path / "cut.tgz"
