@@ -60,12 +60,14 @@ class Credential:
         return _c2pa.signer_from_key("es256", self.chain_pem, self.key_pem, tsa_url=tsa_url)
 
 
-def authority(common_name: str = "Throw-away Root", parent: Credential | None = None) -> Credential:
+def authority(
+    common_name: str = "Throw-away Root", parent: Credential | None = None, *, ocsp_url: str | None = None
+) -> Credential:
     """A root, or an intermediate below `parent`."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = parent.certificate.subject if parent else name(common_name)
     issuer_key = parent.key if parent else key
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name(common_name))
         .issuer_name(issuer)
@@ -77,8 +79,10 @@ def authority(common_name: str = "Throw-away Root", parent: Credential | None = 
         .add_extension(x509.KeyUsage(True, False, False, False, False, True, True, False, False), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
-        .sign(issuer_key, hashes.SHA256())
     )
+    if ocsp_url:
+        builder = builder.add_extension(_answered_at(ocsp_url), critical=False)
+    certificate = builder.sign(issuer_key, hashes.SHA256())
     return Credential(
         key,
         (certificate, *(parent.chain if parent and parent.certificate.issuer != parent.certificate.subject else ())),
@@ -96,6 +100,7 @@ def leaf(
     ocsp_url: str | None = None,
     extensions: tuple[x509.ExtensionType, ...] = (),
     eku_critical: bool = False,
+    serial: int | None = None,
 ) -> Credential:
     """A signing certificate below `issuer`; its chain holds the intermediates but no root."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -104,7 +109,7 @@ def leaf(
         .subject_name(name(common_name, organisation))
         .issuer_name(issuer.certificate.subject)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial or x509.random_serial_number())
         .not_valid_before(start)
         .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -114,15 +119,17 @@ def leaf(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False)
     )
     if ocsp_url:
-        access = x509.AccessDescription(
-            x509.AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(ocsp_url)
-        )
-        builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+        builder = builder.add_extension(_answered_at(ocsp_url), critical=False)
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
     certificate = builder.sign(issuer.key, hashes.SHA256())
     above = issuer.chain if issuer.certificate.issuer != issuer.certificate.subject else ()
     return Credential(key, (certificate, *above))
+
+
+def _answered_at(url: str) -> x509.AuthorityInformationAccess:
+    access = x509.AccessDescription(x509.AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(url))
+    return x509.AuthorityInformationAccess([access])
 
 
 def picture(size: tuple[int, int] = (96, 64), colour: str = "#7a9e7e", shape: str = "#e8c547") -> Image.Image:

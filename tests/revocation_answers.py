@@ -26,6 +26,7 @@ def answer(
     signer: Credential,
     *,
     revoked_at: datetime | None = None,
+    reason: x509.ReasonFlags = x509.ReasonFlags.key_compromise,
     unknown: bool = False,
     this_update: datetime = NOW - timedelta(hours=1),
     next_update: datetime | None = NOW + timedelta(days=3),
@@ -48,7 +49,7 @@ def answer(
             this_update=this_update,
             next_update=next_update,
             revocation_time=revoked_at,
-            revocation_reason=x509.ReasonFlags.key_compromise if revoked_at else None,
+            revocation_reason=reason if revoked_at else None,
         )
         .responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate)
     )

@@ -14,8 +14,9 @@ from assay.provenance.custody.statuses import ALTERED, FORGED, Found
 from assay.provenance.custody.supplementing import CERTIFICATE_STATUS, TIME_STAMP, Supplements
 from assay.provenance.jumbf.store import ManifestStore, StoredManifest
 from assay.provenance.trust import Purpose, TrustJudgement, TrustPolicy, judge
+from assay.provenance.trust.answers import Revocation, responders
 from assay.provenance.trust.certificates import terms
-from assay.provenance.trust.revocation import Revocation, responders, revocation
+from assay.provenance.trust.revocation import revocation
 from assay.provenance.trust.signatures import cose_signature_holds
 from assay.provenance.trust.time_stamps import CertifiedTime, best_time
 
@@ -137,11 +138,12 @@ def certify(
     holder = judgement.holder
     if not (serial.isdecimal() and holder.serial and int(serial) == int(holder.serial, 16)):
         return Certified(stamp=stamp)
-    answers = (*signature.ocsp_responses, *brought.answers.get(int(serial), ()))
+    path = (int(serial), *(int(one.serial, 16) for one in judgement.path[1:-1]))
+    later = (answer for number in path for answer in brought.answers.get(number, ()))
     return Certified(
         judgement=judgement,
         stamp=stamp,
-        revocation=revocation(judgement, chain, policy, stapled=answers, at=at),
+        revocation=revocation(judgement, chain, policy, stapled=(*signature.ocsp_responses, *later), at=at),
         at=at,
         inherited=own is None and inherited is not None,
     )

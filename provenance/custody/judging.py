@@ -19,7 +19,7 @@ from assay.provenance.custody.statuses import (
     Found,
 )
 from assay.provenance.trust import ListKind, Refusal, TrustJudgement
-from assay.provenance.trust.revocation import RevocationState
+from assay.provenance.trust.answers import RevocationState
 
 _LATE_NOW = ("signingCredential.expired",)
 REVOKED = "signingCredential.ocsp.revoked"
@@ -159,8 +159,9 @@ def _timely(found: Found, certified: Certified) -> Axis:
 def _trusted(found: Found, certified: Certified, authentic: Axis, timely: Axis) -> Axis:
     judgement, revoked = certified.judgement, certified.revocation
     if _is_revoked(found, certified):
-        statement = revoked.statement if revoked and revoked.state is RevocationState.REVOKED else ""
-        return Axis(Answer.NO, statement or "its certificate was revoked by its issuer", (REVOKED,))
+        if revoked and revoked.state is RevocationState.REVOKED:
+            return Axis(Answer.NO, revoked.statement, revoked.codes)
+        return Axis(Answer.NO, "its certificate was revoked by its issuer", (REVOKED,))
     if judgement is None:
         return Axis(Answer.UNKNOWN, "its certificate chain could not be read")
     if not judgement.trusted:

@@ -10,11 +10,10 @@ from itertools import islice
 from typing import Any, Final
 
 import cbor2
-from cryptography.x509 import ocsp
 
 from assay.provenance.jumbf.cose import MAX_TOKENS
 from assay.provenance.jumbf.store import ManifestStore
-from assay.provenance.trust.revocation import MAX_ANSWER_BYTES, MAX_ANSWERS
+from assay.provenance.trust.answers import MAX_ANSWER_BYTES, MAX_ANSWERS, serials
 
 TIME_STAMP: Final = "c2pa.time-stamp"
 CERTIFICATE_STATUS: Final = "c2pa.certificate-status"
@@ -52,14 +51,7 @@ def _answers(store: ManifestStore) -> Iterator[tuple[int, bytes]]:
         values = content.get("ocspVals") if isinstance(content, Mapping) else None
         for value in values if isinstance(values, list) else ():
             if isinstance(value, bytes) and len(value) <= MAX_ANSWER_BYTES:
-                yield from ((serial, value) for serial in _serials(value))
-
-
-def _serials(answer: bytes) -> tuple[int, ...]:
-    try:
-        return tuple(single.serial_number for single in ocsp.load_der_ocsp_response(answer).responses)[:MAX_ANSWERS]
-    except Exception:  # whatever the parser raises on hostile bytes
-        return ()
+                yield from ((serial, value) for serial in serials(value))
 
 
 def _contents(store: ManifestStore, label: str) -> Iterator[Any]:

@@ -17,7 +17,7 @@ from assay.provenance.repository.records import Fingerprint, Keepsake, Record
 from assay.provenance.repository.repository import Repository
 from assay.provenance.signing.thumbnail import thumbnail
 from assay.provenance.trust import TrustPolicy
-from assay.provenance.trust.revocation import RevocationState
+from assay.provenance.trust.answers import RevocationState
 
 THUMBNAIL = 256  # pixels on the long side
 _REVOKED = RevocationState.REVOKED.value

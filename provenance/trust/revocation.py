@@ -1,73 +1,29 @@
-"""Whether a signer's certificate was revoked: OCSP answers stapled to the signature, and, only when asked for, fetched ones.
+"""Whether a signer's certificate, or an issuer's on its path, was revoked: OCSP answers stapled to the signature, and, only
+when asked for, fetched ones.
 
-Rules (RFC 6960, C2PA 2.2 §14.5.2, §15.9): an answer counts only when the issuer itself, or a responder that the issuer
-authorised, signed it, and when it speaks of the moment in question; "unknown", "no answer" and "not asked" are answers of
-their own and never "good"; a responder is asked only where a trust list vouches for the certificate that names it.
+Rules (C2PA 2.4 §14.5.2, §15.9): "unknown", "no answer" and "not asked" are answers of their own and never "good"; a responder
+is asked only where a trust list vouches for the certificate that names it. The authority at the end of a path answers to the
+list that names it, and to nobody else.
 """
 
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from assay.provenance.trust.certificates import extended_key_usages, parse
+from assay.provenance.trust.answers import MAX_ANSWER_BYTES, MAX_ANSWERS, Revocation, RevocationState, answered, serials
+from assay.provenance.trust.certificates import parse
 from assay.provenance.trust.judging import TrustJudgement
-from assay.provenance.trust.path import OCSP_SIGNING_EKU, issued_by
+from assay.provenance.trust.path import issued_by
 from assay.provenance.trust.policy import TrustPolicy
-from assay.provenance.trust.signatures import signature_holds
 
-MAX_ANSWER_BYTES = 64 * 1024
-MAX_ANSWERS = 8
-SKEW = timedelta(minutes=5)
 ANSWER_SECONDS = 8.0
-
-
-class RevocationState(StrEnum):
-    """What is known of a revocation."""
-
-    GOOD = "good"
-    REVOKED = "revoked"
-    UNKNOWN = "unknown"  # the responder does not know the certificate
-    UNREACHABLE = "unreachable"  # a responder was asked and gave no usable answer
-    UNUSABLE = "unusable"  # an answer was stapled, but it proves nothing
-    NOT_ASKED = "not-asked"
-
-
 _TOLD = (RevocationState.REVOKED, RevocationState.GOOD, RevocationState.UNKNOWN)  # proven answers, the weightiest first
-_CODES = {
-    RevocationState.GOOD: "signingCredential.ocsp.notRevoked",
-    RevocationState.REVOKED: "signingCredential.ocsp.revoked",
-    RevocationState.UNKNOWN: "signingCredential.ocsp.unknown",
-    RevocationState.UNREACHABLE: "signingCredential.ocsp.inaccessible",
-    RevocationState.UNUSABLE: "signingCredential.ocsp.skipped",
-    RevocationState.NOT_ASKED: "signingCredential.ocsp.skipped",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revocation:
-    """What the answers say. `source` is "stapled" or the responder's URL; `delegated`: not the issuer itself signed."""
-
-    state: RevocationState
-    statement: str
-    source: str = ""
-    responder: str = ""
-    delegated: bool = False
-    revoked_at: datetime | None = None
-    reason: str = ""
-    produced_at: datetime | None = None
-
-    @property
-    def codes(self) -> tuple[str, ...]:
-        """The specification's status code."""
-        return (_CODES[self.state],)
 
 
 def revocation(
@@ -80,7 +36,8 @@ def revocation(
 ) -> Revocation:
     """Look at stapled answers, then, if the policy says so, ask. `at` is the certified time, None where there is none.
 
-    A revocation later than the certified time leaves the signature good: it was made before. Total: never raises.
+    A revocation later than the certified time leaves the signature good: it was made before. Issuers are looked at on a path
+    that leads to a list; a revoked or unknown one weighs as the certificate itself would. Total: never raises.
     """
     leaf = parse(chain_der[0]) if chain_der else None
     issuer_der = _issuer(judgement, chain_der)
@@ -89,15 +46,50 @@ def revocation(
             state=RevocationState.NOT_ASKED,
             statement="revocation was not looked at: its issuer's certificate is missing",
         )
+    ask = policy.online_revocation and judgement.reaches is not None
+    issuers = tuple(zip(judgement.path[1:-1], judgement.path_der[1:-1], judgement.path_der[2:], strict=True))
+    if not issuers or not (stapled or ask):
+        return _found(chain_der[0], issuer_der, stapled, policy, at, ask=ask)
+    about = {answer: serials(answer) for answer in stapled}
+    above = {int(holder.serial, 16) for holder, _, _ in issuers} - {leaf.serial_number}
+    own = tuple(answer for answer, numbers in about.items() if not numbers or not above.issuperset(numbers))
+    found = [_found(chain_der[0], issuer_der, own, policy, at, ask=ask)]
+    for holder, der, by in issuers:
+        answers = tuple(answer for answer, numbers in about.items() if int(holder.serial, 16) in numbers)
+        found.append(_above(_found(der, by, answers, policy, at, ask=ask), holder.common_name[:120]))
+    for state in (RevocationState.REVOKED, RevocationState.UNKNOWN):
+        if weighty := next((one for one in found if one.state is state), None):
+            return weighty
+    return replace(found[0], statement="; ".join(one.statement for one in found))
+
+
+def _above(told: Revocation, name: str) -> Revocation:
+    """What is known of an issuer on the path, told as that."""
+    statement = f"its issuer “{name}”: {told.statement}"
+    if told.state is RevocationState.REVOKED:
+        statement = f"the certificate of its issuer “{name}” {told.statement.removeprefix('its certificate ')}"
+    return replace(told, authority=name, statement=statement)
+
+
+def _found(
+    der: bytes,
+    issuer_der: bytes,
+    stapled: tuple[bytes, ...],
+    policy: TrustPolicy,
+    at: datetime | None,
+    *,
+    ask: bool,
+) -> Revocation:
+    """What is known of one certificate, from the answers about it and, with `ask`, from the responder that it names."""
     now = policy.now or datetime.now(UTC)
     found: list[Revocation] = []
     for answer in stapled[:MAX_ANSWERS]:
-        found.append(replace(_answered(answer, chain_der[0], issuer_der, at=at, now=now), source="stapled"))
+        found.append(replace(answered(answer, der, issuer_der, at=at, now=now), source="stapled"))
     attached = _most_telling(found)
     if attached is not None and attached.state is RevocationState.REVOKED:
         return attached
-    if policy.online_revocation and judgement.reaches is not None:
-        asked = _asked(leaf, chain_der[0], issuer_der, policy, at)
+    if ask:
+        asked = _asked(der, issuer_der, policy, at)
         if asked.state in _TOLD or attached is None:
             return asked
         return replace(attached, statement=f"{attached.statement}; {asked.statement}")
@@ -107,15 +99,6 @@ def revocation(
         state=RevocationState.NOT_ASKED,
         statement="revocation was not looked at: no answer is attached, and nobody was asked",
     )
-
-
-def responders(answer: bytes) -> tuple[bytes, ...] | None:
-    """The certificates (DER) that an OCSP response carries; None where it cannot be read."""
-    try:
-        found = ocsp.load_der_ocsp_response(answer).certificates if len(answer) <= MAX_ANSWER_BYTES else None
-        return None if found is None else tuple(one.public_bytes(Encoding.DER) for one in found)
-    except Exception:  # whatever the parser raises on hostile bytes; a refusal has no certificates to ask for
-        return None
 
 
 def _most_telling(found: list[Revocation]) -> Revocation | None:
@@ -129,10 +112,8 @@ def _issuer(judgement: TrustJudgement, chain_der: tuple[bytes, ...]) -> bytes | 
     return next((der for der in chain_der[1:8] if issued_by(chain_der[0], der)), None)
 
 
-def _asked(
-    leaf: x509.Certificate, leaf_der: bytes, issuer_der: bytes, policy: TrustPolicy, at: datetime | None
-) -> Revocation:
-    url = responder_url(leaf)
+def _asked(leaf_der: bytes, issuer_der: bytes, policy: TrustPolicy, at: datetime | None) -> Revocation:
+    url = responder_url(x509.load_der_x509_certificate(leaf_der))
     if not url:
         return Revocation(
             state=RevocationState.NOT_ASKED,
@@ -144,7 +125,7 @@ def _asked(
         return Revocation(
             state=RevocationState.UNREACHABLE, statement=f"the responder gave no answer: {answer}", source=url
         )
-    judged = replace(_answered(answer, leaf_der, issuer_der, at=at, now=now), source=url)
+    judged = replace(answered(answer, leaf_der, issuer_der, at=at, now=now), source=url)
     if judged.state is RevocationState.UNUSABLE:
         return replace(judged, state=RevocationState.UNREACHABLE)
     return judged
@@ -178,102 +159,3 @@ def _ask(url: str, leaf_der: bytes, issuer_der: bytes, private_hosts: frozenset[
         return fetch(url, limits, body=request.public_bytes(Encoding.DER), content_type="application/ocsp-request")
     except FetchRefused as error:
         return error.message
-
-
-def _answered(answer: bytes, leaf_der: bytes, issuer_der: bytes, *, at: datetime | None, now: datetime) -> Revocation:
-    """What one answer proves of `leaf` at `at` (or now)."""
-    try:
-        return _judged(answer, leaf_der, issuer_der, at=at, now=now)
-    except Exception:
-        return _unusable("it cannot be read")
-
-
-def _judged(answer: bytes, leaf_der: bytes, issuer_der: bytes, *, at: datetime | None, now: datetime) -> Revocation:
-    if len(answer) > MAX_ANSWER_BYTES:
-        return _unusable("it is larger than any revocation answer")
-    response = ocsp.load_der_ocsp_response(answer)
-    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-        return _unusable(f"the responder refused ({response.response_status.name.lower()})")
-    issuer = x509.load_der_x509_certificate(issuer_der)
-    signer = _signer(response, issuer, issuer_der, response.produced_at_utc)
-    if signer is None:
-        return _unusable("it is signed by nobody whom the issuer authorised")
-    leaf = x509.load_der_x509_certificate(leaf_der)
-    single = next((x for x in response.responses if _speaks_of(x, leaf, issuer)), None)
-    if single is None:
-        return _unusable("it speaks of another certificate")
-    told = Revocation(
-        state=RevocationState.UNKNOWN,
-        statement="the responder does not know this certificate",
-        responder=signer.subject.rfc4514_string()[:200],
-        delegated=signer != issuer,
-        produced_at=response.produced_at_utc,
-    )
-    if single.certificate_status is ocsp.OCSPCertStatus.REVOKED:
-        return _revoked(single, told, at)
-    moment = at or now
-    too_old = single.next_update_utc is not None and single.next_update_utc + SKEW < moment
-    if single.next_update_utc is None:  # newer information is always available: RFC 6960 §4.2.2.1
-        too_old = single.this_update_utc + timedelta(days=1) < moment
-    if too_old:
-        return _unusable(
-            f"it was only good until {single.next_update_utc or single.this_update_utc:%Y-%m-%d %H:%M} UTC"
-        )
-    if single.this_update_utc > max(now, moment) + SKEW:
-        return _unusable("it is dated in the future")
-    if single.certificate_status is ocsp.OCSPCertStatus.GOOD:
-        as_of = f"{single.this_update_utc:%Y-%m-%d %H:%M} UTC"
-        return replace(told, state=RevocationState.GOOD, statement=f"not revoked as of {as_of}")
-    return told
-
-
-def _revoked(single: ocsp.OCSPSingleResponse, told: Revocation, at: datetime | None) -> Revocation:
-    since = single.revocation_time_utc
-    reason = single.revocation_reason.value if single.revocation_reason else ""
-    told = replace(told, revoked_at=since, reason=reason)
-    when = f"{since:%Y-%m-%d %H:%M} UTC" if since else "an unstated time"
-    why = f" ({reason})" if reason else ""
-    if at is not None and since is not None and at < since:
-        return replace(
-            told, state=RevocationState.GOOD, statement=f"revoked on {when}{why}, after the certified time of signing"
-        )
-    return replace(told, state=RevocationState.REVOKED, statement=f"its certificate was revoked on {when}{why}")
-
-
-def _speaks_of(single: ocsp.OCSPSingleResponse, leaf: x509.Certificate, issuer: x509.Certificate) -> bool:
-    if single.serial_number != leaf.serial_number:
-        return False
-    asked = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer, single.hash_algorithm).build()
-    return (asked.issuer_name_hash, asked.issuer_key_hash) == (single.issuer_name_hash, single.issuer_key_hash)
-
-
-def _signer(
-    response: ocsp.OCSPResponse, issuer: x509.Certificate, issuer_der: bytes, produced: datetime
-) -> x509.Certificate | None:
-    """Who signed: the issuer itself, or a certificate it issued for OCSP signing (RFC 6960 §4.2.2.2)."""
-    if _signed(response, issuer):
-        return issuer
-    for certificate in response.certificates[:MAX_ANSWERS]:
-        if not certificate.not_valid_before_utc <= produced <= certificate.not_valid_after_utc:
-            continue
-        if OCSP_SIGNING_EKU not in extended_key_usages(certificate):
-            continue
-        if issued_by(certificate.public_bytes(Encoding.DER), issuer_der) and _signed(response, certificate):
-            return certificate
-    return None
-
-
-def _signed(response: ocsp.OCSPResponse, certificate: x509.Certificate) -> bool:
-    algorithm, key = response.signature_hash_algorithm, certificate.public_key()
-    signed = (key, response.signature, response.tbs_response_bytes, algorithm)
-    if signature_holds(*signed):
-        return True
-    if isinstance(key, rsa.RSAPublicKey) and algorithm is not None:
-        return signature_holds(*signed, pss=padding.PSS(padding.MGF1(algorithm), padding.PSS.AUTO))
-    return False
-
-
-def _unusable(why: str) -> Revocation:
-    return Revocation(
-        state=RevocationState.UNUSABLE, statement=f"there is a revocation answer, but it proves nothing: {why}"
-    )

@@ -7,7 +7,10 @@ import custody_assets as made
 import pytest
 from revocation_answers import Responder, answer, ocsp_server, responder
 
+from assay.provenance.custody.certifying import certify
 from assay.provenance.custody.chain import Answer, BottomLine, Custody, Standing
+from assay.provenance.custody.supplementing import Supplements
+from assay.provenance.jumbf.store import parse_store
 from assay.provenance.trust import TrustPolicy
 
 Judged = Callable[..., Custody]
@@ -99,3 +102,34 @@ def test_a_responder_that_is_down_is_shown(content: bytes, asking: TrustPolicy, 
     assert custody.links[-1].revocation_state == "unreachable"
     assert "gave no answer" in custody.links[-1].axes.trusted.statement
     assert "signingCredential.ocsp.inaccessible" in custody.links[-1].axes.trusted.codes
+
+
+def test_a_revoked_issuer_is_invalid_and_named(
+    jpeg: bytes, root: made.Credential, server: Responder, asking: TrustPolicy, judged: Judged
+) -> None:
+    issuer = made.authority("Camera Issuer", root, ocsp_url=server.url)
+    server.answer = lambda query: answer(issuer.certificate, root, root, revoked_at=made.NOW)
+    custody = judged(made.sign(jpeg, made.created(), made.leaf(issuer)).content, asking)
+    assert custody.bottom_line is BottomLine.INVALID
+    assert custody.links[-1].axes.trusted.answer is Answer.NO
+    assert custody.links[-1].axes.trusted.codes == ("signingCredential.untrusted",)
+    assert custody.links[-1].revocation_state == "revoked"
+    assert "the certificate of its issuer “Camera Issuer” was revoked" in custody.headline
+
+
+def test_an_answer_brought_for_an_issuer_counts(jpeg: bytes, root: made.Credential, policy: TrustPolicy) -> None:
+    issuer = made.authority("Camera Issuer", root)
+    signer = made.leaf(issuer)
+    store = parse_store(made.sign(jpeg, made.created(), signer).store)
+    brought = {issuer.certificate.serial_number: (answer(issuer.certificate, root, root, revoked_at=made.NOW),)}
+    found = certify(
+        store.manifests[0],
+        str(signer.certificate.serial_number),
+        policy,
+        validated=True,
+        stamp=None,
+        inherited=None,
+        brought=Supplements({}, brought),
+    )
+    assert found.revocation is not None
+    assert found.revocation.authority == "Camera Issuer"

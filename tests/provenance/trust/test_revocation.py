@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from custody_assets import NOW, Credential, authority, leaf
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,6 +49,12 @@ def test_a_revocation_after_the_certified_time_leaves_the_signature_good_and_is_
     assert told.state is RevocationState.GOOD
     assert "after the certified time" in told.statement
     assert looked_up(stapled, at=LAST_WEEK + timedelta(days=1)).state is RevocationState.REVOKED
+
+
+def test_a_revocation_that_was_lifted_is_none() -> None:
+    lifted = x509.ReasonFlags.remove_from_crl
+    told = looked_up(answer(SIGNER.certificate, ISSUER, RESPONDER, revoked_at=LAST_WEEK, reason=lifted))
+    assert told.state is RevocationState.GOOD
 
 
 def test_unknown_stays_unknown() -> None:
@@ -107,6 +115,60 @@ def test_an_answer_of_its_day_serves_a_signature_of_that_day() -> None:
     )
     assert looked_up(stapled, at=NOW - timedelta(hours=20)).state is RevocationState.GOOD
     assert looked_up(stapled).state is RevocationState.UNUSABLE
+
+
+GOOD = answer(SIGNER.certificate, ISSUER, RESPONDER)
+
+
+@pytest.mark.parametrize("own", [(), (GOOD,), (b"junk",)], ids=["silent", "good", "junk"])
+@pytest.mark.parametrize("signer", [ROOT, responder(ROOT)], ids=["by the root", "by its responder"])
+def test_a_revoked_issuer_is_told_by_name_and_weighs_as_much(own: tuple[bytes, ...], signer: Credential) -> None:
+    told = looked_up((*own, answer(ISSUER.certificate, ROOT, signer, revoked_at=LAST_WEEK)))
+    assert (told.state, told.authority) == (RevocationState.REVOKED, "Issuer")
+    assert told.codes == ("signingCredential.untrusted",)
+    assert told.statement.startswith("the certificate of its issuer “Issuer” was revoked on")
+
+
+def test_an_issuer_revoked_after_the_certified_time_leaves_the_signature_good() -> None:
+    stapled = (GOOD, answer(ISSUER.certificate, ROOT, ROOT, revoked_at=LAST_WEEK))
+    told = looked_up(stapled, at=LAST_WEEK - timedelta(hours=1))
+    assert told.state is RevocationState.GOOD
+    assert "its issuer “Issuer”: revoked on" in told.statement
+
+
+def test_an_issuer_that_its_responder_does_not_know_is_unknown() -> None:
+    told = looked_up((GOOD, answer(ISSUER.certificate, ROOT, ROOT, unknown=True)))
+    assert (told.state, told.authority) == (RevocationState.UNKNOWN, "Issuer")
+
+
+def test_an_issuer_nobody_was_asked_about_is_told_beside_a_good_answer() -> None:
+    told = looked_up(GOOD)
+    assert told.state is RevocationState.GOOD
+    assert "its issuer “Issuer”: revocation was not looked at" in told.statement
+
+
+def test_an_answer_about_the_issuer_is_none_about_the_certificate() -> None:
+    told = looked_up(answer(ISSUER.certificate, ROOT, ROOT))
+    assert told.state is RevocationState.NOT_ASKED
+    assert "its issuer “Issuer”: not revoked as of" in told.statement
+
+
+def test_an_issuer_does_not_answer_for_itself_nor_the_anchor_at_all() -> None:
+    told = looked_up((GOOD, answer(ISSUER.certificate, ROOT, ISSUER, revoked_at=LAST_WEEK)))
+    assert told.state is RevocationState.GOOD
+    assert "its issuer “Issuer”: there is a revocation answer, but it proves nothing" in told.statement
+    told = looked_up((GOOD, answer(ROOT.certificate, ROOT, ROOT, revoked_at=LAST_WEEK)))
+    assert told.state is RevocationState.GOOD  # it is on the list: whoever keeps the list strikes it off
+
+
+def test_a_number_that_certificate_and_issuer_share_hides_no_revocation() -> None:
+    """Serial numbers are the issuer's to choose: of two issuers, two certificates may have one number."""
+    number = ISSUER.certificate.serial_number
+    signer = leaf(ISSUER, serial=number)
+    judgement = judge(chain(signer), Purpose.CLAIM_SIGNING, BELIEVED)
+    stapled = (answer(signer.certificate, ISSUER, ISSUER, revoked_at=LAST_WEEK),)
+    told = revocation(judgement, chain(signer), BELIEVED, stapled=stapled)
+    assert (told.state, told.authority) == (RevocationState.REVOKED, "")
 
 
 @settings(max_examples=100, deadline=None)
@@ -178,6 +240,28 @@ def test_a_responder_on_a_private_address_is_not_asked(server: Responder) -> Non
     server.answer = lambda query: b"good"
     assert asked(server, private=False).state is RevocationState.UNREACHABLE
     assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("revoked", "state"), [(False, RevocationState.GOOD), (True, RevocationState.REVOKED)], ids=["good", "revoked"]
+)
+def test_the_responder_that_an_issuer_names_is_asked_about_it(
+    server: Responder, revoked: bool, state: RevocationState
+) -> None:
+    issuer = authority("Sub", ROOT, ocsp_url=server.url)
+    signer = leaf(issuer, ocsp_url=server.url)
+    answers = {
+        signer.certificate.serial_number: answer(signer.certificate, issuer, issuer),
+        issuer.certificate.serial_number: answer(
+            issuer.certificate, ROOT, ROOT, revoked_at=LAST_WEEK if revoked else None
+        ),
+    }
+    server.answer = lambda query: answers[ocsp.load_der_ocsp_request(query).serial_number]
+    believed = policy(trust_list(ROOT), online_revocation=True, private_hosts=frozenset({"127.0.0.1"}))
+    judgement = judge(chain(signer), Purpose.CLAIM_SIGNING, believed)
+    told = revocation(judgement, chain(signer), believed)
+    assert (told.state, len(server.asked)) == (state, 2)
+    assert "its issuer “Sub”" in told.statement
 
 
 def asked_beside(server: Responder, *, attached: str) -> Revocation:
