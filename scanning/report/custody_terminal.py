@@ -119,7 +119,7 @@ class CustodyTerminal:
                 line.append(f"  [{', '.join(plain(code, limit=80) for code in axis.codes)}]", "dim")
             self._write(rest, line)
         if link.revocation:
-            self._write(rest, Text(f"revocation: {plain(link.revocation)}", "dim"))
+            self._write(rest, Text(f"revocation: {plain(link.revocation, limit=700)}", "dim"))
         if link.signer.product or link.signer.assurance_level:
             level = f", assurance level {link.signer.assurance_level}" if link.signer.assurance_level else ""
             self._write(rest, Text(f"conforming product: {plain(link.signer.product or 'not named')}{level}", "dim"))

@@ -107,6 +107,11 @@ def test_the_extract_is_as_its_published_schema_says(folder: Path) -> None:
     assert {gap["what"] for gap in found["not_checked"]} >= {"truth", "pixels", "revocation"}
 
 
+def test_what_is_known_of_a_revocation_stands_on_the_page(folder: Path) -> None:
+    (link,) = json.loads((folder / "extract.json").read_text())["report"]["custody"]["links"]
+    assert link["revocation"]["statement"] in (folder / "dossier.html").read_text()
+
+
 def _validate(found: object) -> None:
     schemas = {path.name: json.loads(path.read_text()) for path in SCHEMAS.glob("*.json")}
     base = schemas["dossier-1.json"]["$id"].rsplit("/", 1)[0]
