@@ -6,6 +6,7 @@ are reserved. Starting up imports click and nothing heavier; a command's module 
 
 import errno
 import io
+import os
 import signal
 import sys
 from importlib import import_module
@@ -42,7 +43,15 @@ COMMANDS: dict[str, tuple[str, str]] = {  # name: (module under assay.commands, 
 }
 
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_OF_THE_MACHINE = (  # and no defect of ours, wherever a file is opened or written
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EIO,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENAMETOOLONG,
+)
 
 
 class CommandTable(click.Group):
@@ -80,9 +89,20 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _open_what_is_closed() -> None:
+    """Whoever closed our standard streams has an empty input and wants no words; no file may be opened in their place."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115 - for as long as we live
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+
+
 def main() -> None:
     """The console script."""
     signal.signal(signal.SIGTERM, _interrupted)
+    _open_what_is_closed()
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal of few characters must not end a run
     try:
@@ -104,9 +124,10 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in _OF_THE_MACHINE:
             raise
-        click.echo(f"assay: cannot write: {error.strerror}", err=True)
+        what = "cannot write" if error.filename is None else plain(os.fsdecode(error.filename), limit=2000)
+        click.echo(f"assay: {what}: {error.strerror}", err=True)
         sys.exit(1)
 
 

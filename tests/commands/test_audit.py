@@ -200,6 +200,33 @@ def test_a_terminal_that_takes_nothing_is_one_clear_line(folder: Path, tmp_path:
     assert not list(tmp_path.glob("*.part"))
 
 
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code", "said"),
+    [
+        (0, ["-"], 3, "nothing to audit"),
+        (1, ["a.png"], 0, ""),
+        (1, ["a.png", "missing.png", "-o", "-"], 1, "could not be read"),
+        (2, ["a.png"], 0, ""),
+        (2, ["a.png", "missing.png"], 1, ""),
+    ],
+)
+def test_streams_that_somebody_closed(folder: Path, closed: int, arguments: list[str], code: int, said: str) -> None:
+    command = [*COMMAND, *arguments, "-o", "out.jsonl"]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        cwd=folder,
+        check=False,
+        preexec_fn=lambda: os.close(closed),
+    )
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(rows(folder / "out.jsonl")) == len([name for name in arguments if name.endswith(".png")])
+
+
 def test_an_empty_folder_is_nothing_to_audit(tmp_path: Path) -> None:
     assert assay(tmp_path).returncode == 3
 

@@ -87,6 +87,15 @@ def test_a_name_too_long_for_any_file_is_one_row() -> None:
     assert "File name too long" in done.stdout
 
 
+@pytest.mark.parametrize("command", [("scan", "--no-pixels"), ("verify",), ("dossier", "make")])
+def test_a_place_that_cannot_even_be_looked_at_is_one_clear_line(folder: Path, command: tuple[str, ...]) -> None:
+    done = assay(*command, folder / "good.png", "-o", folder / ("x" * 300))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"assay: {folder}")
+    assert done.stderr.endswith("File name too long\n")
+    assert done.stderr.count("\n") == 1
+
+
 def test_an_output_that_cannot_be_written_is_one_clear_line(folder: Path) -> None:
     (folder / "file").write_text("in the way")
     done = assay("scan", "--no-pixels", folder / "good.png", "-o", folder / "file" / "out.txt")
