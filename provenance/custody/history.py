@@ -43,6 +43,11 @@ class Draft:
         """The signer's name."""
         return self.signer.who
 
+    @property
+    def who_and_why(self) -> str:
+        """The signer's name, and why they are believed or not: a list may know them, and their certificate be doubtful."""
+        return f"{self.who}, {self.judged.trusted.statement if self.signer.trust_list else 'whom no trust list knows'}"
+
 
 def oldest_first(active: str, sources: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Every manifest reachable from the active one, each after all that it was made from; the active one is last.
@@ -159,7 +164,7 @@ def unbroken(draft: Draft, below: Mapping[str, Draft], axes: Mapping[str, Axis],
         if source.judged.standing is Standing.INVALID:
             doubts.append(f"{what}, from which it was made, is not in order: {source.judged.fault}")
         elif source.judged.standing is Standing.VALID:
-            doubts.append(f"{what}, from which it was made, was signed by {source.who}, whom no trust list knows")
+            doubts.append(f"{what}, from which it was made, was signed by {source.who_and_why}")
             codes.append("signingCredential.untrusted")
         elif source.judged.standing is Standing.UNKNOWN:
             doubts.append(f"nobody recorded having checked {what}, from which it was made")
@@ -207,8 +212,7 @@ def headline(drafts: tuple[Draft, ...], axes: Mapping[str, Axis], line: BottomLi
     vouched = active.judged.standing is Standing.TRUSTED
     first, *more = history.statement.split("; ")
     doubt = f"{first} (and {len(more)} more such)" if more else first
-    signed = f"signed by {active.who}"
-    said = f"{signed}, {active.judged.trusted.statement}" if vouched else f"{signed}, whom no trust list knows"
+    signed, said = f"signed by {active.who}", f"signed by {active.who_and_why}"
     match line:
         case BottomLine.TAMPERED:
             no = active.judged.intact if active.judged.intact.answer is Answer.NO else active.judged.authentic
@@ -219,6 +223,8 @@ def headline(drafts: tuple[Draft, ...], axes: Mapping[str, Axis], line: BottomLi
             return _invalid(active, next((gap.statement for gap in gaps if gap.grave), doubt), signed)
         case BottomLine.VALID if vouched:
             return f"The file itself is {said}, but {doubt}."
+        case BottomLine.VALID if active.signer.trust_list:
+            return f"Intact since it was {said}."
         case BottomLine.VALID:
             return f"Intact since it was {said}: anybody can sign under any name."
         case BottomLine.INCOMPLETE_HISTORY:

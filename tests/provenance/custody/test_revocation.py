@@ -95,6 +95,7 @@ def test_a_responder_that_does_not_know_the_certificate_takes_the_trust_away(
     assert custody.bottom_line is BottomLine.VALID
     assert custody.links[-1].now is Standing.VALID
     assert custody.links[-1].axes.trusted.answer is Answer.UNKNOWN
+    assert custody.headline.endswith("but the responder does not know this certificate.")  # for a list knows the signer
 
 
 def test_a_responder_that_is_down_is_shown(content: bytes, asking: TrustPolicy, judged: Judged) -> None:
