@@ -168,9 +168,7 @@ def _drawn(card: _Card, outcome: Examined) -> dict[str, object]:
         "title": words.title_of(node),
         "link": link,
         "sign": words.STANDING_SIGNS[link.now] if link else ("✕" if missing else "?"),
-        "said": words.STANDINGS[link.now]
-        if link
-        else ("its manifest is missing" if missing else "nothing is known of it"),
+        "said": words.standing(link) if link else ("its manifest is missing" if missing else "nothing is known of it"),
         "who": words.who(link) if link else "",
         "vouched": words.vouched(link) if link else "",
         "what": words.what(link) if link else "",

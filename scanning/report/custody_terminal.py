@@ -91,9 +91,9 @@ class CustodyTerminal:
         for meaning in words.source_types(link):
             self._write(rest, Text.assemble("it says the picture was ", (meaning, "bold magenta")))
         if link.now in (Standing.TAMPERED, Standing.INVALID, Standing.UNKNOWN):
-            self._write(rest, Text(words.STANDINGS[link.now], colour))
+            self._write(rest, Text(words.standing(link), colour))
         if link.recorded is not None and (self._depth or link.recorded is not link.now):
-            told = f"when it was taken in: {words.STANDINGS[link.recorded]}; now: {words.STANDINGS[link.now]}"
+            told = f"when it was taken in: {words.STANDINGS[link.recorded]}; now: {words.standing(link)}"
             self._write(rest, Text(told, "yellow" if link.recorded is not link.now else "dim"))
         for gap in link.breaks:
             if gap.grave or self._depth:

@@ -64,6 +64,13 @@ def who(link: Link) -> str:
     return plain(name, limit=120)
 
 
+def standing(link: Link) -> str:
+    """What holds of it now. A list may know the signer whom the certificate's own responder does not know."""
+    if link.now is Standing.VALID and link.signer.trust_list:
+        return "intact, and a trust list knows the signer, but whether to trust them is in doubt"
+    return STANDINGS[link.now]
+
+
 def vouched(link: Link) -> str:
     """The list that vouches, or that none does."""
     signer = link.signer

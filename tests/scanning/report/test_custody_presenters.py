@@ -3,17 +3,18 @@
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import custody_assets as made
 import jsonschema
 import pytest
-from custodies import CUSTODIES, custody, examined, link
+from custodies import CUSTODIES, YES, custody, examined, link
 from outcomes import FAILURE, HOSTILE
 from syrupy.assertion import SnapshotAssertion
 
 from assay.provenance.asset import Asset
-from assay.provenance.custody.chain import Action, BottomLine, Ingredient
+from assay.provenance.custody.chain import Action, Answer, Axes, Axis, BottomLine, Ingredient, Standing
 from assay.provenance.custody.examining import Examined
 from assay.provenance.custody.verifying import verify
 from assay.provenance.trust import TrustPolicy
@@ -79,6 +80,21 @@ def test_the_page_shows_a_chain_as_a_picture(name: str, snapshot: SnapshotAssert
     ):
         html = re.sub(pattern, instead, html)
     assert html == snapshot
+
+
+def test_a_signer_whom_a_list_knows_and_a_responder_does_not_is_not_said_to_be_on_no_list() -> None:
+    doubted = Axes(
+        YES, YES, Axis(Answer.UNKNOWN, "on a list, but the responder does not know this certificate"), YES, YES
+    )
+    outcome = replace(
+        examined("trusted"),
+        custody=custody(BottomLine.VALID, link("photo", now=Standing.VALID, recorded=Standing.TRUSTED, axes=doubted)),
+    )
+    stream = io.StringIO()
+    CustodyTerminal(stream, width=200).show(outcome.custody)
+    for shown in (page([outcome]), stream.getvalue()):
+        assert "a trust list knows the signer, but whether to trust them is in doubt" in shown
+        assert "no trust list knows the signer" not in shown
 
 
 def test_a_page_takes_failures_and_many_files() -> None:
