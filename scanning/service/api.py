@@ -4,16 +4,20 @@ Rules: the body of an answer is byte for byte the command's; a content that cann
 command's failure document and a 4xx status.
 """
 
+import json
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
 from starlette.responses import Response
 
+from assay.provenance.errors import AssayError
 from assay.scanning.service import examples
 from assay.scanning.service.examining import SCAN, VERIFY, Answer, Task
-from assay.scanning.service.refusing import CONTENT_STATUS
+from assay.scanning.service.refusing import CONTENT_STATUS, problem
 from assay.scanning.service.state import service_of
+from assay.scanning.worker import ParserCrashed
 
 router = APIRouter(prefix="/v1", tags=["examination"])
 
@@ -41,6 +45,14 @@ BODY: dict[str, Any] = {
         },
     }
 }
+
+
+def json_body(kind: type[BaseModel]) -> dict[str, Any]:
+    """The description of a body that `Service.said` reads."""
+    schema = kind.model_json_schema()
+    for name, definition in schema.pop("$defs", {}).items():  # its own place is not the description's root
+        schema = json.loads(json.dumps(schema).replace(f'{{"$ref": "#/$defs/{name}"}}', json.dumps(definition)))
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 @router.post(
@@ -78,8 +90,21 @@ async def verify(request: Request, name: Name = "image") -> Response:
 
 
 def document(answer: Answer) -> Response:
-    """The worker's answer as it is."""
+    """The worker's answer as it is; what is wrong with the request and not with the picture is a problem as everywhere.
+
+    Raises `ParserCrashed`.
+    """
     status = HTTPStatus.OK
     if answer.error:
         status = CONTENT_STATUS.get(answer.error, HTTPStatus.UNPROCESSABLE_ENTITY)
+    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
+        return problem(_refusal(answer), status=status, kind=answer.error)
     return Response(answer.body, status_code=status.value, media_type="application/json")
+
+
+def _refusal(answer: Answer) -> AssayError:
+    try:
+        said = json.loads(answer.body)["error"]
+        return AssayError(str(said["message"]), str(said["hint"]))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ParserCrashed(f"its answer is malformed: {error}"[:300]) from None

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from assay import __version__
@@ -26,7 +27,7 @@ from assay.scanning.service.guarding import Guard
 from assay.scanning.service.keys import Keys
 from assay.scanning.service.metrics import CONTENT_TYPE, Metrics
 from assay.scanning.service.receiving import Malformed
-from assay.scanning.service.refusing import problem, refused
+from assay.scanning.service.refusing import NotAllowed, Unknown, problem, refused
 from assay.scanning.service.settings import Settings
 from assay.scanning.service.state import Service, service_of
 from assay.scanning.service.working import Working
@@ -90,6 +91,7 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
     app.openapi = lambda: completed(generate())  # type: ignore[method-assign]
     app.add_exception_handler(AssayError, refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _not_routed)
     app.include_router(api.router)
     app.include_router(jobs_api.router)
     app.include_router(labels_api.router)
@@ -140,3 +142,17 @@ async def _invalid(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first.get("loc", ()))
     return problem(Malformed(f"{where}: {first.get('msg', 'is not valid')}", "see /openapi.json"))
+
+
+async def _not_routed(request: Request, error: Exception) -> Response:
+    """What the framework refuses by itself."""
+    assert isinstance(error, HTTPException)
+    match error.status_code:
+        case 404:
+            return problem(Unknown("there is nothing at this address", "see /openapi.json"))
+        case 405:
+            answer = problem(NotAllowed(f"this address does not take {request.method}", "see /openapi.json"))
+            answer.headers.update(error.headers or {})
+            return answer
+        case _:
+            return problem(Malformed(error.detail, "see /openapi.json"))

@@ -5,19 +5,19 @@ decision, and says where in `Location`; a decision is never changed, only answer
 """
 
 import json
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from assay.scanning.labels.labelling import labelled
 from assay.scanning.labels.policy import PRESETS, Label
 from assay.scanning.report.label_presenting import to_json
 from assay.scanning.service import examples
-from assay.scanning.service.api import BODY, Name, Thorough
+from assay.scanning.service.api import BODY, Name, Thorough, json_body
 from assay.scanning.service.examining import SCAN, Task
-from assay.scanning.service.receiving import Malformed, receive
+from assay.scanning.service.receiving import Malformed
 from assay.scanning.service.refusing import Unknown
 from assay.scanning.service.state import Service, service_of
 from assay.scanning.service.working import Working
@@ -45,17 +45,6 @@ class Review(Appeal):
     """A person's decision."""
 
     label: Label
-
-
-S = TypeVar("S", bound=Appeal)
-_STATEMENT = 64 * 1024  # bytes
-
-
-def _body(kind: type[Appeal]) -> dict[str, Any]:
-    schema = kind.model_json_schema()
-    for name, definition in schema.pop("$defs", {}).items():  # its own place is not the description's root
-        schema = json.loads(json.dumps(schema).replace(f'{{"$ref": "#/$defs/{name}"}}', json.dumps(definition)))
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 @router.post(
@@ -104,7 +93,7 @@ async def trail(request: Request, identity: Identity) -> Response:
     "/decisions/{identity}/appeals",
     status_code=201,
     summary="Object to a label",
-    openapi_extra=_body(Appeal),
+    openapi_extra=json_body(Appeal),
     response_class=Response,
     responses=examples.problems(400, 401, 404, 408, 413, 429, 503),
 )
@@ -113,7 +102,7 @@ async def appeal(request: Request, identity: Identity) -> Response:
     service = service_of(request)
     owner = service.caller(request, "scan")
     working = _working(service)
-    said = await _said(request, Appeal)
+    said = await service.said(request, Appeal)
     entry = {"kind": "appeal", "by": said.by, "statement": said.statement}
     return _answer(await working.call(working.decisions.add, identity, owner, entry), status=201)
 
@@ -122,7 +111,7 @@ async def appeal(request: Request, identity: Identity) -> Response:
     "/decisions/{identity}/reviews",
     status_code=201,
     summary="Decide anew, as a person",
-    openapi_extra=_body(Review),
+    openapi_extra=json_body(Review),
     response_class=Response,
     responses=examples.problems(400, 401, 404, 408, 413, 429, 503),
 )
@@ -131,20 +120,9 @@ async def review(request: Request, identity: Identity) -> Response:
     service = service_of(request)
     service.caller(request, "review")
     working = _working(service)
-    said = await _said(request, Review)
+    said = await service.said(request, Review)
     entry = {"kind": "review", "by": said.by, "label": said.label.value, "statement": said.statement}
     return _answer(await working.call(working.decisions.add, identity, None, entry), status=201)
-
-
-async def _said(request: Request, kind: type[S]) -> S:
-    """A small JSON body, read within bounds."""
-    (body,) = await receive(request, limit=_STATEMENT, seconds=service_of(request).settings.receive)
-    try:
-        return kind.model_validate_json(body.content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise Malformed(f"{where or 'the body'}: {first['msg']}", "see /openapi.json") from None
 
 
 def _working(service: Service) -> Working:

@@ -18,7 +18,7 @@ from assay.scanning.report.fragments import accepted
 from assay.scanning.service.base import StateUnavailable
 from assay.scanning.service.examining import LOOK, Answer, Task
 from assay.scanning.service.looking import templates
-from assay.scanning.service.refusing import headers_of, status_of
+from assay.scanning.service.refusing import Unknown, headers_of, status_of
 from assay.scanning.service.remembered import excerpted, in_database
 from assay.scanning.service.state import service_of
 from assay.scanning.worker import ParserCrashed
@@ -86,7 +86,7 @@ async def style() -> Response:
 async def static(name: str) -> Response:
     """The script and the icon."""
     if name not in _KINDS:
-        return Response(status_code=404)
+        raise Unknown("there is nothing at this address")
     return Response((_STATIC / name).read_bytes(), media_type=_KINDS[name])
 
 

@@ -5,12 +5,15 @@ a form's files never touch the disk.
 """
 
 import asyncio
+import codecs
 import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
-from typing import cast
+from typing import TypeVar, cast
 
+from pydantic import BaseModel, ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -21,10 +24,16 @@ from assay.scanning.service.admitting import Abandoned
 _FORM_SLACK = 64 * 1024  # bytes of boundaries and fields around the files of a form
 _DISCARD = 64 * 1024 * 1024  # bytes of a refused body that are read so that its sender hears the refusal
 _DISCARD_SECONDS = 5.0
+_STATEMENT = 64 * 1024  # bytes of a body of JSON
 DEFAULT_NAME = "image"
+_CHARSETS = frozenset(
+    {"utf-8", "ascii", "iso8859-1", "cp1252"}
+)  # as Python calls them; others of its codecs are no charsets
 logging.getLogger("python_multipart").setLevel(
     logging.ERROR
 )  # a line for each malformed form would let callers fill the log
+
+S = TypeVar("S", bound=BaseModel)
 
 
 class TooSlow(AssayError):
@@ -77,6 +86,17 @@ async def receive(request: Request, *, limit: int, seconds: float, files: int = 
     return (Upload(_name(request), body),)
 
 
+async def receive_json(request: Request, kind: type[S], *, seconds: float) -> S:
+    """A small body of JSON. Raises what `receive` raises."""
+    (body,) = await receive(request, limit=_STATEMENT, seconds=seconds)
+    try:
+        return kind.model_validate_json(body.content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise Malformed(f"{where or 'the body'}: {first['msg']}", "see /openapi.json") from None
+
+
 def _name(request: Request) -> str:
     return (request.query_params.get("name") if request.scope["query_string"] else "") or DEFAULT_NAME
 
@@ -99,6 +119,7 @@ async def _bounded(request: Request, most: int, limit: int) -> AsyncGenerator[by
 
 
 async def _form(request: Request, *, most: int, limit: int, files: int) -> tuple[Upload, ...]:
+    _check_charset(request.headers.get("content-type", ""))
     stream = _bounded(request, most, limit)
     try:
         form = await _InMemory(
@@ -115,6 +136,18 @@ async def _form(request: Request, *, most: int, limit: int, files: int) -> tuple
     if not any(upload.content for upload in found):
         raise Malformed("there is no file in this form", "name the field “file”")
     return tuple(found)
+
+
+def _check_charset(kind: str) -> None:
+    """Names in a form are decoded by what its content type calls a charset, which the parser would look up among all codecs."""
+    _, options = parse_options_header(kind)
+    charset = options.get(b"charset", b"utf-8").decode("latin-1")
+    try:
+        known = codecs.lookup(charset).name in _CHARSETS
+    except LookupError:
+        known = False
+    if not known:
+        raise Malformed(f"the form is in the charset {charset[:40]!r}", "send UTF-8")
 
 
 async def _discard(request: Request) -> None:

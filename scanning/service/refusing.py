@@ -36,6 +36,10 @@ class Unknown(AssayError):
     """There is no such thing here (any more)."""
 
 
+class NotAllowed(AssayError):
+    """The address is right, the method is not."""
+
+
 class QueryTooLong(AssayError):
     """What was asked in the URL belongs into a body."""
 
@@ -57,6 +61,8 @@ def status_of(error: AssayError) -> HTTPStatus:
             return HTTPStatus.FORBIDDEN
         case Unknown():
             return HTTPStatus.NOT_FOUND
+        case NotAllowed():
+            return HTTPStatus.METHOD_NOT_ALLOWED
         case WorkersFailed() | ParserCrashed(foreign=True) | StateUnavailable():
             return HTTPStatus.SERVICE_UNAVAILABLE
         case ParserCrashed():
@@ -82,14 +88,14 @@ def headers_of(error: AssayError) -> dict[str, str]:
             return {}
 
 
-def problem(error: AssayError) -> Response:
-    """A failure as an answer."""
-    status = status_of(error)
+def problem(error: AssayError, *, status: HTTPStatus | None = None, kind: str = "") -> Response:
+    """A failure as an answer. `status` and `kind`: those of a failure that a worker told."""
+    status = status or status_of(error)
     body = {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
-        "kind": type(error).__name__,
+        "kind": kind or type(error).__name__,
         "detail": error.message,
         "hint": error.hint,
     }

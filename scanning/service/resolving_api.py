@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from assay.provenance.repository import default_place, is_there
 from assay.scanning import resolving
 from assay.scanning.service import examples
-from assay.scanning.service.api import BODY, Name, document
+from assay.scanning.service.api import BODY, Name, document, json_body
 from assay.scanning.service.examining import RECOVER, RESOLVE, Answer, Task
 from assay.scanning.service.refusing import QueryTooLong
 from assay.scanning.service.remembered import excerpted, in_database, reading, require
@@ -68,12 +68,16 @@ async def by_binding(
     "/matches/byBinding",
     operation_id="queryByLargeBinding",
     summary="Manifests for a large soft binding",
+    openapi_extra=json_body(Binding),
     response_class=Response,
     responses=_READING | examples.problems(408, 413),
 )
-async def by_large_binding(request: Request, binding: Binding, most: Most = resolving.DEFAULT_RESULTS) -> JSONResponse:
+async def by_large_binding(request: Request, most: Most = resolving.DEFAULT_RESULTS) -> JSONResponse:
     """The same, with the binding in the body."""
-    service_of(request).caller(request, "scan")
+    service = service_of(request)
+    service.caller(request, "scan")
+    require()
+    binding = await service.said(request, Binding)
     return JSONResponse(await reading(lambda kept: resolving.by_binding(kept, binding.alg, binding.value, most=most)))
 
 

@@ -13,7 +13,7 @@ from assay.scanning.service.admitting import Busy, Examiner
 from assay.scanning.service.examining import Answer, Task
 from assay.scanning.service.keys import Keys
 from assay.scanning.service.metrics import Metrics
-from assay.scanning.service.receiving import Upload, receive
+from assay.scanning.service.receiving import S, Upload, receive, receive_json
 from assay.scanning.service.refusing import Forbidden, Unauthorised
 from assay.scanning.service.settings import Settings
 from assay.scanning.service.working import Working
@@ -85,6 +85,10 @@ class Service:
         (upload,) = await receive(request, limit=limits.upload, seconds=limits.receive)
         self.metrics.uploads.inc(len(upload.content))
         return upload
+
+    async def said(self, request: Request, kind: type[S]) -> S:
+        """The JSON of a request. Raises what `receive` raises."""
+        return await receive_json(request, kind, seconds=self.settings.receive)
 
     async def examine(self, request: Request, task: Task) -> Answer:
         """Ask the pool, and count. Raises what `Examiner.ask` raises."""

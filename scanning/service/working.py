@@ -205,11 +205,11 @@ class WebhookRefused(AssayError):
 
 def check_webhook(url: str, allowed: tuple[str, ...]) -> None:
     """Raise `WebhookRefused` unless the URL's host (or host:port) was named at the start."""
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         place = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or ""
     except ValueError:
-        place = ""
+        parts, place = urlsplit(""), ""
     plain = url.isascii() and url.isprintable() and " " not in url
     if not plain or parts.scheme not in ("http", "https") or not place or parts.username is not None:
         raise WebhookRefused("a webhook is a plain http or https URL", "give one without user name")
