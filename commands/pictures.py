@@ -152,7 +152,7 @@ def run(request: Request, options: dict[str, Any]) -> None:
 
 def _show(result: Result, signed: "list[Signed]") -> None:
     for one, output in zip(signed, result.outputs, strict=True):
-        click.echo(f"{one.path}  {len(one.asset.content):,} bytes")
+        click.echo(f"{plain(str(one.path), limit=4096)}  {len(one.asset.content):,} bytes")
         facts = [result.provider, result.model, *(f"{name} {value}" for name, value in output.parameters)]
         click.echo(f"  made by {plain(', '.join(dict.fromkeys(filter(None, facts))))}")
         if output.alt_text:

@@ -58,9 +58,9 @@ def output_path(out: Path, name: str) -> Path:
 
 def show(signed: "Signed") -> None:
     """Say what was signed: the file on stdout, warnings on stderr."""
-    click.echo(f"{signed.path}  {signed.manifest_label}  {len(signed.asset.content):,} bytes")
+    click.echo(f"{plain(str(signed.path), limit=4096)}  {signed.manifest_label}  {len(signed.asset.content):,} bytes")
     if signed.sidecar_path:
-        click.echo(f"{signed.sidecar_path}  its manifest")
+        click.echo(f"{plain(str(signed.sidecar_path), limit=4096)}  its manifest")
     click.echo(f"  signed by {plain(signed.signer)}{', time-stamped' if signed.timestamped else ''}")
     if signed.upstream != "none":
         click.echo(f"  it carried a manifest ({signed.upstream}), which is its parent now")

@@ -167,7 +167,7 @@ def build(
     `intent` is EDIT, UPDATE or None. With `embed=False` the target is a plain copy and the returned store is a sidecar.
     """
     try:
-        with c2pa.Builder(manifest, context=sdk_context) as builder:
+        with c2pa.Builder(_json(manifest), context=sdk_context) as builder:
             if intent is not None:
                 builder.set_intent(c2pa.C2paBuilderIntent[intent])
             if not embed:
@@ -179,10 +179,17 @@ def build(
             for ingredient in ingredients:
                 for identifier, content in ingredient.resources.items():
                     builder.add_resource(identifier, io.BytesIO(content))
-                builder.add_ingredient(ingredient.description, ingredient.media_type, io.BytesIO(ingredient.content))
+                builder.add_ingredient(
+                    _json(ingredient.description), ingredient.media_type, io.BytesIO(ingredient.content)
+                )
             return bytes(builder.sign(signer, media_type, source, target))
     except c2pa.C2paError as error:
         raise SigningFailed(f"signing failed: {_first_line(error)}") from error
+
+
+def _json(description: Mapping[str, Any]) -> str:
+    """JSON for the SDK, which takes text only: what is none (a file name in another encoding) becomes question marks."""
+    return json.dumps(description, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def _first_line(error: Exception) -> str:

@@ -34,6 +34,14 @@ def sidecars_of(path: Path) -> tuple[Path, ...]:
     return tuple(map(Path, found))
 
 
+def sidecar_for(path: Path) -> Path:
+    """Where the sidecar of a new file goes: `photo.c2pa`, or `photo.jpg.c2pa` where another picture has that stem."""
+    own, short = map(Path, sidecar_names(str(path)))
+    beside = path.parent.glob(f"{_literal(path.stem)}.*")
+    shared = any(other.stem == path.stem and other.name not in (path.name, short.name) for other in beside)
+    return own if shared else short
+
+
 def read_sidecar(path: Path) -> bytes:
     """A sidecar's bytes. Raises `UnreadableFile` or `LimitExceeded`."""
     try:

@@ -14,7 +14,7 @@ from typing import Any
 from assay.provenance.asset import Asset
 from assay.provenance.decoding import decode
 from assay.provenance.generating.marking import UNMARKABLE, Marker, marked
-from assay.provenance.generating.provider import Output, Policy, PromptRefused, Request, Result, Upstream
+from assay.provenance.generating.provider import CannotDo, Output, Policy, PromptRefused, Request, Result, Upstream
 from assay.provenance.generating.receiving import declares_trained
 from assay.provenance.signing.ingredients import own_sidecar
 from assay.provenance.signing.recipe import Component, Prompt, Recipe, Relationship, SoftwareAgent, SourceType
@@ -109,6 +109,15 @@ class Terms:
                 source_type, agent, inputs=tuple(map(_reference, (*request.inputs, *request.references))), **common
             )
         return replace(recipe, training_mining=self.training_mining, thumbnail=self.thumbnail)
+
+
+def carried(signed: Signed) -> bytes:
+    """A signed picture that is handed on as bytes alone. Raises `CannotDo` where its manifest stands beside it (BMP)."""
+    if signed.sidecar is not None:
+        raise CannotDo(
+            f"{signed.asset.media_type.name} has no room for a manifest", "ask for PNG, JPEG, WebP, TIFF, GIF or AVIF"
+        )
+    return signed.asset.content
 
 
 def statements(request: Request, result: Result, output: Output) -> dict[str, Any]:

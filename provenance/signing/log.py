@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from assay.provenance.errors import AssayError, OutputRefused, UnreadableFile
 from assay.provenance.home import home, private_folder
@@ -69,7 +69,7 @@ class SigningLog:
         """Add an entry and return it. Raises `OutputRefused` or `LogDamaged`."""
         try:
             descriptor = self._open()
-            with os.fdopen(descriptor, "r+b") as file:
+            with os.fdopen(descriptor, "r+b", buffering=0) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 last = _last(file, self.path)
                 body = {
@@ -78,9 +78,9 @@ class SigningLog:
                     **facts,
                     "previous": last["hash"] if last else _GENESIS,
                 }
-                canonical = _CANONICAL(body)
-                digest = hashlib.sha256(canonical.encode()).hexdigest()
-                file.write(f'{canonical[:-1]},"hash":"{digest}"}}\n'.encode())
+                canonical = _canonical(body)
+                digest = hashlib.sha256(canonical).hexdigest()
+                _append(descriptor, canonical[:-1] + f',"hash":"{digest}"}}\n'.encode())
                 return Entry(**body, hash=digest)
         except OSError as error:
             raise OutputRefused.from_os_error(self.path, error) from error
@@ -128,10 +128,26 @@ class SigningLog:
 
 
 def _hash(body: Mapping[str, Any]) -> str:
-    return hashlib.sha256(_CANONICAL(body).encode()).hexdigest()
+    return hashlib.sha256(_canonical(body)).hexdigest()
 
 
-def _last(file: IO[bytes], path: Path) -> dict[str, Any] | None:
+def _canonical(body: Mapping[str, Any]) -> bytes:
+    """JSON in UTF-8; the bytes of a file name that are no text stand as the escapes by which Python knows them."""
+    return _CANONICAL(body).encode("utf-8", "backslashreplace")
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    """Write all of a line or nothing: half a line, left by a full disk, would keep every later one out."""
+    end = os.fstat(descriptor).st_size
+    try:
+        while line:
+            line = line[os.write(descriptor, line) :]
+    except BaseException:
+        os.ftruncate(descriptor, end)
+        raise
+
+
+def _last(file: BinaryIO, path: Path) -> dict[str, Any] | None:
     size = file.seek(0, os.SEEK_END)
     if size == 0:
         return None

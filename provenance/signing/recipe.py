@@ -118,7 +118,7 @@ class Prompt:
         """The action parameters that state it."""
         if self.disclosed:
             return {"prompt": self.text}
-        return {"promptHash": hmac.new(self.salt, self.text.encode(), hashlib.sha256).hexdigest()}
+        return {"promptHash": hmac.new(self.salt, self.text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from assay.provenance.asset import Asset
 from assay.provenance.errors import SigningFailed
 from assay.provenance.media_type import MediaType
 from assay.provenance.replacing import replacing
-from assay.provenance.sidecar import SUFFIX
+from assay.provenance.sidecar import sidecar_for
 from assay.provenance.signing.checking import check_signed, fingerprint
 from assay.provenance.signing.definition import manifest_definition, parts
 from assay.provenance.signing.development import WARNING
@@ -28,7 +28,7 @@ from assay.provenance.signing.log import SigningLog
 from assay.provenance.signing.recipe import Recipe
 from assay.provenance.signing.signer import KeySigner, Signer
 from assay.provenance.signing.thumbnail import MEDIA_TYPE, thumbnail
-from assay.provenance.signing.timestamp import TimestampAuthority, WithoutStamp
+from assay.provenance.signing.timestamp import TimestampAuthority, WithoutStamp, without_secrets
 from assay.provenance.trust import default_policy
 from assay.provenance.trust.development import DEVELOPMENT_LIST, development_anchor
 
@@ -125,7 +125,7 @@ def sign(
         upstream=found.upstream,
         sidecar=store if detached else None,
         path=into,
-        sidecar_path=into.with_suffix(SUFFIX) if detached and into else None,
+        sidecar_path=sidecar_for(into) if detached and into else None,
         warnings=tuple(warnings),
     )
     _write(signed, asset, recipe, overwrite=overwrite, log=log or SigningLog(), signer=signer)
@@ -174,7 +174,8 @@ class _Job:
                 raise SigningFailed(f"{self.asset.name}: the signer failed: {said}") from cause[0]
             if timestamp_url:
                 raise SigningFailed(
-                    f"{self.asset.name}: signing with a time stamp from {timestamp_url} failed: {error.message}",
+                    f"{self.asset.name}: signing with a time stamp from {without_secrets(timestamp_url)} failed: "
+                    f"{without_secrets(error.message)}",
                     "try again later, name another authority, or choose to sign without a stamp",
                 ) from error
             raise SigningFailed(f"{self.asset.name}: {error.message}", error.hint) from error

@@ -4,6 +4,7 @@ Rules: no authority is asked unless the user names one; a signature without its 
 """
 
 import os
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -30,7 +31,12 @@ class TimestampAuthority:
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise AssayError(f"{self.url}: is no time-stamping authority", "give an http or https URL")
+            raise AssayError(f"{without_secrets(self.url)}: is no time-stamping authority", "give an http or https URL")
+
+
+def without_secrets(text: str) -> str:
+    """`text` without the user names, passwords and queries of the URLs in it: an authority's may hold a customer's key."""
+    return re.sub(r"://(?:[^/\s]*@)?([^\s?#()]*)(?:[?#][^\s()]*)?", r"://\1", text)
 
 
 def configured_authority(without: WithoutStamp = WithoutStamp.FAIL) -> TimestampAuthority | None:

@@ -129,3 +129,12 @@ def test_an_authority_that_is_down_is_a_choice(folder: Path, tmp_path: Path) -> 
     warned = run(*command, "--without-stamp", "warn")
     assert warned.exit_code == 0
     assert "without time stamp" in warned.output
+
+
+def test_a_file_name_that_drives_a_terminal_is_shown_harmless(tmp_path: Path) -> None:
+    source = tmp_path / "x\x1b[31mred.png"
+    source.write_bytes(picture().content)
+    result = run("sign", source, "-o", tmp_path / "out/")
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.output
+    assert "red.png" in result.output

@@ -15,7 +15,7 @@ from PIL import Image
 
 from assay.provenance.asset import Asset
 from assay.provenance.errors import OutputRefused
-from assay.provenance.generating.attesting import Terms
+from assay.provenance.generating.attesting import Terms, carried
 from assay.provenance.generating.provider import CannotDo, Pairs, Request, Result
 from assay.provenance.generating.receiving import received
 from assay.provenance.generating.wrapping.picture import SignedPicture, encode
@@ -92,7 +92,7 @@ def wrap(
 def _signed(value: Any, sign: Callable[[bytes], Signed]) -> Any:
     match value:
         case bytes() | bytearray():
-            return sign(bytes(value)).asset.content
+            return carried(sign(bytes(value)))
         case Image.Image():
             return SignedPicture.of(value, sign)
         case Path():
@@ -113,12 +113,12 @@ def _signed(value: Any, sign: Callable[[bytes], Signed]) -> Any:
 
 def _beside(path: Path, sign: Callable[[bytes], Signed]) -> Path:
     """Sign a file into a new one beside it: `name-signed.png`, or with a number where that exists."""
-    signed = sign(Asset.open(path).content)
+    content = carried(sign(Asset.open(path).content))
     for number in range(1, 10_000):
         target = path.with_stem(f"{path.stem}-signed" + (f"-{number}" if number > 1 else ""))
         try:
             with replacing(target, sources=(path,)) as temporary:
-                temporary.write_bytes(signed.asset.content)
+                temporary.write_bytes(content)
             return target
         except OutputRefused:
             if not target.exists():

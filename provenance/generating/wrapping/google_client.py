@@ -17,7 +17,7 @@ from PIL import Image
 
 from assay.provenance.asset import Asset
 from assay.provenance.errors import AssayError
-from assay.provenance.generating.attesting import Terms
+from assay.provenance.generating.attesting import Terms, carried
 from assay.provenance.generating.google import NAME, image_parts, imagen_result, result
 from assay.provenance.generating.provider import CannotDo, Pairs, Request
 from assay.provenance.generating.wrapping.refusing import Refusing, refusing
@@ -117,7 +117,7 @@ def _sign_content(response: Any, request: Request, terms: Terms, provider: str) 
     answer = result(response, model=request.model, seed=request.seed, provider=provider)
     for part, output in zip(parts, answer.outputs, strict=True):
         assert part.inline_data is not None
-        part.inline_data.data = terms.sign(request, answer, output).asset.content
+        part.inline_data.data = carried(terms.sign(request, answer, output))
     return response
 
 
@@ -125,7 +125,7 @@ def _sign_imagen(response: Any, request: Request, terms: Terms, provider: str) -
     answer = imagen_result(response, model=request.model, provider=provider)
     pictures = [one.image for one in response.generated_images or () if one.image and one.image.image_bytes]
     for picture, output in zip(pictures, answer.outputs, strict=True):
-        picture.image_bytes = terms.sign(request, answer, output).asset.content
+        picture.image_bytes = carried(terms.sign(request, answer, output))
     return response
 
 

@@ -18,7 +18,7 @@ from openai.lib.azure import AsyncAzureOpenAI
 from openai.types import ImagesResponse
 
 from assay.provenance.asset import Asset
-from assay.provenance.generating.attesting import Terms
+from assay.provenance.generating.attesting import Terms, carried
 from assay.provenance.generating.openai import result, usage
 from assay.provenance.generating.provider import CannotDo, Pairs, Request, Result
 from assay.provenance.generating.receiving import decoded, received
@@ -101,7 +101,7 @@ def _sign_response(response: Any, request: Request, terms: Terms, provider: str)
     answer = result(response, provider=provider, model=request.model)
     pictures = [image for image in response.data or () if image.b64_json]
     for image, output in zip(pictures, answer.outputs, strict=True):
-        image.b64_json = encoded(terms.sign(request, answer, output).asset.content)
+        image.b64_json = encoded(carried(terms.sign(request, answer, output)))
     return response
 
 
@@ -118,7 +118,7 @@ def _sign_event(event: Any, request: Request, terms: Terms, provider: str) -> An
         outputs=(output,),
         usage=usage(event.usage),
     )
-    event.b64_json = encoded(terms.sign(request, answer, output).asset.content)
+    event.b64_json = encoded(carried(terms.sign(request, answer, output)))
     return event
 
 

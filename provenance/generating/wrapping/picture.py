@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from assay.provenance.generating.attesting import carried
 from assay.provenance.generating.provider import CannotDo
 from assay.provenance.replacing import replacing
 from assay.provenance.signing.signing import Signed
@@ -40,14 +41,12 @@ class SignedPicture(Image.Image):
         file_format = format or Image.registered_extensions().get(suffix)
         if file_format is None:
             raise CannotDo(f"no image format has the ending {suffix!r}", "name a format")
-        signed = self.signed(file_format, **parameters)
-        if signed.sidecar is not None:
-            raise CannotDo(f"{file_format} has no room for a manifest", "save as PNG, JPEG, WebP, TIFF, GIF or AVIF")
+        content = carried(self.signed(file_format, **parameters))
         if not named:
-            fp.write(signed.asset.content)
+            fp.write(content)
             return
         with replacing(Path(fp), overwrite=True) as temporary:
-            temporary.write_bytes(signed.asset.content)
+            temporary.write_bytes(content)
 
 
 def encode(picture: Image.Image, file_format: str, **parameters: Any) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 from openai import AsyncStream, Stream
 
 from assay.provenance.asset import Asset
-from assay.provenance.generating.attesting import Terms
+from assay.provenance.generating.attesting import Terms, carried
 from assay.provenance.generating.provider import CannotDo, Pairs, Request, Result
 from assay.provenance.generating.receiving import decoded, received
 from assay.provenance.generating.wrapping.openai_stream import SignedAsyncStream, SignedStream, refuse_raw
@@ -122,7 +122,7 @@ class _Pictures:
             references=() if edited else self._inputs,
         )
         answer = Result(provider=self._provider, model_requested=self._model, model_returned=model, outputs=(output,))
-        return base64.b64encode(self._terms.sign(request, answer, output).asset.content).decode()
+        return base64.b64encode(carried(self._terms.sign(request, answer, output))).decode()
 
 
 def _wants_pictures(arguments: Mapping[str, Any]) -> bool:

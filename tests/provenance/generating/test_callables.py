@@ -147,3 +147,18 @@ def test_nothing_is_wrapped_twice() -> None:
         once = assay.signed(target, signer="dev:")
         with pytest.raises(CannotDo, match="signs already"):
             assay.signed(once, signer="dev:")
+
+
+def test_what_has_no_room_for_a_manifest_is_refused_as_bytes_and_as_a_file(tmp_path: Path) -> None:
+    source = tmp_path / "out.bmp"
+    Image.new("RGB", (8, 8)).save(source)
+    for answer in (source.read_bytes(), source, str(source), [source.read_bytes()]):
+        with pytest.raises(CannotDo, match="BMP has no room for a manifest"):
+            assay.signed(lambda answer=answer: answer, signer="dev:")()
+    assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize("disclosed", [False, True])
+def test_a_prompt_that_is_no_text_costs_no_picture(disclosed: bool) -> None:
+    draw = assay.signed(lambda prompt: painting(), signer="dev:", disclose_prompt=disclosed, model="m\udcff")
+    assert said(draw("a \udcff lake")).ours.get("prompt") == ("a ? lake" if disclosed else None)

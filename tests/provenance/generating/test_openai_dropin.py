@@ -11,6 +11,7 @@ import openai
 import pytest
 from openai.types import ImagesResponse
 from openai.types.responses import Response as ModelResponse
+from PIL import Image
 from provider_wire import (
     Wire,
     b64,
@@ -259,6 +260,14 @@ def test_a_link_or_rubbish_in_the_answer_is_never_passed_on(wire: Wire) -> None:
     for _ in range(2):
         with pytest.raises(ProviderFailed):
             client(wire).images.generate(prompt="x", model="m")
+
+
+def test_a_picture_that_has_no_room_for_a_manifest_is_never_passed_on(wire: Wire) -> None:
+    bitmap = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(bitmap, "BMP")
+    wire.answer(images(bitmap.getvalue()))
+    with pytest.raises(CannotDo, match="no room for a manifest"):
+        client(wire).images.generate(prompt="x")
 
 
 def test_training_and_mining_wishes_are_stated(wire: Wire) -> None:

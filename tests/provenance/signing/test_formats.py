@@ -235,3 +235,16 @@ def test_no_flipped_byte_outside_the_manifest_is_ever_trusted(kind: MediaType, p
 @cache
 def policy() -> TrustPolicy:
     return default_policy()
+
+
+def test_pictures_of_one_stem_keep_their_own_sidecars(signer: Signer, tmp_path: Path) -> None:
+    made = [
+        sign(picture(kind), RECIPE, signer, sidecar=True, overwrite=True, into=tmp_path / f"picture.{kind.lower()}")
+        for kind in ("JPEG", "PNG", "GIF", "JPEG")
+    ]
+    assert [one.sidecar_path and one.sidecar_path.name for one in made] == [
+        "picture.c2pa", "picture.png.c2pa", "picture.gif.c2pa", "picture.jpeg.c2pa",
+    ]  # fmt: skip
+    for one in made[1:]:
+        assert one.path
+        assert own_sidecar(Asset.open(one.path)) == one.sidecar

@@ -1,6 +1,10 @@
 """The signing log: complete, private, and any change of it is found."""
 
+import hashlib
 import json
+import os
+import resource
+import signal
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,11 +12,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from signing_assets import picture
+from signing_assets import active, picture, read
 from signing_certificates import make
 
 from assay.cli import assay
-from assay.provenance.errors import SigningFailed
+from assay.provenance.asset import Asset
+from assay.provenance.errors import OutputRefused, SigningFailed
 from assay.provenance.signing import CallbackSigner, Prompt, Recipe, Signer, SoftwareAgent, sign
 from assay.provenance.signing.log import LogDamaged, SigningLog
 
@@ -129,3 +134,34 @@ def test_the_command_line_replays_and_checks(log: SigningLog, signer: Signer, tm
     assert f"changed  {target}" in changed.output
     log.path.write_text(log.path.read_text().replace("urn:c2pa:3", "urn:c2pa:4"))
     assert run.invoke(assay, ["signatures", "check", "--log", str(log.path)]).exit_code == 1
+
+
+def test_a_full_disk_leaves_no_half_line_that_would_keep_later_signatures_out(log: SigningLog) -> None:
+    """The kernel's limit on a file's size stops a write in the middle, as a full disk does."""
+    before = log.path.read_bytes()
+    earlier = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 50, earlier[1]))
+        with pytest.raises(OutputRefused):
+            log.append(**facts(5))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, earlier)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert log.path.read_bytes() == before
+    log.append(**facts(5))
+    assert (log.check().entries, log.check().fault) == (6, "")
+
+
+def test_a_file_name_that_is_no_text_is_signed_and_found_again(signer: Signer, tmp_path: Path) -> None:
+    log = SigningLog(tmp_path / "log.jsonl")
+    source, target = (
+        Path(os.fsdecode(os.fsencode(tmp_path) + name)) for name in (b"/l\xe4tin.png", b"/l\xe4tin-2.png")
+    )
+    source.write_bytes(picture().content)
+    signed = sign(Asset.open(source), Recipe.edited(Asset.open(source), agent=SoftwareAgent("m")), signer, into=target, log=log)  # fmt: skip
+    assert active(read(signed.asset))["title"] == "l?tin.png"
+    log.append(**facts(2))
+    assert (log.check().entries, log.check().fault) == (2, "")
+    entry = next(log.entries())
+    assert hashlib.sha256(Path(entry.path).read_bytes()).hexdigest() == entry.sha256

@@ -1,5 +1,6 @@
 """Time stamps from a real RFC 3161 authority on loopback, and what happens when it is down."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,3 +95,18 @@ def test_the_authority_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPa
     assert configured_authority() is None
     monkeypatch.setenv("ASSAY_TIMESTAMP_URL", "https://time.example.org/")
     assert configured_authority() == TimestampAuthority("https://time.example.org/")
+
+
+@pytest.mark.parametrize("scheme", ["http", "ftp"])
+def test_what_may_be_secret_in_an_authoritys_url_is_never_told(scheme: str, signer: Signer) -> None:
+    url = NOBODY.replace("http://", f"{scheme}://customer:password1@").rstrip("/") + "/tsa?key=password2"
+    with pytest.raises(AssayError) as refused:
+        sign(picture(), RECIPE, signer, timestamp=TimestampAuthority(url))
+    assert "/tsa" in str(refused.value)
+    assert not {"customer", "password1", "password2"} & set(re.split(r"\W+", str(refused.value)))
+
+
+def test_a_secret_url_is_not_in_the_warning_either(signer: Signer) -> None:
+    url = NOBODY.replace("http://", "http://customer:password1@")
+    signed = sign(picture(), RECIPE, signer, timestamp=TimestampAuthority(url, WithoutStamp.WARN))
+    assert "password1" not in str(signed.warnings)
