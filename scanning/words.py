@@ -262,8 +262,9 @@ def _statistics(voice: Evidence) -> str:
     )
     rate = voice.false_positive_rate
     if rate is not None and rate.trials:
+        were = "was" if rate.hits == 1 else "were"
         said += (
-            f" Of {rate.trials:,} images of this kind that were not generated, {rate.hits:,} were flagged wrongly "
+            f" Of {rate.trials:,} images of this kind that were not generated, {rate.hits:,} {were} flagged wrongly "
             f"(with 95 % certainty at most {rate.high:.1%})."
         )
     return said

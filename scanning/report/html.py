@@ -18,7 +18,7 @@ from assay.provenance.custody.chain import Answer, Custody, Link
 from assay.provenance.text import plain, plain_block
 from assay.scanning.report.fragments import Fragment
 from assay.scanning.report.picture import thumbnail
-from assay.scanning.report.terminal import facts
+from assay.scanning.report.terminal import facts, undecoded, unheard
 from assay.scanning.scan import Failure, Report
 from assay.scanning.words import answer
 
@@ -102,7 +102,7 @@ def _card(outcome: Report | Failure, notes: Mapping[str, str], prior: float | No
         "path": outcome.asset.name,
         "facts": facts(outcome),
         "note": notes.get(outcome.asset.name, ""),
-        "undecoded": outcome.undecoded.message if outcome.undecoded else "",
+        "undecoded": undecoded(outcome),
         "sha256": outcome.asset.sha256,
         "picture": thumbnail(outcome.asset),
         "origin": outcome.verdict.origin.value,
@@ -112,6 +112,7 @@ def _card(outcome: Report | Failure, notes: Mapping[str, str], prior: float | No
         "grounds": outcome.verdict.grounds,
         "dissent": outcome.verdict.dissent,
         "silent": outcome.verdict.silent,
+        "unheard": [piece for piece in unheard(outcome) if not piece.findings],  # findings are shown anyway
         "chain": links(custody) if isinstance(custody, Custody) else [],
         "custody": custody if isinstance(custody, Custody) else None,
         "custody_failure": "" if isinstance(custody, Custody) else str(custody),

@@ -11,11 +11,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from assay.detectors.evidence import Evidence, Origin, Severity
+from assay.detectors.evidence import Basis, Evidence, Origin, Severity, Silence
 from assay.provenance.custody.chain import BottomLine, Custody
 from assay.provenance.errors import AssayError
+from assay.provenance.frames import count_frames
 from assay.provenance.text import plain
-from assay.scanning.scan import Failure, Report
+from assay.scanning.scan import PIXELS, Failure, Report
 from assay.scanning.words import answer
 
 _STYLE = {
@@ -31,6 +32,8 @@ _CUSTODY = {
     BottomLine.INCOMPLETE_HISTORY: "yellow",
     BottomLine.NO_MANIFEST: "dim",
 }
+_MANIFEST = "c2pa-manifest"
+_MOST_FRAMES = 10_000
 _ALARM = {Severity.ALARM: ("!!", "bold red"), Severity.WARNING: ("!", "yellow"), Severity.NOTE: ("·", "dim")}
 
 
@@ -51,7 +54,7 @@ class TerminalPresenter:
             return
         self._line(Text(plain(outcome.asset.name), "bold"), Text(f"  {facts(outcome)}", "dim"))
         said = answer(outcome.verdict, prior=self._prior)
-        self._line(Text(f"  {said.headline}", _STYLE[outcome.verdict.origin]))
+        self._console.print(Padding(Text(said.headline, _STYLE[outcome.verdict.origin]), (0, 0, 0, 2), expand=False))
         shown: set[str] = set()
         for finding in outcome.verdict.findings:  # alarms come first, before anything that could calm
             if finding.severity is not Severity.NOTE or self._depth:
@@ -59,10 +62,16 @@ class TerminalPresenter:
                 self._item(f"{sign} {finding.code}", Text(plain(finding.statement, limit=600)), style)
                 shown.add(finding.statement)
         if outcome.undecoded:
-            self._item("! picture", Text(plain(outcome.undecoded.message, limit=500)), "yellow")
+            self._item("! picture", Text(plain(undecoded(outcome), limit=600)), "yellow")
         self._item("who says so", Text(plain(said.who, limit=600)))
         self._item("how sure", Text(plain(said.sure, limit=600)))
         self._item("what would change it", Text(plain(said.change, limit=600)))
+        for piece in () if self._depth else unheard(outcome):
+            failed = piece.silence is Silence.FAILED
+            said_why = piece.findings[0].statement if failed and piece.findings else piece.statement
+            self._item(
+                f"{'! ' * failed}{piece.signal}", Text(plain(said_why, limit=600)), "yellow" if failed else "dim"
+            )
         for conflict in said.conflicts:
             self._item("conflict", Text(plain(conflict, limit=600)), "yellow")
         if said.odds:
@@ -108,7 +117,30 @@ class TerminalPresenter:
 
 
 def facts(report: Report) -> str:
-    """Format, size and hash of an image on one line."""
+    """Format, size and hash of an image on one line, and how many frames were not looked at."""
+    asset = report.asset
     size = f"{report.width}×{report.height} " if report.width else ""
-    kind = report.asset.media_type.name
-    return f"{size}{kind}, {len(report.asset.content):,} bytes, sha256 {report.asset.sha256[:16]}…"
+    frames = count_frames(asset.content, asset.media_type, limit=_MOST_FRAMES) if report.width else 1
+    told = f"{frames:,}" if frames <= _MOST_FRAMES else f"more than {_MOST_FRAMES:,}"
+    first = f"only the first of {told} frames or pages looked at, " if frames > 1 else ""
+    return f"{size}{asset.media_type.name}, {first}{len(asset.content):,} bytes, sha256 {asset.sha256[:16]}…"
+
+
+def undecoded(report: Report) -> str:
+    """Why the picture could not be decoded, what to do about it, and what that leaves out; empty where it was decoded."""
+    return f"{report.undecoded}. What needs pixels was not examined." if report.undecoded else ""
+
+
+def unheard(report: Report) -> tuple[Evidence, ...]:
+    """Whose silence has to be told beside the answer: signals that failed, and the pixel model where nothing at all answers.
+
+    That a picture cannot be decoded is told once, by itself, and that a manifest cannot be read by the custody.
+    """
+    if report.undecoded is not None:
+        return ()
+    unanswered = report.verdict.basis is Basis.NONE
+    return tuple(
+        piece
+        for piece in report.verdict.silent
+        if (piece.signal == PIXELS and unanswered) or (piece.silence is Silence.FAILED and piece.signal != _MANIFEST)
+    )

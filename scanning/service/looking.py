@@ -23,7 +23,7 @@ from assay.scanning.report.custody_html import chain_picture
 from assay.scanning.report.document import to_json
 from assay.scanning.report.html import environment
 from assay.scanning.report.picture import encode, thumbnail
-from assay.scanning.report.terminal import facts
+from assay.scanning.report.terminal import facts, undecoded
 from assay.scanning.scan import PIXELS, Failure, Report
 from assay.scanning.words import answer
 
@@ -80,7 +80,7 @@ def fragment(
             sha256=outcome.asset.sha256,
             picture=thumbnail(outcome.asset, edge=EDGE),
             heatmap=heatmap,
-            undecoded=outcome.undecoded,
+            undecoded=undecoded(outcome),
             origin=verdict.origin.value,
             basis="likely" if strongest == {RECOVERED} else verdict.basis.word,
             original=_original(recovered[0], kept) if recovered else "",

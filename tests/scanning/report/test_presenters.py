@@ -3,16 +3,23 @@
 import io
 import json
 import re
+from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import jsonschema
 import pytest
 from outcomes import CAPTURED, DECLARED, FAILURE, HOSTILE, PIXELS, SILENT, report
+from PIL import Image
 
+from assay.detectors.evidence import Evidence, Finding, Rate, Severity, Silence
+from assay.provenance.asset import Asset
+from assay.provenance.errors import MissingExtra
 from assay.scanning.report.document import document, to_json
 from assay.scanning.report.html import page
 from assay.scanning.report.terminal import TerminalPresenter
 from assay.scanning.scan import Failure, Report
+from assay.scanning.service.looking import fragment
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "docs/schema/report-1.json").read_text())
 OUTCOMES = {
@@ -83,6 +90,57 @@ def test_a_page_carries_the_pictures_and_every_verdict() -> None:
 
 def test_terminal_snapshots(snapshot: object) -> None:
     assert {name: terminal(outcome, depth=1) for name, outcome in OUTCOMES.items()} == snapshot
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        Evidence.silent("pixels", Silence.INCONCLUSIVE, "It left many unflagged."),
+        Evidence.silent("pixels", Silence.INAPPLICABLE, "Not judged: too small."),
+        Evidence.silent("watermark", Silence.FAILED, "The watermark could not be looked for."),
+        Evidence.silent(
+            "pixels",
+            Silence.FAILED,
+            "no runtime",
+            findings=(Finding("pixels-not-examined", Severity.NOTE, "Not looked at."),),
+        ),
+    ],
+)
+def test_what_was_not_heard_is_told_beside_an_answer_that_says_nothing(piece: Evidence) -> None:
+    outcome, told = report(SILENT, piece), piece.findings[0].statement if piece.findings else piece.statement
+    assert told in terminal(outcome, depth=0)
+    assert told in page([outcome]).partition("<details")[0]
+
+
+def test_a_silent_pixel_model_is_no_part_of_an_answer_that_rests_on_more() -> None:
+    outcome = report(DECLARED, Evidence.silent("pixels", Silence.INCONCLUSIVE, "It left many unflagged."))
+    assert "It left many unflagged." not in terminal(outcome, depth=0)
+
+
+def test_a_picture_that_cannot_be_decoded_says_what_to_do_and_what_that_leaves_out() -> None:
+    missing = MissingExtra("decoding image/heic", "heic")
+    outcome = replace(report(SILENT), width=None, height=None, undecoded=missing)
+    wanted = "pip install 'assay[heic]'). What needs pixels was not examined."
+    assert wanted in " ".join(terminal(outcome, depth=0).split())
+    assert wanted in unescape(page([outcome]))
+    assert wanted in unescape(fragment(outcome))
+
+
+def test_it_is_told_that_only_the_first_frame_of_an_animation_was_looked_at() -> None:
+    buffer = io.BytesIO()
+    frames = [Image.new("RGB", (64, 48), colour) for colour in ("teal", "red", "blue")]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    moving = replace(report(SILENT), asset=Asset.from_bytes(buffer.getvalue(), name="moving.gif"))
+    for shown in (terminal(moving, depth=0), page([moving])):
+        assert "only the first of 3 frames or pages looked at" in shown
+    assert "frames" not in terminal(report(SILENT), depth=0)
+
+
+def test_one_picture_was_flagged_and_several_were() -> None:
+    one = Rate(hits=1, trials=1000, low=0.0, high=0.005)
+    shown = " ".join(terminal(report(replace(PIXELS, false_positive_rate=one)), depth=0).split())
+    assert "1 was flagged wrongly" in shown
+    assert "3 were flagged wrongly" in " ".join(terminal(report(PIXELS), depth=0).split())
 
 
 def test_a_posterior_only_with_the_users_prior() -> None:
