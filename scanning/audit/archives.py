@@ -24,7 +24,7 @@ from assay.provenance.errors import AssayError, LimitExceeded, UnreadableFile
 from assay.provenance.media_type import sniff
 from assay.provenance.sidecar import SUFFIX, Beside
 from assay.scanning.audit.listing import Sidecars
-from assay.scanning.audit.sources import ARCHIVE_ENDINGS, Item, local_fingerprint, refused
+from assay.scanning.audit.sources import ARCHIVE_ENDINGS, UNOPENED_ENDINGS, Item, local_fingerprint, refused
 from assay.scanning.walking import exclusions, is_image_name
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ MEMBERS = 5_000_000  # of one archive
 RATIO = 100  # how far all members together may inflate: photographs hardly do, bombs live on it
 STORES = 256 * 1024**2  # bytes of the sidecars of one tar, which are held while it is read
 SLACK = 1024**3  # bytes that any archive may inflate to
+_ARCHIVES = (*ARCHIVE_ENDINGS, *UNOPENED_ENDINGS)
 _BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -118,7 +119,7 @@ def _zip(path: Path, fingerprint: str, spec: "GitIgnoreSpec | None", limits: Lim
                 name = names.of(member.filename)
                 yield refused(name, UnreadableFile(f"{name}: is encrypted", "decrypt the archive"))
             continue
-        if member.filename.lower().endswith(ARCHIVE_ENDINGS):
+        if member.filename.lower().endswith(_ARCHIVES):
             yield _nested(names.of(member.filename))
             continue
         if member.filename.endswith(SUFFIX):
@@ -169,7 +170,7 @@ def _tar(path: Path, fingerprint: str, spec: "GitIgnoreSpec | None", limits: Lim
             _bounded(path, number, total)
             if not member.isreg() or (spec and spec.match_file(member.name)):
                 continue
-            if member.name.lower().endswith(ARCHIVE_ENDINGS):
+            if member.name.lower().endswith(_ARCHIVES):
                 yield _nested(names.of(member.name))
                 continue
             if member.name.endswith(SUFFIX):

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -207,6 +208,8 @@ def _names(stream: BufferedReader) -> Iterator[str]:
     """Bytes, for names need not be text; what comes first tells which separator is meant, for no name holds a NUL."""
     rest = b""
     separator = b""
+    if stream.peek(len(BOM_UTF8)).startswith(BOM_UTF8):  # an editor's mark, no part of the first name
+        stream.read(len(BOM_UTF8))
     while chunk := stream.read1(65_536):
         separator = separator or (b"\0" if b"\0" in chunk else b"\n")
         *whole, rest = (rest + chunk).split(separator)

@@ -19,6 +19,7 @@ from assay.scanning.walking import exclusions, files
 
 STORE_SCHEMES = ("s3://", "gs://", "az://")
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+UNOPENED_ENDINGS = (".7z", ".rar", ".tar.zst", ".tzst", ".tar.lz", ".tar.lz4", ".tar.lzma", ".tlz", ".tar.z", ".tbz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ def items(
 ) -> Iterator[Item]:
     """Yield what the targets name. A target is a file, a folder, a glob, an archive or an object store's URL.
 
-    A named archive is always opened, one found in a folder only with `inside_archives`. Archives in archives are not.
+    A named archive is always opened, one found in a folder only with `inside_archives`; one of a kind that is not opened says so
+    instead. Archives in archives are not opened.
     `exclude` are gitignore patterns: of paths below a folder, an archive or a bucket, and of files as they were named, each of
     which is told by `passed_over`. `prune` are more that keep a walk out of folders.
     """
@@ -75,14 +77,14 @@ def items(
             if spec and not os.path.isdir(path) and spec.match_file(str(path).lstrip("/")):  # noqa: PTH112
                 passed_over()
                 continue
-            if is_archive(str(path)) and os.path.isfile(path):  # noqa: PTH113
+            if _is_any_archive(str(path)) and os.path.isfile(path):  # noqa: PTH113
                 yield from _archive(path, patterns, limits)
                 continue
-            also = is_archive if inside_archives else None
+            also = _is_any_archive if inside_archives else None
             if _is_sidecar(path):
                 continue
             for found in files([path], exclude=(*patterns, *prune), also=also):
-                if inside_archives and is_archive(str(found)):
+                if inside_archives and _is_any_archive(str(found)):
                     yield from _archive(found, patterns, limits)
                 else:
                     yield _file(found, limits)
@@ -102,8 +104,12 @@ def paths_of(target: str) -> Iterator[Path]:
 
 
 def is_archive(name: str) -> bool:
-    """Whether a name's ending is an archive's."""
+    """Whether a name's ending is that of an archive that is opened."""
     return name.lower().endswith(ARCHIVE_ENDINGS)
+
+
+def _is_any_archive(name: str) -> bool:
+    return name.lower().endswith((*ARCHIVE_ENDINGS, *UNOPENED_ENDINGS))
 
 
 def in_archive(name: str) -> tuple[str, str]:
@@ -123,6 +129,9 @@ def _is_sidecar(path: Path) -> bool:
 
 
 def _archive(path: Path, exclude: tuple[str, ...], limits: Limits) -> Iterator[Item]:
+    if not is_archive(str(path)):
+        why = UnreadableFile(f"{path}: an archive of a kind that is not opened", "unpack it, or pack it as zip or tar")
+        return iter([refused(str(path), why)])
     from assay.scanning.audit.archives import members
 
     return members(path, exclude=exclude, limits=limits)

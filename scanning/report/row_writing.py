@@ -1,11 +1,12 @@
 """Rows into files, several at once, each in the format that its ending names.
 
 Rules: a file is written as `NAME.part` beside its place and renamed when finished, so that a kill never leaves half a report
-under a whole one's name; an interrupted audit's files are whole and say that they are partial where the format can; an
+under a whole one's name; two audits never write one part; an interrupted audit's files are whole and say that they are partial where the format can; an
 output that cannot be written is given up with its reason, and the others go on.
 """
 
 import contextlib
+import fcntl
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -102,6 +103,7 @@ class _Output:
     def __init__(self, name: str) -> None:
         self.name = name
         self._stream: IO[str] | None = None
+        self._claim: int | None = None  # a descriptor of the part, locked while it is ours
         self._target = Path(name)
         self._part = self._target.with_name(self._target.name + ".part")
         if name == "-":
@@ -114,9 +116,14 @@ class _Output:
                 raise OutputRefused(f"{name}: is a folder", "name a file")
             refuse_picture(self._target)
             self._target.parent.mkdir(parents=True, exist_ok=True)
+            self._claim = _claimed(self._part, name)
             self.writer = self._open()
         except OSError as error:
+            self.abandon()
             raise OutputRefused.from_os_error(name, error) from error
+        except BaseException:
+            self.abandon()
+            raise
 
     def _open(self) -> RowWriter:
         name = self.name.lower()
@@ -149,11 +156,38 @@ class _Output:
             os.fsync(self._stream.fileno())
             self._stream.close()
         self._part.replace(self._target)
+        self._release()
 
     def abandon(self) -> None:
         """Give the file up; nothing of it is left behind."""
         if self._stream is not None:
             with contextlib.suppress(OSError):  # closing flushes, and that is what has failed
                 self._stream.close()
-        if self.name != "-":
+        if self._claim is not None:
             self._part.unlink(missing_ok=True)
+            self._release()
+
+    def _release(self) -> None:
+        """Let others have the part's name, of which nothing of ours is left."""
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
+
+
+def _claimed(part: Path, name: str) -> int:
+    """A descriptor of a part that is ours until it is closed. What a killed audit left is nobody's. Raises `OutputRefused`."""
+    while True:
+        claim = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(claim)
+            raise OutputRefused(
+                f"{name}: another audit is writing it", "name another output, or wait until that one has ended"
+            ) from None
+        except OSError:  # a file system without locks
+            return claim
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(claim), part.lstat()):
+                return claim
+        os.close(claim)  # whoever had it has ended between our opening and locking it

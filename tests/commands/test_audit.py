@@ -130,6 +130,7 @@ def test_a_reader_of_the_rows_that_goes_away_leaves_the_files_whole(folder: Path
         (["--fail-on", "tamperd"], 2, "is none of"),
         (["-o", "out.xlsx"], 1, "its ending names no format"),
         (["missing.png"], 1, "could not be read at all"),
+        (["a.7z"], 1, "could not be read at all"),
         (["ftp://example.org/a.png"], 1, "could not be read at all"),
         (["--policy", "missing.toml"], 1, "cannot be read"),
         ([""], 2, "an empty target"),
@@ -139,6 +140,7 @@ def test_a_reader_of_the_rows_that_goes_away_leaves_the_files_whole(folder: Path
     ],
 )
 def test_exit_codes(folder: Path, arguments: list[str], code: int, word: str) -> None:
+    (folder / "a.7z").write_bytes(b"7z\xbc\xaf\x27\x1c")
     done = assay(folder, *arguments, cwd=folder)
     assert done.returncode == code, done.stderr
     assert word in done.stderr
@@ -235,6 +237,14 @@ def test_names_on_standard_input(folder: Path, tmp_path: Path) -> None:
     done = assay("-", "-o", tmp_path / "out.jsonl", stdin=f"{folder / 'a.png'}\n{folder / 'b.png'}\n")
     assert done.returncode == 0
     assert len(rows(tmp_path / "out.jsonl")) == 2
+
+
+@pytest.mark.parametrize("separator", ["\n", "\0"])
+def test_a_list_that_an_editor_marked_loses_no_name(folder: Path, tmp_path: Path, separator: str) -> None:
+    given = separator.join(["\ufeff" + str(folder / "a.png"), str(folder / "b.png")])
+    done = assay("-", "-o", tmp_path / "out.jsonl", stdin=given)
+    assert done.returncode == 0, done.stderr
+    assert [row["name"] for row in rows(tmp_path / "out.jsonl")] == [str(folder / "a.png"), str(folder / "b.png")]
 
 
 def test_names_on_standard_input_may_hold_line_breaks_and_bytes_that_are_no_text(tmp_path: Path) -> None:

@@ -47,6 +47,38 @@ def test_ctrl_c_before_the_first_file_leaves_no_part_behind(tmp_path: Path, monk
     assert not list(tmp_path.glob("rows*"))
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "parquet", "html"])
+def test_two_audits_at_once_never_share_a_part(tmp_path: Path, ending: str) -> None:
+    target = tmp_path / f"rows.{ending}"
+    first = Outputs([str(target)])
+    first.write(simple("first.png"))
+    with pytest.raises(OutputRefused, match="another audit is writing it"):
+        Outputs([str(tmp_path / "other.csv"), str(target)])
+    assert [path.name for path in tmp_path.glob("*.part")] == [f"rows.{ending}.part"]
+    first.finish(complete=True)
+    whole = target.read_bytes()
+    second = Outputs([str(target)])  # it has ended: its name is free, and what it wrote stays until this one ends
+    first.abandon()
+    assert (tmp_path / f"rows.{ending}.part").exists()
+    assert target.read_bytes() == whole
+    second.abandon()
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+
+
+def test_what_a_killed_audit_left_is_written_anew_and_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    part = tmp_path / "rows.jsonl.part"
+    part.write_text("left over\n" * 100)
+    outputs = Outputs([str(tmp_path / "rows.jsonl")])
+    outputs.write(simple("a.png"))
+    outputs.finish(complete=True)
+    assert "left over" not in (tmp_path / "rows.jsonl").read_text()
+    (tmp_path / "letter.txt").write_text("dear")
+    part.symlink_to("letter.txt")
+    with pytest.raises(OutputRefused):
+        Outputs([str(tmp_path / "rows.jsonl")])
+    assert (tmp_path / "letter.txt").read_text() == "dear"
+
+
 def test_endings_in_capitals_name_the_same_formats(tmp_path: Path) -> None:
     names = ["ROWS.JSONL", "ROWS.Csv", "ROWS.PARQUET", "ROWS.Sarif.JSON", "ROWS.HTML"]
     for folder, given in (("upper", names), ("lower", [name.lower() for name in names])):

@@ -146,6 +146,24 @@ def test_archives_in_folders_are_opened_only_when_asked_for(tmp_path: Path) -> N
     assert str(tmp_path / "z.zip!in/a.png") in names(tmp_path, inside_archives=True)
 
 
+@pytest.mark.parametrize("name", ["a.7z", "a.RAR", "a.tar.zst"])
+def test_an_archive_of_a_kind_that_is_not_opened_says_so(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"7z\xbc\xaf\x27\x1c")
+    assert names(tmp_path) == []
+    for target, asked in ((path, False), (tmp_path, True)):
+        (item,) = items([str(target)], inside_archives=asked)
+        assert item.name == str(path)
+        assert "an archive of a kind that is not opened" in refusal(item)
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        archive.write(path, name)
+    with tarfile.open(tmp_path / "outer.tar", "w") as tar:
+        tar.add(path, name)
+    for outer in ("outer.zip", "outer.tar"):
+        (item,) = items([str(tmp_path / outer)])
+        assert "archive in an archive" in refusal(item)
+
+
 @pytest.mark.parametrize("name", ["broken.zip", "broken.tar.gz"])
 def test_a_broken_archive_is_one_item_that_says_so(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
