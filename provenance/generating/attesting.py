@@ -5,6 +5,7 @@ users never; a manifest that the provider's bytes carry becomes the parent, and 
 been done to it; a picture that was edited is the parent of its edit; marks go into the pixels before anything is signed.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from assay.provenance.signing.soft_binding import Fingerprinter, with_soft_bindi
 from assay.provenance.signing.timestamp import TimestampAuthority
 
 _PRIVATE = frozenset({"user", "safety_identifier", "labels"})  # parameters that name a person, not a picture
+_PROMPT = re.compile(r"(negative_)?prompt(_\d+)?")  # parameters that are further prompts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,7 @@ class Terms:
         prompt = Prompt(request.prompt, disclosed=self.disclose_prompt) if request.prompt else None
         common: dict[str, Any] = {
             "title": f"{result.provider}{output.media_type.suffix}",
-            "parameters": statements(request, result, output),
+            "parameters": statements(request, result, output, disclose_prompt=self.disclose_prompt),
             "prompt": prompt,
             "complete": complete,
             "when": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -120,11 +122,16 @@ def carried(signed: Signed) -> bytes:
     return signed.asset.content
 
 
-def statements(request: Request, result: Result, output: Output) -> dict[str, Any]:
-    """The action parameters in our namespace. Empty ones are left out."""
+def statements(request: Request, result: Result, output: Output, *, disclose_prompt: bool = False) -> dict[str, Any]:
+    """The action parameters in our namespace. Empty ones are left out, and unless disclosed all that is worded as a prompt."""
     used = {**dict(request.parameters), **dict(result.parameters), **dict(output.parameters)}
     if request.seed is not None:
         used.setdefault("seed", request.seed)
+    used = {
+        key: value
+        for key, value in used.items()
+        if key not in _PRIVATE and (disclose_prompt or not _PROMPT.fullmatch(key))
+    }
     stated: dict[str, Any] = {
         "provider": result.provider,
         "requestId": output.request_id or result.request_id,
@@ -133,7 +140,7 @@ def statements(request: Request, result: Result, output: Output) -> dict[str, An
         "receivedSha256": output.upstream_sha256,
         "receivedManifest": output.upstream.value,
         "maskSha256": request.mask.sha256 if request.mask else "",
-        "parameters": {key: value for key, value in used.items() if key not in _PRIVATE},
+        "parameters": used,
     }
     if output.alt_text:
         stated["altText"] = output.alt_text

@@ -4,9 +4,14 @@ Rules: the picture's metadata never reaches the model; alt text and caption are 
 answer that is not of the agreed form is a failure, not a guess.
 """
 
+import io
 import json
 from typing import Any
 
+from PIL import Image
+
+from assay.provenance.asset import Asset
+from assay.provenance.decoding import decode, upright
 from assay.provenance.generating.provider import ProviderFailed
 
 INSTRUCTION = (
@@ -20,6 +25,17 @@ SCHEMA: dict[str, Any] = {
     "required": ["alt_text", "caption"],
     "additionalProperties": False,
 }
+
+
+def pixels_alone(asset: Asset) -> bytes:
+    """The picture as a model is shown it: a JPEG of its upright pixels and nothing else, no position, no names.
+
+    Raises `UnsupportedFormat`, `MissingExtra`, `LimitExceeded` or `DecodeFailed`.
+    """
+    picture = upright(decode(asset))
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", picture.size, picture.tobytes()).save(buffer, "JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()
 
 
 def parsed(answer: str, *, provider: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.genai import errors, types
 
 from assay.provenance.asset import Asset
-from assay.provenance.generating.describing import INSTRUCTION, SCHEMA, parsed
+from assay.provenance.generating.describing import INSTRUCTION, SCHEMA, parsed, pixels_alone
 from assay.provenance.generating.provider import (
     CannotDo,
     Connection,
@@ -77,7 +77,7 @@ class GeminiImages:
         if not model:
             raise CannotDo(f"{NAME} needs a model that can see", "name one with --model")
         config = types.GenerateContentConfig(response_mime_type="application/json", response_json_schema=SCHEMA)
-        contents: Any = [_part(asset), INSTRUCTION]
+        contents: Any = [types.Part.from_bytes(data=pixels_alone(asset), mime_type="image/jpeg"), INSTRUCTION]
         response = called(lambda: self._client.models.generate_content(model=model, contents=contents, config=config))
         refusal, _ = refused(response)
         if refusal:

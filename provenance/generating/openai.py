@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import openai
 
 from assay.provenance.asset import Asset
-from assay.provenance.generating.describing import INSTRUCTION, SCHEMA, parsed
+from assay.provenance.generating.describing import INSTRUCTION, SCHEMA, parsed, pixels_alone
 from assay.provenance.generating.provider import (
     CannotDo,
     Connection,
@@ -73,7 +73,7 @@ class OpenAIImages:
         """Ask a model that sees (Responses API) for alt text and caption."""
         if not model:
             raise CannotDo(f"{self.name} needs a model that can see", "name one with --model")
-        address = f"data:{asset.media_type};base64,{base64.b64encode(asset.content).decode()}"
+        address = f"data:image/jpeg;base64,{base64.b64encode(pixels_alone(asset)).decode()}"
         content = [
             {"type": "input_text", "text": INSTRUCTION},
             {"type": "input_image", "image_url": address, "detail": "auto"},

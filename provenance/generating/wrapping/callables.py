@@ -44,12 +44,13 @@ def wrap(
         raise CannotDo("a generator cannot be wrapped", "wrap the function that makes one picture")
     name = provider or getattr(function, "__name__", type(function).__name__)
     signature = inspect.signature(function)
+    loose = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), "")
     recorded = tuple(record)
 
     def asked(positional: tuple[Any, ...], named: Mapping[str, Any]) -> Request:
         bound = signature.bind(*positional, **named)
         bound.apply_defaults()
-        values = {**bound.arguments, **bound.arguments.get("kwargs", {})}
+        values = {**bound.arguments, **bound.arguments.get(loose, {})}
         parameters: Pairs = tuple((k, v) for k in recorded if isinstance(v := values.get(k), str | int | float | bool))
         source = values.get(edits) if edits else None
         request = Request(

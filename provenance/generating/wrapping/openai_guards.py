@@ -3,12 +3,14 @@
 Rules: text passes as ever; what is refused is refused before the call, except where only the answer shows a picture.
 """
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
+from openai import AsyncOpenAI, AsyncStream, Stream
+
 from assay.provenance.generating.provider import CannotDo
+from assay.provenance.generating.wrapping.openai_stream import SignedAsyncStream, SignedStream
 from assay.provenance.generating.wrapping.refusing import Refusing
 
 _HINT = "use images.generate, or responses.create with the image tool"
@@ -21,7 +23,13 @@ def guard(client: Any) -> None:
     client.conversations.__dict__["items"] = Refusing("conversations.items")
     client.batches.create = _without_image_batches(client.batches.create)
     completions = client.chat.completions
-    completions.create = _without_image_answers(completions.create)
+    for method in ("create", "parse"):  # `stream` calls `create`
+        setattr(
+            completions,
+            method,
+            _without_image_answers(getattr(completions, method), asynchronous=isinstance(client, AsyncOpenAI)),
+        )
+    client.beta.__dict__["chat"] = client.chat
 
 
 def _without_image_batches(create: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,7 +42,7 @@ def _without_image_batches(create: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _without_image_answers(create: Callable[..., Any]) -> Callable[..., Any]:
+def _without_image_answers(create: Callable[..., Any], *, asynchronous: bool) -> Callable[..., Any]:
     """Some services behind this interface answer chats with pictures, where the SDK has no place for them."""
 
     def asked(arguments: Mapping[str, Any]) -> None:
@@ -44,13 +52,16 @@ def _without_image_answers(create: Callable[..., Any]) -> Callable[..., Any]:
             raise CannotDo("pictures from a chat would leave unsigned", _HINT)
 
     def answered(response: Any) -> Any:
-        for choice in getattr(response, "choices", None) or ():
-            extra = getattr(choice.message, "model_extra", None) or {}
-            if extra.get("images"):
-                raise CannotDo("the chat answered with a picture that would leave unsigned", _HINT)
+        match response:
+            case Stream():
+                return SignedStream(response, answered)
+            case AsyncStream():
+                return SignedAsyncStream(response, answered, at_once=True)
+        if any(_pictures(response)):
+            raise CannotDo("the chat answered with a picture that would leave unsigned", _HINT)
         return response
 
-    if inspect.iscoroutinefunction(create):
+    if asynchronous:  # not to be told from the method itself, which the SDK wraps in a plain function
 
         @wraps(create)
         async def guarded_async(**arguments: Any) -> Any:
@@ -65,3 +76,19 @@ def _without_image_answers(create: Callable[..., Any]) -> Callable[..., Any]:
         return answered(create(**arguments))
 
     return guarded
+
+
+def _pictures(response: Any) -> Iterator[Any]:
+    """What an answer, a piece of a streamed one, or a raw one that has arrived whole holds beside its words."""
+    raw = getattr(response, "http_response", None)
+    if raw is not None:
+        try:
+            body = raw.json() if raw.is_closed else {}
+        except ValueError:
+            return
+        choices = body.get("choices") if isinstance(body, dict) else ()
+        yield from ((choice.get("message") or {}).get("images") for choice in choices or ())
+        return
+    for choice in getattr(response, "choices", None) or ():
+        said = getattr(choice, "message", None) or getattr(choice, "delta", None)
+        yield (getattr(said, "model_extra", None) or {}).get("images")

@@ -26,11 +26,11 @@ class SignedStream(Stream[Any]):
 
 
 class SignedAsyncStream(AsyncStream[Any]):
-    """The SDK's asynchronous stream, each event passed through `sign` in a thread."""
+    """The SDK's asynchronous stream, each event passed through `sign` in a thread, or `at_once` where that takes no time."""
 
-    def __init__(self, original: AsyncStream[Any], sign: Callable[[Any], Any]) -> None:
+    def __init__(self, original: AsyncStream[Any], sign: Callable[[Any], Any], *, at_once: bool = False) -> None:
         self.__dict__.update(original.__dict__)
-        self._signed = self._passing(original, sign)
+        self._signed = self._passing(original, sign, at_once=at_once)
 
     async def __anext__(self) -> Any:
         return await self._signed.__anext__()
@@ -39,9 +39,9 @@ class SignedAsyncStream(AsyncStream[Any]):
         return self._signed
 
     @staticmethod
-    async def _passing(original: AsyncStream[Any], sign: Callable[[Any], Any]) -> AsyncIterator[Any]:
+    async def _passing(original: AsyncStream[Any], sign: Callable[[Any], Any], *, at_once: bool) -> AsyncIterator[Any]:
         async for event in original:
-            yield await asyncio.to_thread(sign, event)
+            yield sign(event) if at_once else await asyncio.to_thread(sign, event)
 
 
 def refuse_raw(arguments: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any
 
 from openai import AsyncStream, Stream
@@ -66,10 +66,15 @@ class _Pictures:
         asked = arguments.get("input")
         self._prompt = asked if isinstance(asked, str) else "\n".join(_texts(asked))
         self._model = model if isinstance(model := arguments.get("model"), str) else ""
-        self._inputs = tuple(Asset.from_bytes(content, name="input") for content in _pictures(asked))
+        self._asked = asked
         if _wants_pictures(arguments):
             refuse_raw(arguments)
             terms.permit(Request(prompt=self._prompt, model=self._model, inputs=self._inputs))
+
+    @cached_property
+    def _inputs(self) -> tuple[Asset, ...]:
+        """The pictures that came along; where none is answered nobody looks at them, for text passes as ever."""
+        return tuple(Asset.from_bytes(content, name="input") for content in _pictures(self._asked))
 
     def sign_event(self, event: Any) -> Any:
         """Sign what a finished item or response brings; partial images stay as they are."""

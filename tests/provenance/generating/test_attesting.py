@@ -104,3 +104,12 @@ def test_a_thumbnail_only_on_request() -> None:
     assert "thumbnail" not in said(plain.sign(Request(prompt="x"), RESULT, output).asset.content).manifest
     wished = replace(plain, thumbnail=64)
     assert "thumbnail" in said(wished.sign(Request(prompt="x"), RESULT, output).asset.content).manifest
+
+
+@pytest.mark.parametrize("disclosed", [False, True])
+def test_further_prompts_stay_private_like_the_first(disclosed: bool) -> None:
+    asked = (("negative_prompt", "secret a"), ("prompt_2", "secret b"), ("negative_prompt_3", "secret c"), ("steps", 4))
+    request = Request(prompt="secret", parameters=asked)
+    told = said(Terms.of("dev:", disclose_prompt=disclosed).sign(request, RESULT, received(painting(), provider="p")).asset.content)  # fmt: skip
+    assert told.ours["parameters"] == (dict(asked) if disclosed else {"steps": 4})
+    assert ("secret" in json.dumps(told.report)) is disclosed

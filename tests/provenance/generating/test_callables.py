@@ -162,3 +162,19 @@ def test_what_has_no_room_for_a_manifest_is_refused_as_bytes_and_as_a_file(tmp_p
 def test_a_prompt_that_is_no_text_costs_no_picture(disclosed: bool) -> None:
     draw = assay.signed(lambda prompt: painting(), signer="dev:", disclose_prompt=disclosed, model="m\udcff")
     assert said(draw("a \udcff lake")).ours.get("prompt") == ("a ? lake" if disclosed else None)
+
+
+def test_arguments_are_found_whatever_the_function_calls_the_rest_of_them() -> None:
+    @assay.signed(signer="dev:", record=("steps",))
+    def draw(**options: Any) -> bytes:
+        return painting()
+
+    told = said(draw(prompt="a lake", steps=3))
+    assert "promptHash" in told.ours
+    assert told.ours["parameters"] == {"steps": 3}
+
+    @assay.signed(signer="dev:")
+    def passing_on(prompt: str, kwargs: Any = None) -> bytes:
+        return painting()
+
+    assert "promptHash" in said(passing_on("a lake")).ours

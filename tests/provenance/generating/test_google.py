@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import io
 import json
 from typing import Any
 
@@ -361,3 +362,14 @@ def test_the_client_that_was_wrapped_goes_on_working_unsigned_after_the_wrapper_
     assert is_signed(first(wrapped.models.generate_content(model="m", contents="x")))
     del wrapped
     assert not is_signed(first(bare.models.generate_content(model="m", contents="x")))
+
+
+def test_a_pictures_metadata_never_reaches_a_model(wire: Wire) -> None:
+    photo = io.BytesIO()
+    Image.new("RGB", (48, 32), "navy").save(photo, "JPEG", comment=b"A secret name")
+    wire.answer(answer({"text": "a lake"}))
+    with pytest.raises(ProviderFailed, match="not agreed"):
+        GeminiImages(gemini(wire)).describe(Asset.from_bytes(photo.getvalue()), model="seer")
+    sent = base64.urlsafe_b64decode(wire.requests[0].json["contents"][0]["parts"][0]["inlineData"]["data"])
+    assert b"secret" not in sent
+    assert Image.open(io.BytesIO(sent)).size == (48, 32)

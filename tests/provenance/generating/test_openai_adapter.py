@@ -1,9 +1,12 @@
 """The adapters that speak OpenAI's interface, over HTTP: what they ask, what they make of every kind of answer."""
 
+import base64
+import io
 import time
 
 import openai
 import pytest
+from PIL import ExifTags, Image
 from provider_wire import Wire, b64, broken_upstream, painting, reply, signed_upstream
 from werkzeug import Request as Sent
 from werkzeug import Response
@@ -156,7 +159,7 @@ def test_a_description_keeps_alt_text_and_caption_apart(wire: Wire) -> None:
     assert (description.alt_text, description.caption) == ("A lake.", "A lake at dusk, seen from the shore.")
     assert description.model == "seer-1"
     sent = wire.requests[0].json
-    assert sent["input"][0]["content"][1]["image_url"].startswith("data:image/png;base64,")
+    assert sent["input"][0]["content"][1]["image_url"].startswith("data:image/jpeg;base64,")
     with pytest.raises(CannotDo, match="a model that can see"):
         provider(wire).describe(Asset.from_bytes(painting()))
 
@@ -234,3 +237,21 @@ def test_connecting_takes_endpoint_time_out_and_retries(wire: Wire, monkeypatch:
 def test_an_unknown_provider_is_refused() -> None:
     with pytest.raises(CannotDo, match="no such provider"):
         open_provider("dall-e")
+
+
+def test_a_pictures_metadata_never_reaches_a_model(wire: Wire) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "A secret name"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[1] = "N"
+    exif[ExifTags.Base.Orientation] = 6
+    photo = io.BytesIO()
+    Image.new("RGB", (48, 32), "navy").save(
+        photo, "JPEG", exif=exif, comment=b"A secret name", xmp=b"<x>A secret name</x>"
+    )
+    wire.answer(reply({"error": {"message": "no"}}, status=500))
+    with pytest.raises(ProviderFailed):
+        provider(wire).describe(Asset.from_bytes(photo.getvalue()), model="seer")
+    sent = base64.b64decode(wire.requests[0].json["input"][0]["content"][1]["image_url"].partition(",")[2])
+    assert b"secret" not in sent
+    shown = Image.open(io.BytesIO(sent))
+    assert (shown.size, dict(shown.getexif())) == ((32, 48), {})  # upright, for nothing tells the model how to turn it

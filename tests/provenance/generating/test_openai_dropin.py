@@ -365,3 +365,58 @@ def test_a_stream_closes_as_the_sdks_does(wire: Wire) -> None:
     with client(wire).images.generate(prompt="x", model="m", stream=True) as stream:
         assert is_signed(base64.b64decode(next(stream).b64_json))
     assert stream.response.is_closed
+
+
+def pictured_chunks() -> Response:
+    pieces = [{"content": "he"}, {"images": [{"image_url": {"url": "data:image/png;base64,AAAA"}}]}]
+    chunks = [{"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [{"index": 0, "delta": d}]} for d in pieces]  # fmt: skip
+    return Response("".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks), content_type="text/event-stream")
+
+
+PICTURED = {"images": [{"image_url": {"url": "data:image/png;base64,AAAA"}}]}
+
+
+@pytest.mark.parametrize(
+    ("ask", "answer"),
+    [
+        (lambda c, q: list(c.chat.completions.create(**q, stream=True)), pictured_chunks),
+        (lambda c, q: list(c.chat.completions.stream(**q).__enter__()), pictured_chunks),
+        (lambda c, q: c.chat.completions.parse(**q), lambda: chat(**PICTURED)),
+        (lambda c, q: c.chat.completions.with_raw_response.create(**q), lambda: chat(**PICTURED)),
+        (lambda c, q: c.beta.chat.completions.create(**q), lambda: chat(**PICTURED)),
+    ],
+)
+def test_no_form_of_a_chat_lets_a_picture_by(wire: Wire, ask: Any, answer: Any) -> None:
+    wire.answer(answer())
+    with pytest.raises(CannotDo, match="answered with a picture"):
+        ask(client(wire), {"model": "m", "messages": [{"role": "user", "content": "hi"}]})
+
+
+def test_streamed_and_raw_chats_in_words_pass(wire: Wire) -> None:
+    words = [{"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [{"index": 0, "delta": {"content": d}}]} for d in ("he", "llo")]  # fmt: skip
+    streamed = Response("".join(f"data: {json.dumps(chunk)}\n\n" for chunk in words), content_type="text/event-stream")
+    wire.answer(streamed, pictured_chunks(), chat())
+    question: Any = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+
+    async def asynchronously() -> list[str]:
+        bare = openai.AsyncOpenAI(api_key="sk", base_url=f"{wire.url}/v1", max_retries=0)
+        chats = assay.signed(bare, signer="dev:").chat.completions
+        said_ = [chunk.choices[0].delta.content async for chunk in await chats.create(**question, stream=True)]
+        with pytest.raises(CannotDo, match="answered with a picture"):
+            [chunk async for chunk in await chats.create(**question, stream=True)]
+        return said_
+
+    assert asyncio.run(asynchronously()) == ["he", "llo"]
+    raw = client(wire).chat.completions.with_raw_response.create(**question)
+    assert raw.parse().choices[0].message.content == "hello"
+
+
+def test_questions_about_pictures_pass_whatever_assay_knows_of_these(wire: Wire) -> None:
+    message = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": [{"type": "output_text", "text": "hello", "annotations": []}]}  # fmt: skip
+    wire.answer(reply(model_response(message)))
+    for url in (
+        "data:image/x-icon;base64,AAABAAEA",
+        f"data:image/png;base64,{base64.encodebytes(painting()).decode()}",
+    ):
+        asked: Any = [{"role": "user", "content": [{"type": "input_image", "image_url": url, "detail": "auto"}]}]
+        assert client(wire).responses.create(model="m", input=asked).output_text == "hello"
