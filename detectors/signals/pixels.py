@@ -55,10 +55,12 @@ class PixelsSignal:
         except RuntimeUnavailable as error:
             return PixelsUnavailable(error.message).examine(subject)
         (opinion,) = classifier.opinions([image], [quality])
-        return self.weighed(opinion, quality)
+        _, seen = classifier.card.thresholds[opinion.domain][self.point].rates(quality.bucket)
+        return self.weighed(opinion, quality, seen)
 
-    def weighed(self, opinion: Opinion, quality: Quality) -> Evidence:
-        """What an opinion lets this signal say."""
+    def weighed(self, opinion: Opinion, quality: Quality, seen: Rate | None = None) -> Evidence:
+        """What an opinion lets this signal say. `seen`: the share of generated pictures of this kind that are flagged at the chosen
+        point, which a silence is told with; the opinion's own rates are of the point that it passed."""
         if opinion.llr is None:
             return Evidence.silent(
                 self.name, Silence.INAPPLICABLE, f"Not judged: {opinion.abstained}.", traces=_traces(opinion, quality)
@@ -73,7 +75,7 @@ class PixelsSignal:
             return Evidence.silent(
                 self.name,
                 Silence.INCONCLUSIVE,
-                f"The classifier ({opinion.model} {opinion.version}) {found} {_missed(opinion.true_positive_rate)}"
+                f"The classifier ({opinion.model} {opinion.version}) {found} {self._missed(seen)}"
                 "This is no evidence of a camera.",
                 traces=_traces(opinion, quality),
             )
@@ -91,11 +93,13 @@ class PixelsSignal:
             traces=_traces(opinion, quality),
         )
 
-
-def _missed(found: Rate | None) -> str:
-    if found is None or not found.trials:
-        return ""
-    return f"In its trials it left {1 - found.value:.0%} of generated pictures of this kind unflagged as well. "
+    def _missed(self, seen: Rate | None) -> str:
+        if seen is None or not seen.trials:
+            return ""
+        return (
+            f"At the {self.point} operating point it left {1 - seen.value:.0%} of generated pictures of this kind unflagged as "
+            "well in its trials. "
+        )
 
 
 def _traces(opinion: Opinion, quality: Quality) -> tuple[Trace, ...]:

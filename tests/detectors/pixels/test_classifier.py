@@ -1,5 +1,6 @@
 """The shipped models load, refuse what is not theirs, and give the same answer however they are asked."""
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -13,12 +14,15 @@ from assay.detectors.calibration import Conformal, Point, PredictionSet
 from assay.detectors.card import ModelRefused, model_folder, read_card, shipped_models
 from assay.detectors.classifier import Classifier, Network, load
 from assay.detectors.evidence import Origin, Silence
-from assay.detectors.quality import measure
+from assay.detectors.quality import Bucket, measure
 from assay.detectors.signals.pixels import PixelsSignal
+from assay.detectors.subject import Subject
 from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.protocol import Sample, Scores, judge_by
 from assay.detectors.views import whole
+from assay.provenance.asset import Asset
 from assay.provenance.decoding import upright
+from assay.provenance.errors import AssayError
 
 
 def picture(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
@@ -175,6 +179,29 @@ def test_conformal_sets_silence_and_never_call_a_picture_captured(
     assert (opinion.abstained is not None) == (prediction in (PredictionSet.BOTH, PredictionSet.NEITHER))
     assert said.silence is silence
     assert said.origin in (None, Origin.SYNTHETIC) or said.origin is Origin.UNDETERMINED
+
+
+@pytest.mark.parametrize("point", Point)
+def test_a_silence_is_told_with_what_is_missed_at_the_point_that_was_asked(
+    point: Point, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rates of `sensitive`, where more is seen, would make a silence at `balanced` look like more than it is."""
+    card = read_card("swift")
+    high = {
+        domain: {each: replace(threshold, llr=99.0) for each, threshold in thresholds.items()}
+        for domain, thresholds in card.thresholds.items()
+    }
+    deaf = Classifier(replace(card, thresholds=high, conformal={}, novelty_limit=1e9), threads=1)
+    monkeypatch.setattr("assay.detectors.signals.pixels.load", lambda *_, **__: deaf)
+    buffer = io.BytesIO()
+    picture(3).save(buffer, "PNG")
+    subject = Subject(Asset.from_bytes(buffer.getvalue()), AssayError("not looked at"))
+    said = PixelsSignal("swift", point=point).examine(subject)
+    (domain,) = (trace.value.split()[0] for trace in said.traces if trace.field == "domain")
+    (bucket,) = (trace.value.partition(":")[0] for trace in said.traces if trace.field == "quality")
+    _, seen = card.thresholds[domain][point].rates(Bucket(bucket))
+    assert said.silence is Silence.INCONCLUSIVE
+    assert f"At the {point} operating point it left {1 - seen.value:.0%} of generated pictures" in said.statement
 
 
 def test_a_card_older_than_conformal_sets_is_read(tmp_path: Path) -> None:
