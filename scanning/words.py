@@ -164,7 +164,7 @@ def answer(verdict: Verdict, *, prior: float | None = None) -> Answer:
         _who(verdict),
         _sure(verdict),
         _change(verdict),
-        tuple(sentence(conflict) for conflict in verdict.conflicts),
+        tuple(_with_rates(sentence(conflict), conflict.weaker) for conflict in verdict.conflicts),
         "" if prior is None else odds(verdict, prior),
     )
 
@@ -238,7 +238,9 @@ def _who(verdict: Verdict) -> str:
     voices = verdict.grounds or verdict.dissent
     if not voices:
         return "Nobody."
-    return " ".join(dict.fromkeys(voice.statement for voice in voices[:3]))
+    if verdict.basis is Basis.INFERRED:  # then the answer to how sure gives the rates
+        return " ".join(dict.fromkeys(voice.statement for voice in voices[:3]))
+    return " ".join(dict.fromkeys(_with_rates(voice.statement, voice) for voice in voices[:3]))
 
 
 def _sure(verdict: Verdict) -> str:
@@ -252,6 +254,11 @@ def _sure(verdict: Verdict) -> str:
         return SURE[verdict.basis]
     said = [_statistics(voice) for voice in verdict.grounds if voice.llr is not None]
     return " ".join(said) or SURE[Basis.INFERRED]
+
+
+def _with_rates(said: str, voice: Evidence) -> str:
+    """What a voice says or contradicts, with its error rates where it is the pixels': never one without the other."""
+    return said if voice.llr is None else f"{said} {_statistics(voice)}"
 
 
 def _statistics(voice: Evidence) -> str:

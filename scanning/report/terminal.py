@@ -63,7 +63,7 @@ class TerminalPresenter:
                 shown.add(finding.statement)
         if outcome.undecoded:
             self._item("! picture", Text(plain(undecoded(outcome), limit=600)), "yellow")
-        self._item("who says so", Text(plain(said.who, limit=600)))
+        self._item("who says so", Text(plain(said.who, limit=1200)))
         self._item("how sure", Text(plain(said.sure, limit=600)))
         self._item("what would change it", Text(plain(said.change, limit=600)))
         for piece in () if self._depth else unheard(outcome):
@@ -73,7 +73,7 @@ class TerminalPresenter:
                 f"{'! ' * failed}{piece.signal}", Text(plain(said_why, limit=600)), "yellow" if failed else "dim"
             )
         for conflict in said.conflicts:
-            self._item("conflict", Text(plain(conflict, limit=600)), "yellow")
+            self._item("conflict", Text(plain(conflict, limit=900)), "yellow")
         if said.odds:
             self._item("with your prior", Text(plain(said.odds, limit=600)))
         self._custody(outcome.custody, shown)

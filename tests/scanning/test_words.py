@@ -101,6 +101,21 @@ def test_the_posterior_is_bayes(prior, llr):
     assert after >= prior or llr == 0 or after == pytest.approx(prior)
 
 
+def test_pixels_never_speak_or_contradict_without_their_error_rates():
+    seen = pixels(1.6, false_positive_rate=Rate(hits=3, trials=2100, low=0.0005, high=0.0042))
+    rates = "3 were flagged wrongly (with 95 % certainty at most 0.4%)"
+    captured = Evidence(signal="x", statement="s", origin=Origin.CAPTURED, basis=Basis.DECLARED)
+    (conflict,) = answer(weigh([seen, captured])).conflicts
+    assert conflict.startswith(CONFLICTS["capture-claim-against-pixels"])
+    assert rates in conflict
+    beside = answer(weigh([seen, Evidence(signal="x", statement="s", origin=Origin.SYNTHETIC, basis=Basis.DECLARED)]))
+    assert rates in beside.who
+    assert rates not in beside.sure
+    alone = answer(weigh([seen]))
+    assert rates in alone.sure
+    assert rates not in alone.who
+
+
 @pytest.mark.parametrize("prior", [0, 1, -0.1, 2, float("nan")])
 def test_a_prior_is_a_probability(prior):
     with pytest.raises(ValueError, match="prior"):
