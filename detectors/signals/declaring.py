@@ -65,5 +65,5 @@ def finding(flaw: Flaw) -> Finding:
     """A flaw of the container as a finding."""
     where = "" if flaw.offset is None else f" (byte {flaw.offset:,})"
     return Finding(
-        f"metadata-{flaw.code}", Severity.WARNING, f"Malformed, or attempting to evade: {flaw.statement}{where}."
+        f"metadata-{flaw.code}", Severity.WARNING, f"Malformed, by accident or on purpose: {flaw.statement}{where}."
     )

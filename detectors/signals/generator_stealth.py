@@ -89,7 +89,9 @@ class StealthGenerator:
 
     def _unsigned(self, hidden: Hidden, findings: tuple[Finding, ...]) -> Evidence:
         broken = tuple(
-            Finding(f"metadata-{flaw.code}", Severity.WARNING, f"Malformed, or attempting to evade: {flaw.statement}.")
+            Finding(
+                f"metadata-{flaw.code}", Severity.WARNING, f"Malformed, by accident or on purpose: {flaw.statement}."
+            )
             for flaw in hidden.budget.flaws
         )
         tool = recognised(hidden.text)

@@ -67,7 +67,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Something malformed, or attempting to evade. `code` is kebab-case."""
+    """Something malformed, by accident or on purpose. `code` is kebab-case."""
 
     code: str
     statement: str

@@ -65,9 +65,12 @@ def who(link: Link) -> str:
 
 
 def standing(link: Link) -> str:
-    """What holds of it now. A list may know the signer whom the certificate's own responder does not know."""
+    """What holds of it now. A list may know the signer whom the certificate's own responder does not know, and this machine's own
+    development authority is a list in name only."""
     if link.now is Standing.VALID and link.signer.trust_list:
         return "intact, and a trust list knows the signer, but whether to trust them is in doubt"
+    if link.now is Standing.TRUSTED and link.signer.development:
+        return "intact, and signed with this machine's own development key"
     return STANDINGS[link.now]
 
 

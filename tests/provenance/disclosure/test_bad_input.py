@@ -168,7 +168,7 @@ def test_what_is_broken_is_a_finding(name):
     evidence = MetadataStructure().examine(Subject(asset(content), AssayError("not verified")))
     assert evidence.silence is Silence.INCONCLUSIVE
     assert f"metadata-{code}" in {finding.code for finding in evidence.findings}
-    assert all(finding.statement.startswith("Malformed, or attempting to evade") for finding in evidence.findings)
+    assert all(finding.statement.startswith("Malformed, by accident or on purpose") for finding in evidence.findings)
 
 
 @pytest.mark.parametrize(

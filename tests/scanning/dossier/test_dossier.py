@@ -1,5 +1,6 @@
 """A dossier is whole, self-contained and sealed, and any change to it shows."""
 
+import io
 import json
 import re
 import shutil
@@ -268,6 +269,28 @@ def test_every_voice_and_its_error_rates_are_on_the_page() -> None:
     assert "1,234" in text  # the byte that a trace was read from
     assert "against the verdict" in text
     assert not Tags(text).names & {"script", "b>x"}
+
+
+def test_known_failures_are_told_to_their_end() -> None:
+    failure = f"nearly blind to {'generator 1/20, ' * 60}and to the last 0/16."
+    found = extract(report(PIXELS), policy=TrustPolicy(), original="o.png", model=MODEL | {"known_failures": [failure]})
+    assert failure in page(found, report(PIXELS), extract_sha256="0" * 64, sealed_by="x")
+
+
+def test_frames_that_were_not_looked_at_are_named() -> None:
+    buffer = io.BytesIO()
+    frames = [Image.new("RGB", (64, 48), colour) for colour in ("teal", "red")]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    moving = replace(report(SILENT), asset=Asset.from_bytes(buffer.getvalue(), name="moving.gif"))
+    for given, left_out in ((moving, True), (report(SILENT), False)):
+        found = extract(given, policy=TrustPolicy(), original="o.gif", model=MODEL)
+        assert ("frames" in {gap["what"] for gap in found["not_checked"]}) is left_out
+
+
+def test_a_development_key_is_not_called_known_to_a_trust_list(folder: Path) -> None:
+    text = (folder / "dossier.html").read_text()
+    assert "intact, and signed with this machine&#39;s own development key" in text
+    assert "a trust list knows the signer" not in text
 
 
 def test_the_map_of_pixel_evidence_is_on_the_page_and_its_filters_in_the_extract() -> None:
