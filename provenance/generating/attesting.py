@@ -106,7 +106,13 @@ class Terms:
             )
             recipe = replace(edited, parent_sidecar=own_sidecar(parent))
         else:  # with a manifest of the provider's, its own actions say what it did to the inputs
-            source_type = edit_type(output.source_type, request.inputs[0]) if request.inputs else output.source_type
+            source_type = output.source_type
+            if request.inputs:
+                source_type = edit_type(source_type, request.inputs[0])
+            elif request.unseen and source_type == SourceType.TRAINED_ALGORITHMIC_MEDIA:
+                source_type = (
+                    SourceType.COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA
+                )  # no parent to show, a composite still
             recipe = Recipe.created(
                 source_type, agent, inputs=tuple(map(_reference, (*request.inputs, *request.references))), **common
             )

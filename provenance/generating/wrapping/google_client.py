@@ -135,13 +135,15 @@ def _content_request(arguments: dict[str, Any]) -> Request:
     texts, pictures = turns[-1] if turns else ([], [])
     if not pictures:
         pictures = next((earlier[-1:] for _, earlier in reversed(turns[:-1]) if earlier), [])
+    inputs = tuple(picture for picture in pictures if picture is not None)
     config = _config(arguments.get("config"), types.GenerateContentConfig)
     image = config.image_config or types.ImageConfig()
     return Request(
         prompt="\n".join(texts),
         model=str(arguments.get("model", "")),
         seed=config.seed,
-        inputs=tuple(pictures),
+        inputs=inputs,
+        unseen=bool(pictures) and not inputs,
         parameters=_recorded(image),
     )
 
@@ -167,9 +169,12 @@ def _recorded(settings: Any) -> Pairs:
     return tuple((name, str(value)) for name in _RECORDED if (value := getattr(settings, name, None)) is not None)
 
 
-def _turns(contents: Any) -> Iterator[tuple[list[str], list[Asset]]]:
+Turn = tuple[list[str], list[Asset | None]]  # texts, and pictures: None for one that is a file at the provider's
+
+
+def _turns(contents: Any) -> Iterator[Turn]:
     """The conversation as texts and pictures per turn; loose parts make one turn together, as in the SDK."""
-    loose: tuple[list[str], list[Asset]] = ([], [])
+    loose: Turn = ([], [])
     for item in contents if isinstance(contents, list | tuple) else [contents]:
         parts = item.get("parts") if isinstance(item, dict) else getattr(item, "parts", None)
         if parts is None:
@@ -178,7 +183,7 @@ def _turns(contents: Any) -> Iterator[tuple[list[str], list[Asset]]]:
         if any(loose):
             yield loose
             loose = ([], [])
-        turn: tuple[list[str], list[Asset]] = ([], [])
+        turn: Turn = ([], [])
         for part in parts:
             _sort(part, *turn)
         yield turn
@@ -186,19 +191,22 @@ def _turns(contents: Any) -> Iterator[tuple[list[str], list[Asset]]]:
         yield loose
 
 
-def _sort(part: Any, texts: list[str], pictures: list[Asset]) -> None:
+def _sort(part: Any, texts: list[str], pictures: list[Asset | None]) -> None:
     if isinstance(part, str):
         texts.append(part)
     elif isinstance(part, Image.Image):
         buffer = io.BytesIO()
         part.save(buffer, "PNG")
         pictures.append(Asset.from_bytes(buffer.getvalue(), name="input.png"))
-    elif isinstance(part, dict) and not ({"text", "inline_data", "inlineData"} & part.keys()):
-        return  # files by identifier, function calls …: nothing at hand
+    elif isinstance(part, dict) and not ({"text", "inline_data", "inlineData", "file_data", "fileData"} & part.keys()):
+        return  # function calls …: nothing at hand
     else:
         parsed = types.Part.model_validate(part) if isinstance(part, dict) else part
         if text := getattr(parsed, "text", None):
             texts.append(text)
+        stored = parsed if isinstance(parsed, types.File) else getattr(parsed, "file_data", None)
+        if stored and (stored.mime_type or "").startswith("image/"):
+            pictures.append(None)
         blob = getattr(parsed, "inline_data", None)
         if blob and blob.data and (blob.mime_type or "").startswith("image/"):
             try:

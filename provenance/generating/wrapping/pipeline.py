@@ -5,7 +5,9 @@ that was handed in knows it.
 """
 
 import copy
+from collections.abc import Sequence
 from importlib import metadata
+from inspect import signature
 from typing import Any
 
 from PIL import Image
@@ -26,13 +28,18 @@ def wrap(pipeline: Any, terms: Terms, *, provider: str = NAME) -> Any:
     kind = type(pipeline)
 
     def call(self: Any, *positional: Any, **arguments: Any) -> Any:
-        if arguments.get("output_type", "pil") != "pil":
+        given = signature(kind.__call__).bind_partial(self, *positional, **arguments).arguments
+        given |= given.pop("kwargs", {})
+        if given.get("output_type", "pil") != "pil":
             raise CannotDo("latents, arrays and tensors cannot be signed", "leave output_type at 'pil'")
-        prompt = positional[0] if positional else arguments.get("prompt")
+        prompt = given.get("prompt")
         prompts = (
             list(map(str, prompt)) if isinstance(prompt, list | tuple) else [prompt if isinstance(prompt, str) else ""]
         )
-        requests = [_request(one, arguments, model_name(self)) for one in prompts]
+        requests = [
+            _request(one, picture, given, model_name(self))
+            for one, picture in zip(prompts, _pictures(given.get("image"), len(prompts)), strict=True)
+        ]
         for request in requests:
             terms.permit(request)
         answer = kind.__call__(self, *positional, **arguments)
@@ -54,13 +61,28 @@ def wrap(pipeline: Any, terms: Terms, *, provider: str = NAME) -> Any:
     return clone
 
 
-def _request(prompt: str, arguments: dict[str, Any], model: str) -> Request:
+def _pictures(given: Any, count: int) -> Sequence[Image.Image | None]:
+    """The picture that each of `count` prompts changes; None where there is none, or none that can be told apart."""
+    several = list(given) if isinstance(given, list | tuple) else [given]
+    if not all(isinstance(one, Image.Image) for one in several) or len(several) not in (1, count):
+        return [None] * count
+    return several * (count // len(several))
+
+
+def _request(prompt: str, picture: Image.Image | None, arguments: dict[str, Any], model: str) -> Request:
     parameters: Pairs = tuple((k, v) for k in _RECORDED if isinstance(v := arguments.get(k), str | int | float))
     generator: Any = arguments.get("generator")
     seed = generator.initial_seed() if hasattr(generator, "initial_seed") else None
-    picture = arguments.get("image")
-    inputs = (Asset.from_bytes(png(picture), name="input.png"),) if isinstance(picture, Image.Image) else ()
-    return Request(prompt=prompt, model=model, seed=seed, inputs=inputs, parameters=parameters)
+    mask = arguments.get("mask_image")
+    return Request(
+        prompt=prompt,
+        model=model,
+        seed=seed,
+        inputs=(Asset.from_bytes(png(picture), name="input.png"),) if picture else (),
+        unseen=picture is None and arguments.get("image") is not None,
+        mask=Asset.from_bytes(png(mask), name="mask.png") if isinstance(mask, Image.Image) else None,
+        parameters=parameters,
+    )
 
 
 def _signing(request: Request, pipeline: Any, terms: Terms, provider: str) -> Any:

@@ -18,7 +18,6 @@ from assay.provenance.generating.attesting import Terms, carried
 from assay.provenance.generating.provider import CannotDo, Pairs, Request, Result
 from assay.provenance.generating.receiving import decoded, received
 from assay.provenance.generating.wrapping.openai_stream import SignedAsyncStream, SignedStream, refuse_raw
-from assay.provenance.signing.recipe import SourceType
 
 _TOOL = "image_generation"
 
@@ -102,11 +101,6 @@ class _Pictures:
 
     def _attested(self, item: Any, model: str, response_id: str) -> str:
         edited = item.action == "edit" or (item.action != "generate" and bool(self._inputs))
-        # An edit of something that is not at hand (an earlier turn) has no parent to show, but is a composite still.
-        blind = edited and not self._inputs
-        source_type = (
-            SourceType.COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA if blind else SourceType.TRAINED_ALGORITHMIC_MEDIA
-        )
         settings: Pairs = tuple(
             (name, value)
             for name in ("action", "size", "quality", "background")
@@ -115,7 +109,6 @@ class _Pictures:
         output = received(
             decoded(item.result, provider=self._provider),
             provider=self._provider,
-            source_type=source_type,
             revised_prompt=item.revised_prompt or "",
             request_id=response_id or item.id,
             parameters=settings,
@@ -124,6 +117,7 @@ class _Pictures:
             prompt=self._prompt,
             model=self._model,
             inputs=self._inputs if edited else (),
+            unseen=edited and not self._inputs,
             references=() if edited else self._inputs,
         )
         answer = Result(provider=self._provider, model_requested=self._model, model_returned=model, outputs=(output,))

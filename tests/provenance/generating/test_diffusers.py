@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from provider_wire import said
 
 import assay
@@ -138,3 +139,26 @@ def test_a_model_in_a_folder_is_loaded_by_name(pipeline: Any, tmp_path: Path) ->
     )
     assert len(result.outputs) == 1
     assert (result.model_requested, result.model_returned) == ("tiny", "tiny")  # no folder of this machine
+
+
+def test_a_picture_that_is_edited_is_the_parent_however_it_is_handed_over(pipeline: Any) -> None:
+    wrapped = assay.signed(diffusers.AutoPipelineForImage2Image.from_pipe(pipeline), signer="dev:")
+    photo = Image.linear_gradient("L").convert("RGB").resize((32, 32))
+    steps: Any = {"num_inference_steps": 2, "strength": 0.5}
+
+    def told(*positional: Any, **named: Any) -> list[Any]:
+        return [said(image.signed().asset.content) for image in wrapped(*positional, **named, **steps).images]
+
+    for one in (*told("a", photo), *told("a", image=[photo]), *told(["a", "b"], image=[photo, photo])):
+        assert one.labels == ["c2pa.opened", "c2pa.edited"]
+        assert one.ingredients == [("parentOf", "input.png")]
+        assert one.source_type == "compositeWithTrainedAlgorithmicMedia"
+    (unseen,) = told("a", image=torch.rand(1, 3, 32, 32))
+    assert (unseen.labels, unseen.source_type) == (["c2pa.created"], "compositeWithTrainedAlgorithmicMedia")
+
+
+def test_a_mask_is_recorded_by_its_hash(pipeline: Any) -> None:
+    wrapped = assay.signed(diffusers.AutoPipelineForInpainting.from_pipe(pipeline), signer="dev:")
+    photo = Image.linear_gradient("L").convert("RGB").resize((32, 32))
+    (image,) = wrapped("a", photo, photo.convert("L"), height=32, width=32, num_inference_steps=2, strength=0.5).images
+    assert len(said(image.signed().asset.content).ours["maskSha256"]) == 64

@@ -373,3 +373,19 @@ def test_a_pictures_metadata_never_reaches_a_model(wire: Wire) -> None:
     sent = base64.urlsafe_b64decode(wire.requests[0].json["contents"][0]["parts"][0]["inlineData"]["data"])
     assert b"secret" not in sent
     assert Image.open(io.BytesIO(sent)).size == (48, 32)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        types.Part.from_uri(file_uri="https://files.example/1", mime_type="image/png"),
+        {"file_data": {"file_uri": "https://files.example/1", "mime_type": "image/png"}},
+        types.File(uri="https://files.example/1", mime_type="image/png", name="files/1"),
+    ],
+)
+def test_an_edit_of_a_file_at_the_providers_is_a_composite_without_parent(wire: Wire, stored: Any) -> None:
+    wire.answer(answer(part(painting(1))))
+    models = assay.signed(gemini(wire), signer="dev:").models
+    for contents in (["bluer", stored], [types.UserContent([stored, "look"]), types.UserContent("bluer")]):
+        told = said(first(models.generate_content(model="g", contents=contents)))
+        assert (told.labels, told.source_type) == (["c2pa.created"], "compositeWithTrainedAlgorithmicMedia")
