@@ -7,6 +7,7 @@ header's size is checked before a pixel is decoded; truncated files are failures
 import io
 import warnings
 from importlib import import_module
+from threading import Lock
 
 from PIL import Image, ImageFile
 
@@ -49,6 +50,7 @@ _SAYS_ORIENTATION = (
     "XML:com.adobe.xmp",
     "Raw profile type xmp",
 )  # keys of `info`
+_PILLOWS_LIMIT = Lock()
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
 
 
@@ -72,7 +74,7 @@ def open_image(asset: Asset, *, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own limit below replaces Pillow's DecompressionBombWarning
-            image = Image.open(io.BytesIO(asset.content), formats=formats)
+            image = _opened(asset.content, formats, limits)
     except Image.DecompressionBombError as error:
         raise LimitExceeded(asset.name, "or more pixels", found=limits.pixels + 1, limit=limits.pixels) from error
     except MemoryError as error:
@@ -83,6 +85,18 @@ def open_image(asset: Asset, *, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
     if pixels > limits.pixels:
         raise LimitExceeded(asset.name, "pixels", found=pixels, limit=limits.pixels)
     return image
+
+
+def _opened(content: bytes, formats: tuple[str, ...], limits: Limits) -> Image.Image:
+    """Pillow has a limit of its own, a global of its module; where ours was raised, that one is raised with it for the opening alone."""
+    if limits.pixels <= Limits().pixels:
+        return Image.open(io.BytesIO(content), formats=formats)
+    with _PILLOWS_LIMIT:
+        kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, limits.pixels
+        try:
+            return Image.open(io.BytesIO(content), formats=formats)
+        finally:
+            Image.MAX_IMAGE_PIXELS = kept
 
 
 def decode(asset: Asset, *, limits: Limits = DEFAULT_LIMITS) -> Image.Image:

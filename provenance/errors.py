@@ -9,6 +9,13 @@ import re
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)  # a path keeps one of the two slashes
 _ELSEWHERE = {"file": "name the path alone", **dict.fromkeys(("s3", "gs", "az"), "`assay audit` reads buckets")}
+_INSTEAD = {  # what is often given in place of a picture → what to do
+    "empty": "get the file again",
+    "a PDF document": "take the pictures out of it, as files of their own, and name those",
+    "a video or audio file": "for a video: save a frame of it as a picture and name that; what the video itself declares is not read",
+    "a web page": "the download brought a page in place of the picture: save the picture itself",
+    "a zip archive": "`assay audit` looks into archives",
+}
 
 
 class AssayError(Exception):
@@ -48,7 +55,8 @@ class UnsupportedFormat(AssayError):
 
     def __init__(self, name: str, found: str = "") -> None:
         detail = f"its content is {found}" if found else "its content is of no image format known here"
-        super().__init__(f"{name}: not a supported image: {detail}", "assay goes by content, not by the file's ending")
+        instead = _INSTEAD.get(found, "assay goes by content, not by the file's ending")
+        super().__init__(f"{name}: not a supported image: {detail}", instead)
 
 
 class LimitExceeded(AssayError):
@@ -57,7 +65,7 @@ class LimitExceeded(AssayError):
     def __init__(self, name: str, what: str, *, found: int, limit: int) -> None:
         super().__init__(
             f"{name}: {found:,} {what} exceed the limit of {limit:,}",
-            "raise the limit with ASSAY_LIMITS if you trust the file",
+            "raise the limit if you trust the file, as in ASSAY_LIMITS=bytes=1G,pixels=1G",
         )
 
 

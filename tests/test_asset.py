@@ -114,6 +114,23 @@ def png_header(width: int, height: int) -> bytes:
     )
 
 
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        (b"%PDF-1.7", "take the pictures out of it"),
+        (b"\0\0\0\x18ftypmp42", "save a frame"),
+        (b"<!DOCTYPE html><html>", "save the picture itself"),
+        (b"PK\x03\x04", "assay audit"),
+        (b"", "get the file again"),
+        (b"hello", "not by the file's ending"),
+    ],
+)
+def test_what_is_given_in_place_of_a_picture_is_named_with_what_to_do(content: bytes, hint: str) -> None:
+    with pytest.raises(UnsupportedFormat) as refused:
+        Asset.from_bytes(content)
+    assert hint in refused.value.hint
+
+
 @pytest.mark.parametrize("size", [(60_000, 60_000), (2_000_000_000, 2)])
 def test_a_decompression_bomb_is_refused_by_its_header(size: tuple[int, int]) -> None:
     with pytest.raises(LimitExceeded, match="pixels exceed the limit"):

@@ -67,6 +67,18 @@ def test_pixels_are_told_by_the_header() -> None:
         decoding.open_image(asset, limits=Limits(pixels=96 * 64 - 1))
 
 
+def test_a_limit_raised_beyond_pillows_own_holds_and_leaves_that_alone() -> None:
+    """Telephones take pictures of 200 megapixels; Pillow refuses 179."""
+    before = Image.MAX_IMAGE_PIXELS
+    asset = Asset.from_bytes(made.encoded(Image.new("1", (16_320, 12_240)), "PNG"))
+    with pytest.raises(LimitExceeded, match="ASSAY_LIMITS=bytes=1G,pixels=1G"):
+        decoding.open_image(asset)
+    assert decoding.open_image(asset, limits=Limits(pixels=200_000_000)).size == (16_320, 12_240)
+    with pytest.raises(LimitExceeded, match=r"199,756,800 pixels exceed the limit of 199,000,000"):
+        decoding.open_image(asset, limits=Limits(pixels=199_000_000))
+    assert before == Image.MAX_IMAGE_PIXELS
+
+
 def test_a_header_that_claims_a_picture_of_gigapixels_costs_nothing() -> None:
     content = bytearray(made.encoded(made.picture(), "PNG"))
     content[16:24] = (60_000).to_bytes(4, "big") * 2
