@@ -108,7 +108,7 @@ def _attributes(path: str) -> dict[str, str]:
     for part in path.split(";"):
         name, separator, value = part.partition("=")
         if not separator or name not in ("token", "object", "id", "serial", "type"):
-            raise CredentialRefused(f"{part or 'nothing'}: is no attribute of a PKCS#11 URI", USAGE)
+            raise CredentialRefused(f"{name or 'nothing'}: is no attribute of a PKCS#11 URI", USAGE)
         attributes[name] = unquote(value, encoding="latin-1" if name == "id" else "utf-8")
     if "object" not in attributes and "id" not in attributes:
         raise CredentialRefused("the signer names no key", USAGE)

@@ -153,7 +153,7 @@ class _Job:
 
     def run(self, timestamp_url: str | None) -> tuple[bytes, bytes]:
         """Return the signed bytes and the manifest store. Raises `SigningFailed`."""
-        cause: list[Exception] = []
+        cause: list[BaseException] = []
         target = io.BytesIO()
         try:
             store = _c2pa.build(
@@ -169,6 +169,8 @@ class _Job:
             )
         except SigningFailed as error:
             if cause:  # the SDK swallows what the signer said
+                if not isinstance(cause[0], Exception):  # the user's Ctrl-C
+                    raise cause[0] from None
                 self.signer_failed = True
                 said = str(cause[0]) or type(cause[0]).__name__
                 raise SigningFailed(f"{self.asset.name}: the signer failed: {said}") from cause[0]
@@ -182,20 +184,22 @@ class _Job:
         return target.getvalue(), store
 
 
-def _sdk_signer(signer: Signer, cause: list[Exception], timestamp_url: str | None) -> Any:
+def _sdk_signer(signer: Signer, cause: list[BaseException], timestamp_url: str | None) -> Any:
     if isinstance(signer, KeySigner):
         return _c2pa.signer_from_key(signer.algorithm, signer.chain.encode(), signer.key_pem, tsa_url=timestamp_url)
     sign_with_cause = _remembering(signer.sign, cause)
     return _c2pa.signer_from_callback(signer.algorithm, signer.chain, sign_with_cause, tsa_url=timestamp_url)
 
 
-def _remembering(sign: Callable[[bytes], bytes], cause: list[Exception]) -> Callable[[bytes], bytes]:
+def _remembering(sign: Callable[[bytes], bytes], cause: list[BaseException]) -> Callable[[bytes], bytes]:
     def call(message: bytes) -> bytes:
         try:
             return sign(message)
-        except Exception as error:
+        except BaseException as error:
             cause.append(error)
-            raise
+            raise SigningFailed(
+                "the signer failed"
+            ) from error  # the SDK goes on signing after anything but an Exception
 
     return call
 

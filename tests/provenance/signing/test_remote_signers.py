@@ -422,3 +422,11 @@ def test_a_callback_that_returns_rubbish_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(SigningFailed, match="does not hold"):
         sign(picture(), RECIPE, signer, into=tmp_path / "out.png")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pin_in_the_wrong_place_is_not_shown() -> None:
+    pytest.importorskip("pkcs11", reason="the extra `pkcs11` is not installed")
+    for uri in ("pkcs11:object=a;pin-value=1234", "pkcs11:object=a?module-path=/missing.so&pin-value=1234"):
+        with pytest.raises(CredentialRefused, match="pin-value") as refused:
+            open_signer(uri)
+        assert "1234" not in str(refused.value)

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 from signing_assets import actions, active, picture, read
+from signing_certificates import make
 
 from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import BottomLine
 from assay.provenance.custody.verifying import verify
 from assay.provenance.errors import OutputRefused
-from assay.provenance.signing import Prompt, Recipe, Signer, SoftwareAgent, sign
+from assay.provenance.signing import CallbackSigner, Prompt, Recipe, Signer, SoftwareAgent, sign
 
 MODEL = SoftwareAgent("example-model", "1.0")
 
@@ -61,3 +62,11 @@ def test_the_source_is_never_overwritten(signer: Signer, tmp_path: Path) -> None
         sign(Asset.open(source), Recipe.generated(MODEL), signer, into=source, overwrite=True)
     assert source.read_bytes() == before
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_an_interrupt_while_a_key_elsewhere_signs_ends_the_work() -> None:
+    def interrupted(message: bytes) -> bytes:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sign(picture(), Recipe.published(), CallbackSigner.of(make().chain.decode(), interrupted))
