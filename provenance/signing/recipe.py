@@ -208,18 +208,19 @@ class Recipe:
         when: str = "",
         complete: bool = False,
     ) -> "Recipe":
-        """`parent` was opened and changed by `agent`: by `actions`, or where none are given by one `c2pa.edited`."""
-        changes = actions or (
-            Action(
-                label="c2pa.edited",
-                source_type=source_type,
-                agent=agent,
-                description=description,
-                when=when,
-                parameters=parameters or {},
-                ingredients=tuple(i for i, part in enumerate(inputs) if part.relationship is Relationship.INPUT_TO),
-            ),
+        """`parent` was opened and changed by `agent`: by one `c2pa.edited`, which holds what is stated here, and then by
+        `actions`. Where these are given and nothing else is stated, they stand alone."""
+        edited = Action(
+            label="c2pa.edited",
+            source_type=source_type,
+            agent=agent,
+            description=description,
+            when=when,
+            parameters=parameters or {},
+            ingredients=tuple(i for i, part in enumerate(inputs) if part.relationship is Relationship.INPUT_TO),
         )
+        stated = source_type or description or when or parameters or prompt or edited.ingredients
+        changes = (edited, *actions) if stated or not actions else actions
         opened = Action(label="c2pa.opened", agent=agent)
         return cls(
             actions=(opened, *changes, *_placed(inputs)),

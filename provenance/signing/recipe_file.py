@@ -3,6 +3,7 @@
 Rules: an unknown or misspelt key is refused, never ignored; what the file does not say is not claimed.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -53,7 +54,9 @@ def parse_recipe(content: Mapping[str, Any], *, parent: Asset | None = None) -> 
     kind = content.get("kind", "edited" if parent else "created" if "source_type" in content else "published")
     if kind not in _KINDS:
         raise RecipeRefused(f"kind = {kind!r} is unknown", f"use {', '.join(_KINDS)}")
-    actions = tuple(_action(entry) for entry in content.get("actions", ()))
+    if parent is not None and kind != "edited":
+        raise RecipeRefused(f"what is {kind} has no parent", "leave out --parent, or kind")
+    actions = tuple(_action(entry) for entry in _list(content, "actions"))
     prompt = _text(content, "prompt")
     title, description = _text(content, "title"), _text(content, "description")
     common: dict[str, Any] = {
@@ -61,7 +64,7 @@ def parse_recipe(content: Mapping[str, Any], *, parent: Asset | None = None) -> 
         "description": description,
         "when": _text(content, "when"),
         "parameters": _table(content, "parameters"),
-        "prompt": Prompt(prompt, disclosed=content.get("disclose_prompt") is True) if prompt else None,
+        "prompt": Prompt(prompt, disclosed=_flag(content, "disclose_prompt", False)) if prompt else None,
     }
     match kind:
         case "created":
@@ -79,15 +82,17 @@ def parse_recipe(content: Mapping[str, Any], *, parent: Asset | None = None) -> 
                 parent, agent=_agent(content["agent"]), source_type=source_type, actions=actions, **common
             )
         case _:
-            if actions or prompt or common["parameters"]:
-                raise RecipeRefused("a published picture was not changed: it takes no actions, prompt or parameters")
+            if actions or prompt or common["parameters"] or {"source_type", "agent", "when"} & content.keys():
+                raise RecipeRefused(
+                    "a published picture was not changed: it takes no actions, prompt, parameters, source_type, agent or when"
+                )
             recipe = Recipe.published(title=title, description=description)
     return replace(
         recipe,
         training_mining=_training_mining(content),
         thumbnail=_thumbnail(content),
-        assertions=tuple(_assertion(entry) for entry in content.get("assertions", ())),
-        complete=recipe.complete if "complete" not in content else content["complete"] is True,
+        assertions=tuple(_assertion(entry) for entry in _list(content, "assertions")),
+        complete=_flag(content, "complete", recipe.complete),
     )
 
 
@@ -167,4 +172,22 @@ def _table(content: Mapping[str, Any], key: str) -> dict[str, Any]:
     value = content.get(key, {})
     if not isinstance(value, dict):
         raise RecipeRefused(f"{key} must be a table")
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise RecipeRefused(f"{key} holds what cannot be stated: {error}", "write dates as texts") from error
+    return value
+
+
+def _list(content: Mapping[str, Any], key: str) -> list[Any]:
+    value = content.get(key, [])
+    if not isinstance(value, list):
+        raise RecipeRefused(f"{key} must be a list", f"write [[{key}]] above each")
+    return value
+
+
+def _flag(content: Mapping[str, Any], key: str, default: bool) -> bool:
+    value = content.get(key, default)
+    if not isinstance(value, bool):
+        raise RecipeRefused(f"{key} must be true or false")
     return value

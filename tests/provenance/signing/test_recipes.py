@@ -1,6 +1,7 @@
 """Recipes say only what their author said, and refuse what the specification forbids."""
 
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -151,11 +152,32 @@ def test_a_recipe_file_says_all_of_it(signer: Signer, tmp_path: Path) -> None:
         ({"source_type": "digitalCapture", "agent": "a", "actions": [{}]}, "needs its label"),
         ({"source_type": "digitalCapture", "agent": {"nome": "a"}}, "unknown keys: nome"),
         ({"assertions": [{"label": "x", "data": {}}]}, "unknown keys: data"),
+        ({"actions": 3}, "actions must be a list"),
+        ({"complete": "yes"}, "complete must be true or false"),
+        ({"prompt": "x", "disclose_prompt": 1}, "disclose_prompt must be true or false"),
+        ({"agent": "a"}, "was not changed"),
+        ({"source_type": "digitalCapture", "agent": "a", "parameters": {"day": date(2026, 1, 1)}}, "dates as texts"),
+        ({"source_type": "digitalCapture", "agent": "a", "parameters": {"x": float("nan")}}, "cannot be stated"),
     ],
 )
 def test_a_mistaken_recipe_is_refused_in_words(content: dict[str, Any], words: str) -> None:
     with pytest.raises(RecipeRefused, match=words):
         parse_recipe(content)
+
+
+def test_an_edit_states_all_of_its_recipe_beside_further_actions(signer: Signer) -> None:
+    content = tomllib.loads(COMPLETE) | {"source_type": "compositeWithTrainedAlgorithmicMedia"}
+    reading = read(sign(picture("JPEG"), parse_recipe(content, parent=picture("PNG")), signer).asset)
+    opened, edited, adjusted = actions(reading)
+    assert [opened["action"], edited["action"], adjusted["action"]] == ["c2pa.opened", "c2pa.edited", "c2pa.color_adjustments"]  # fmt: skip
+    assert edited["digitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
+    assert edited["softwareAgent"] == {"name": "example-model", "version": "2"}
+    assert edited["parameters"] == {
+        "io.readthedocs.assay.seed": 7,
+        "io.readthedocs.assay.prompt": "a harbour at night",
+    }
+    with pytest.raises(RecipeRefused, match="has no parent"):
+        parse_recipe({"kind": "published"}, parent=picture())
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
