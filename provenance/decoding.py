@@ -169,12 +169,18 @@ def rgb(image: Image.Image) -> Image.Image:
 
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB") or image
-    return image.convert("RGB")
+    return _opaque(image).convert("RGB")
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """A palette with a transparency for each of its colours goes through RGBA: Pillow warns where it has to drop that."""
+    many = image.mode == "P" and isinstance(image.info.get("transparency"), bytes)
+    return image.convert("RGBA") if many else image
 
 
 def grey(image: Image.Image) -> Image.Image:
     """The picture in grey of 8 bits, of any mode that Pillow decodes; transparency is dropped."""
-    return (rgb(image) if image.mode in (*_SIXTEEN_BITS, "LAB") else image).convert("L")
+    return (rgb(image) if image.mode in (*_SIXTEEN_BITS, "LAB") else _opaque(image)).convert("L")
 
 
 def _ensure_plugin(media_type: MediaType) -> None:

@@ -55,8 +55,8 @@ class UnsupportedFormat(AssayError):
 
     def __init__(self, name: str, found: str = "") -> None:
         detail = f"its content is {found}" if found else "its content is of no image format known here"
-        instead = _INSTEAD.get(found, "assay goes by content, not by the file's ending")
-        super().__init__(f"{name}: not a supported image: {detail}", instead)
+        told = "" if found.startswith("image/") else "assay goes by content, not by the file's ending"
+        super().__init__(f"{name}: not a supported image: {detail}", _INSTEAD.get(found, told))
 
 
 class LimitExceeded(AssayError):

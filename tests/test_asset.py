@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from assay.provenance.asset import Asset, Limits
-from assay.provenance.decoding import decode
+from assay.provenance.decoding import decode, grey, rgb
 from assay.provenance.errors import DecodeFailed, LimitExceeded, UnreadableFile, UnsupportedFormat
 from assay.provenance.media_type import MediaType, sniff
 
@@ -129,6 +130,17 @@ def test_what_is_given_in_place_of_a_picture_is_named_with_what_to_do(content: b
     with pytest.raises(UnsupportedFormat) as refused:
         Asset.from_bytes(content)
     assert hint in refused.value.hint
+
+
+def test_a_palette_with_many_transparencies_is_decoded_without_a_warning() -> None:
+    buffer = io.BytesIO()
+    Image.new("P", (64, 48), 1).save(buffer, "PNG", transparency=bytes([7, 90] * 128))
+    image = decode(Asset.from_bytes(buffer.getvalue()))
+    assert isinstance(image.info["transparency"], bytes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert rgb(image).mode == "RGB"
+        assert grey(image).mode == "L"
 
 
 @pytest.mark.parametrize("size", [(60_000, 60_000), (2_000_000_000, 2)])

@@ -44,6 +44,8 @@ class CustodyTerminal:
         self._write("", Text(plain(outcome.asset_name), "bold"))
         bottom = words.BOTTOM_LINES[outcome.bottom_line].upper()
         self._write("  ", Text.assemble((bottom, f"bold {colour}"), "  ", plain(outcome.headline, limit=900)))
+        if step := words.remote_step(outcome):
+            self._write("  ", Text(step))
         self.tree(outcome)
         for gap in outcome.breaks:
             if gap.code not in ("unreadable-manifest", "remote-manifest-not-fetched"):

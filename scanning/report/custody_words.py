@@ -3,6 +3,7 @@
 Rules: strings of the file go through `plain` here, so that no presenter can forget it; a sign never stands alone.
 """
 
+import re
 from dataclasses import dataclass
 
 from assay.detectors.source_types import source_type
@@ -41,6 +42,10 @@ AXES = {
     "timely": "Was the certificate valid then?",
     "unbroken": "Does everything it was made from hold?",
 }
+_REMOTE = "remote-manifest-not-fetched"
+_HOST = re.compile(
+    r"https?://((?:[a-z0-9-]{1,63}\.){1,9}[a-z][a-z0-9-]{0,62})(?:[/:?#]|$)", re.IGNORECASE
+)  # harmless in a command
 _ROLES = {"parentOf": "made from", "componentOf": "contains", "inputTo": "used as input"}
 _LIST_KINDS = {"interim": "interim list, frozen", "development": "development key", "user": "your own list"}
 
@@ -119,6 +124,14 @@ def source_types(link: Link) -> tuple[str, ...]:
         kind = source_type(uri)
         found.append(f"{kind.meaning} ({kind.term})" if kind else f"of an unknown source type ({plain(uri, limit=80)})")
     return tuple(found)
+
+
+def remote_step(custody: Custody) -> str:
+    """How to have a manifest fetched that is kept elsewhere; empty where nobody has to, where it failed, and where the host's name
+    is none that may stand in a command."""
+    unasked = any(gap.code == _REMOTE and gap.statement.endswith("was not fetched") for gap in custody.breaks)
+    host = _HOST.match(custody.remote_url) if unasked else None
+    return f"`assay verify --fetch-remote {host[1].lower()}` asks for it there." if host else ""
 
 
 def picture_of(custody: Custody, *, most: int = 400) -> Node | None:

@@ -16,6 +16,7 @@ from assay.provenance.custody.chain import BottomLine, Custody
 from assay.provenance.errors import AssayError
 from assay.provenance.frames import count_frames
 from assay.provenance.text import plain
+from assay.scanning.report.custody_words import remote_step
 from assay.scanning.scan import PIXELS, Failure, Report
 from assay.scanning.words import answer
 
@@ -89,11 +90,13 @@ class TerminalPresenter:
             self._item("! custody", Text(plain(custody.message, limit=600)), "yellow")
             return
         line = custody.bottom_line
-        if line is BottomLine.NO_MANIFEST and not custody.residue:
+        if line is BottomLine.NO_MANIFEST and not custody.residue and not custody.remote_url:
             return
         style = _CUSTODY.get(line, "red")
         headline = "" if custody.headline in shown else f": {plain(custody.headline, limit=600)}"
-        self._item("custody", Text.assemble((line.value.replace("-", " "), f"bold {style}"), headline))
+        step = remote_step(custody)
+        told = Text.assemble((line.value.replace("-", " "), f"bold {style}"), headline, step and f" · {step}")
+        self._item("custody", told)
 
     def _voices(self, title: str, pieces: tuple[Evidence, ...]) -> None:
         for piece in pieces:

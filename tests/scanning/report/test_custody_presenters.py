@@ -10,11 +10,11 @@ import custody_assets as made
 import jsonschema
 import pytest
 from custodies import CUSTODIES, YES, custody, examined, link
-from outcomes import FAILURE, HOSTILE
+from outcomes import FAILURE, HOSTILE, SILENT, report
 from syrupy.assertion import SnapshotAssertion
 
 from assay.provenance.asset import Asset
-from assay.provenance.custody.chain import Action, Answer, Axes, Axis, BottomLine, Ingredient, Standing
+from assay.provenance.custody.chain import Action, Answer, Axes, Axis, BottomLine, Gap, Ingredient, Standing
 from assay.provenance.custody.examining import Examined
 from assay.provenance.custody.verifying import verify
 from assay.provenance.trust import TrustPolicy
@@ -22,7 +22,8 @@ from assay.scanning.report.custody_document import custody_document, to_json
 from assay.scanning.report.custody_html import page
 from assay.scanning.report.custody_presenting import presenter
 from assay.scanning.report.custody_terminal import CustodyTerminal
-from assay.scanning.report.custody_words import picture_of
+from assay.scanning.report.custody_words import picture_of, remote_step
+from assay.scanning.report.terminal import TerminalPresenter
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "docs/schema/custody-1.json").read_text())
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -95,6 +96,29 @@ def test_a_signer_whom_a_list_knows_and_a_responder_does_not_is_not_said_to_be_o
     for shown in (page([outcome]), stream.getvalue()):
         assert "a trust list knows the signer, but whether to trust them is in doubt" in shown
         assert "no trust list knows the signer" not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://Manifests.example.org/a.c2pa", "manifests.example.org"),
+        ("https://manifests.example.org;rm/a.c2pa", ""),
+        ("https://$(rm).example.org/", ""),
+        ("https://localhost/a", ""),
+        ("https://[::1/a", ""),
+        (HOSTILE, ""),
+    ],
+)
+def test_a_manifest_that_is_kept_elsewhere_is_told_with_how_to_ask_for_it(url: str, host: str) -> None:
+    gap = Gap("remote-manifest-not-fetched", "its manifest is kept there and was not fetched")
+    found = custody(BottomLine.NO_MANIFEST, remote_url=url, breaks=(gap,), headline="Kept elsewhere, not fetched.")
+    stream = io.StringIO()
+    CustodyTerminal(stream, width=200).show(found)
+    TerminalPresenter(stream, width=200).show(replace(report(SILENT), custody=found))
+    assert stream.getvalue().count("Kept elsewhere, not fetched.") == 2
+    assert stream.getvalue().count(f"assay verify --fetch-remote {host}") == (2 if host else 0)
+    failed = replace(found, breaks=(replace(gap, statement="its manifest was not fetched: no such host"),))
+    assert "--fetch-remote" not in remote_step(failed)
 
 
 def test_a_page_takes_failures_and_many_files() -> None:
