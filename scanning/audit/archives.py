@@ -34,6 +34,14 @@ MEMBERS = 5_000_000  # of one archive
 RATIO = 100  # how far all members together may inflate: photographs hardly do, bombs live on it
 STORES = 256 * 1024**2  # bytes of the sidecars of one tar, which are held while it is read
 SLACK = 1024**3  # bytes that any archive may inflate to
+_HEADER = 4 * 1024**2  # bytes of a tar's long name or attributes, which are read into memory at once
+_EXTENDED = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 _ARCHIVES = (*ARCHIVE_ENDINGS, *UNOPENED_ENDINGS)
 _BROKEN = (
     zipfile.BadZipFile,
@@ -54,6 +62,15 @@ class ArchiveRefused(AssayError):
 
 class _Member(tarfile.TarInfo):
     """A header of a tar. `tarfile` takes a damaged or missing one for the end, which would hide whatever follows."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """One block of it. Raises `ReadError` where it announces a name or attributes that nobody writes: from zeros packed well
+        a kilobyte would fill the memory."""
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in _EXTENDED and found.size > _HEADER:
+            raise tarfile.ReadError(f"a header of {found.size:,} bytes; at most {_HEADER:,} are read")
+        return found
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
@@ -166,7 +183,8 @@ def _tar(path: Path, fingerprint: str, spec: "GitIgnoreSpec | None", limits: Lim
     # Decompressed here, for tarfile's own streams take a file that breaks off for one that ends.
     with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive:
         for number, member in enumerate(archive):
-            total += member.size
+            archive.members.clear()  # type: ignore[attr-defined] # they would be kept, and are never asked for again
+            total += member.size + len(member.name)
             _bounded(path, number, total)
             if not member.isreg() or (spec and spec.match_file(member.name)):
                 continue
@@ -198,7 +216,8 @@ def _tar_sidecars(path: Path) -> tuple[Sidecars, dict[str, bytes]]:
         tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive,
     ):
         for number, member in enumerate(archive):
-            total += member.size
+            archive.members.clear()  # type: ignore[attr-defined] # they would be kept, and are never asked for again
+            total += member.size + len(member.name)
             _bounded(path, number, total)
             if not member.isreg():
                 continue

@@ -40,12 +40,13 @@ class Baseline:
     """An earlier audit's rows, looked up by name."""
 
     def __init__(self, path: Path) -> None:
+        """Read it. Raises `NoRows`."""
         self._base = sqlite3.connect("", isolation_level=None)  # a private file that is gone with the connection
         self._base.execute("CREATE TABLE earlier (name BLOB PRIMARY KEY, row TEXT NOT NULL, met INTEGER DEFAULT 0)")
         self._base.execute("BEGIN")
         self._base.executemany(
             "INSERT OR REPLACE INTO earlier (name, row) VALUES (?, ?)",
-            ((row.name.encode("utf-8", "surrogateescape"), row.to_json()) for row in read_rows(path)),
+            ((row.name.encode("utf-8", "surrogateescape"), row.to_json()) for row in _whole(path)),
         )
         self._base.execute("COMMIT")
 
@@ -63,6 +64,17 @@ class Baseline:
         """The rows of files that this audit has not met; no condition holds for a file that is not there."""
         for (text,) in self._base.execute("SELECT row FROM earlier WHERE met = 0 ORDER BY name"):
             yield replace(Row.from_json(text), change="gone", conditions=(), breaches=())
+
+
+def _whole(path: Path) -> Iterator[Row]:
+    """The rows of an audit of everything. What was written against a baseline lacks whatever was the same, and names what is gone."""
+    for row in read_rows(path):
+        if row.change:
+            raise NoRows(
+                f"{path}: holds only what had changed against an earlier baseline",
+                "name the rows of an audit that was made without --baseline",
+            )
+        yield row
 
 
 def _essence(row: Row) -> tuple[object, ...]:

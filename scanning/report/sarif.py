@@ -58,7 +58,7 @@ class SarifRows:
 def _results(row: Row) -> Iterator[tuple[str, str, str]]:
     said = row.headline if row.origin is not None else f"cannot be examined: {row.headline}"
     for name in row.conditions:
-        message = row.custody_headline if name == "tampered" else said
+        message = {"tampered": row.custody_headline, "unreadable": row.undecoded}.get(name) or said
         yield name, _LEVELS.get(name, "warning"), message
     for finding in row.findings:
         code, level = code_of(finding), _SEVERITIES[severity_of(finding)]

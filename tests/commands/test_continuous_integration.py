@@ -51,15 +51,25 @@ def test_the_hook_stops_a_tampered_picture_and_lets_a_clean_one_pass(repository:
     assert "its bytes were changed after it was signed" in line
 
 
-@pytest.mark.parametrize(("targets", "code"), [("clean.jpg", 0), (".", 10), ("clean.jpg\ntampered.jpg", 10)])
-def test_the_action_writes_its_three_files_and_fails_the_job(repository: Path, targets: str, code: int) -> None:
+def action(repository: Path, **given: str) -> subprocess.CompletedProcess[str]:
     action = yaml.safe_load((ROOT / "action.yml").read_text())
     step = action["runs"]["steps"][-1]
-    inputs = {name: str(given["default"]) for name, given in action["inputs"].items()} | {"targets": targets}
+    inputs = {name: str(given["default"]) for name, given in action["inputs"].items()} | given
     named = {name: expression.split("inputs.")[1].split(" ")[0] for name, expression in step["env"].items()}
     settings = {name: inputs[given] for name, given in named.items()}
-    done = run(["bash", "-e", "-o", "pipefail", "-c", step["run"]], repository, **settings)
+    return run(["bash", "-e", "-o", "pipefail", "-c", step["run"]], repository, **settings)
+
+
+@pytest.mark.parametrize(("targets", "code"), [("clean.jpg", 0), (".", 10), ("clean.jpg\ntampered.jpg", 10)])
+def test_the_action_writes_its_three_files_and_fails_the_job(repository: Path, targets: str, code: int) -> None:
+    done = action(repository, targets=targets)
     assert done.returncode == code, done.stderr
     assert json.loads((repository / "assay.sarif").read_text())["version"] == "2.1.0"
     assert "audited" in (repository / "assay.html").read_text()
     assert len((repository / "assay.jsonl").read_text().splitlines()) == (1 if targets == "clean.jpg" else 2)
+
+
+@pytest.mark.parametrize(("name", "code"), [("targets", 3), ("fail-on", 2)])
+def test_a_variable_that_was_not_set_opens_no_gate_of_the_action(repository: Path, name: str, code: int) -> None:
+    done = action(repository, **{name: ""})
+    assert done.returncode == code, done.stderr

@@ -30,6 +30,14 @@ def test_the_same_bytes_judged_otherwise_are_a_change(earlier: Path, column: dic
     assert Baseline(earlier).compared(simple("same.png", **column)).change == "changed"
 
 
+@pytest.mark.parametrize("change", ["new", "changed", "gone"])
+def test_what_was_written_against_a_baseline_is_none(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "changes.jsonl"
+    path.write_text(simple("a.png", change=change).to_json() + "\n")
+    with pytest.raises(NoRows, match="only what had changed"):
+        Baseline(path)
+
+
 def test_a_last_line_that_a_kill_cut_off_is_left_out_and_other_damage_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(simple("a.png").to_json() + "\n" + simple("b.png").to_json()[:50])

@@ -169,6 +169,12 @@ def test_every_kind_of_result_is_as_the_standard_demands() -> None:
     assert run["invocations"] == [{"executionSuccessful": True}]
 
 
+def test_a_picture_that_cannot_be_decoded_has_the_reason_as_its_message() -> None:
+    why = "the picture cannot be decoded: Truncated File Read"
+    (run,) = written([simple("cut.png", headline="Inconclusive.", undecoded=why, conditions=("unreadable",))])["runs"]
+    assert [result["message"]["text"] for result in run["results"]] == [why]
+
+
 def test_names_become_uris_and_changes_become_baseline_states() -> None:
     (run,) = written(ROWS)["runs"]
     uris = [r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in run["results"]]

@@ -1,8 +1,11 @@
 """Targets become items: lazily, bounded, never outside what was named."""
 
+import bz2
+import gc
 import io
 import os
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -129,6 +132,41 @@ def test_a_bomb_is_given_up_before_it_is_inflated(tmp_path: Path, monkeypatch: p
     *found, last = items([str(tmp_path / "z.zip")])
     assert [item.name.partition("!")[2] for item in found] == ["a.png"]
     assert "bytes in all members exceed" in refusal(last)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_tar_whose_headers_would_fill_the_memory_is_given_up(tmp_path: Path, kind: bytes) -> None:
+    long = tarfile.TarInfo("long")
+    long.type, long.size = kind, 64_000_000
+    (tmp_path / "t.tar.bz2").write_bytes(bz2.compress(long.tobuf(tarfile.GNU_FORMAT) + bytes(long.size), 1))
+    tracemalloc.start()
+    try:
+        (item,) = items([str(tmp_path / "t.tar.bz2")])
+        assert tracemalloc.get_traced_memory()[1] < 16_000_000
+    finally:
+        tracemalloc.stop()
+    assert "a header of 64,000,000 bytes" in refusal(item)
+
+
+def test_long_names_and_attributes_of_a_tar_are_read(tmp_path: Path) -> None:
+    name = "long/" * 60 + "é.png"
+    for layout in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        with tarfile.open(tmp_path / "t.tar", "w", format=layout) as archive:
+            member = tarfile.TarInfo(name)
+            member.size, member.pax_headers = len(picture()), {"SCHILY.xattr.user.note": "x" * 1_000_000}
+            archive.addfile(member, io.BytesIO(picture()))
+        (item,) = items([str(tmp_path / "t.tar")])
+        assert (item.name, item.read()) == (f"{tmp_path / 't.tar'}!{name}", picture())
+
+
+def test_members_of_a_tar_are_not_kept(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "t.tar", "w") as archive:
+        for number in range(1000):
+            archive.addfile(tarfile.TarInfo(f"{number}.txt"))
+        archive.add(Path(__file__), "last.png")
+    archive.members.clear()
+    for _ in items([str(tmp_path / "t.tar")]):
+        assert sum(isinstance(each, tarfile.TarInfo) for each in gc.get_objects()) < 10
 
 
 def test_a_tar_gives_its_images_and_follows_no_link(tmp_path: Path) -> None:
