@@ -5,6 +5,7 @@ picture's; it is computed from the whole picture and from nine overlapping windo
 Works with models whose encoder gives patch tokens (`deep`).
 """
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,10 @@ _TOKEN = 768
 _WINDOWS = tuple(
     (x / 4, y / 4) for y in range(3) for x in range(3)
 )  # corners of half-size windows, in widths and heights
-LEGEND = "Warm: more like generated pictures. Shows what moved the classifier; it does not prove that a region was generated."
+LEGEND = (
+    "Warm: more like generated pictures; blue: silence, no sign of a camera. Shows what moved the classifier; it does not prove "
+    "that a region was generated."
+)
 
 
 def refuse_without_patches(classifier: Classifier) -> None:
@@ -92,8 +96,8 @@ def _with_legend(picture: Image.Image, limit: float) -> Image.Image:
         shade = tuple(round(200 + (part - 200) * abs(value)) for part in colour)
         draw.line([(8 + x, picture.height + 6), (8 + x, picture.height + 16)], fill=shade)
     draw.text((174, picture.height + 4), f"log10 likelihood ratio, -{limit:g} to +{limit:g}", fill="black")
-    draw.text((8, picture.height + 20), LEGEND[:52], fill="black")
-    draw.text((8, picture.height + 31), LEGEND[52:].strip(), fill="black")
+    for line, text in enumerate(wrap(LEGEND, 78)):
+        draw.text((8, picture.height + 20 + 11 * line), text, fill="black")
     return canvas
 
 

@@ -17,7 +17,7 @@ from assay.provenance.errors import AssayError
 from assay.provenance.frames import count_frames
 from assay.provenance.text import plain
 from assay.scanning.report.custody_words import remote_step
-from assay.scanning.scan import PIXELS, Failure, Report
+from assay.scanning.scan import FACES, PIXELS, Failure, Report
 from assay.scanning.words import answer
 
 _STYLE = {
@@ -135,7 +135,8 @@ def undecoded(report: Report) -> str:
 
 
 def unheard(report: Report) -> tuple[Evidence, ...]:
-    """Whose silence has to be told beside the answer: signals that failed, and the pixel model where nothing at all answers.
+    """Whose silence has to be told beside the answer: signals that failed, the pixel model where nothing at all answers, and that
+    for faces, which is asked on request only.
 
     That a picture cannot be decoded is told once, by itself, and that a manifest cannot be read by the custody.
     """
@@ -145,5 +146,7 @@ def unheard(report: Report) -> tuple[Evidence, ...]:
     return tuple(
         piece
         for piece in report.verdict.silent
-        if (piece.signal == PIXELS and unanswered) or (piece.silence is Silence.FAILED and piece.signal != _MANIFEST)
+        if (piece.signal == PIXELS and unanswered)
+        or piece.signal == FACES
+        or (piece.silence is Silence.FAILED and piece.signal != _MANIFEST)
     )

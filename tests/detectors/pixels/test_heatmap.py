@@ -25,6 +25,7 @@ def test_map_is_bounded_and_laid_over_the_picture() -> None:
     assert drawn.width >= 400
     assert drawn.height > 300
     assert "does not prove" in LEGEND
+    assert "blue: silence" in LEGEND  # or a cold region would pass for a genuine one
 
 
 @pytest.mark.skipif("swift" not in shipped_models(), reason="only deep is shipped")

@@ -97,6 +97,7 @@ def test_terminal_snapshots(snapshot: object) -> None:
     [
         Evidence.silent("pixels", Silence.INCONCLUSIVE, "It left many unflagged."),
         Evidence.silent("pixels", Silence.INAPPLICABLE, "Not judged: too small."),
+        Evidence.silent("faces", Silence.ABSENT, "No face was found."),
         Evidence.silent("watermark", Silence.FAILED, "The watermark could not be looked for."),
         Evidence.silent(
             "pixels",
@@ -113,7 +114,9 @@ def test_what_was_not_heard_is_told_beside_an_answer_that_says_nothing(piece: Ev
 
 
 def test_a_silent_pixel_model_is_no_part_of_an_answer_that_rests_on_more() -> None:
-    outcome = report(DECLARED, Evidence.silent("pixels", Silence.INCONCLUSIVE, "It left many unflagged."))
+    quiet = Evidence.silent("pixels", Silence.INCONCLUSIVE, "It left many unflagged.")
+    outcome = report(DECLARED, quiet, Evidence.silent("faces", Silence.ABSENT, "No face was found."))
+    assert "No face was found." in terminal(outcome, depth=0)  # for it was asked for by name
     assert "It left many unflagged." not in terminal(outcome, depth=0)
 
 
