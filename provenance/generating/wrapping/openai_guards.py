@@ -21,6 +21,7 @@ def guard(client: Any) -> None:
     client.__dict__["videos"] = Refusing("videos")
     client.beta.__dict__ |= {name: Refusing(f"beta.{name}") for name in ("responses", "agents")}
     client.conversations.__dict__["items"] = Refusing("conversations.items")
+    client.responses.__dict__["input_items"] = Refusing("responses.input_items")
     client.batches.create = _without_image_batches(client.batches.create)
     completions = client.chat.completions
     for method in ("create", "parse"):  # `stream` calls `create`

@@ -25,7 +25,7 @@ _TOOL = "image_generation"
 def sign_responses(resource: Any, terms: Terms, provider: str) -> None:
     """Replace the methods of a client's `responses` that can bring pictures."""
     asynchronous = type(resource).__name__.startswith("Async")
-    for method in ("create", "parse", "retrieve"):
+    for method in ("create", "parse", "retrieve", "cancel", "compact"):
         wrapped = (_signing_async if asynchronous else _signing)(getattr(resource, method), terms, provider)
         setattr(resource, method, wrapped)
     for method in ("stream", "connect"):

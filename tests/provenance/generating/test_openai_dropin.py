@@ -232,6 +232,7 @@ def test_a_policy_refuses_before_the_call_is_made(wire: Wire) -> None:
         lambda c: c.beta.responses.create(model="m", input="x"),
         lambda c: c.conversations.items.list("conv_1"),
         lambda c: c.responses.connect(),
+        lambda c: c.responses.input_items.list("resp_1"),
         lambda c: c.chat.completions.create(model="m", messages=[], modalities=["image", "text"]),
         lambda c: c.chat.completions.create(model="m", messages=[], extra_body={"modalities": ["image"]}),
         lambda c: c.batches.create(endpoint="/v1/images/generations", input_file_id="f", completion_window="24h"),
@@ -293,6 +294,13 @@ def test_pictures_of_the_responses_tool_are_signed(wire: Wire) -> None:
     assert call.type == "image_generation_call"
     told = said(base64.b64decode(call.result or ""))
     assert (told.state, told.agent["name"], told.ours["requestId"]) == ("Trusted", "gpt-y-1", "resp_1")
+
+
+def test_a_response_that_is_cancelled_or_fetched_later_brings_signed_pictures(wire: Wire) -> None:
+    wire.answer(reply(model_response(CALL | {"result": b64(painting())})))
+    responses = client(wire).responses
+    for response in (responses.cancel("resp_1"), responses.retrieve("resp_1")):
+        assert said(base64.b64decode(response.output[0].result)).state == "Trusted"  # type: ignore[union-attr, arg-type]
 
 
 def test_an_edit_through_responses_has_the_picture_of_the_conversation_as_parent(wire: Wire) -> None:
