@@ -96,7 +96,11 @@ def signer(judgement: TrustJudgement | None) -> Signer:
 def _intact(found: Found, *, bound: bool, updated: Axis | None, old_record: bool) -> Axis:
     altered = _codes(found, ALTERED)
     if _SPLICED in " ".join(status.explanation for status in found.failures(BINDING_MISMATCH)):
-        return Axis(Answer.NO, "its manifest was made for another file, or was moved within this one", altered)
+        return Axis(
+            Answer.NO,
+            "its manifest was made for another file, or was moved or left over when this one was saved anew",
+            altered,
+        )
     if set(altered) & BINDING_MISMATCH:
         when = "after it was signed" if bound else "before it was taken in, and whoever did so was told"
         return Axis(Answer.NO, f"its bytes were changed {when}", altered)
