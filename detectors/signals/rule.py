@@ -15,6 +15,7 @@ from assay.detectors.evidence import Origin
 from assay.provenance.disclosure.block import Field
 
 _SEARCHED = 65_536  # characters of a value that a pattern sees: a long value must not cost minutes
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _PARSED = 4 * 1024 * 1024
 KINDS: dict[str, type | tuple[type, ...]] = {
     "text": str,
@@ -156,13 +157,19 @@ class JsonCache:
 
 
 def parse_json(text: str) -> Any:
-    """A JSON object or list; None for anything else. A string that holds JSON is opened once more."""
+    """A JSON object or list; None for anything else. A string that holds JSON is opened once more.
+
+    Halves of surrogate pairs, which JSON can write and text cannot hold, become question marks: a report that carried one would
+    be refused by whoever reads it strictly.
+    """
     text = text.strip().strip("\0")
     for _ in range(2):
         if text[:1] not in ("{", "[", '"'):
             return None
         try:
             found = json.loads(text)
+            if _SURROGATE.search(text):
+                found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
         except (ValueError, RecursionError):
             return None
         if not isinstance(found, str):

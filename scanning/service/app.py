@@ -128,7 +128,7 @@ def _add_watching(app: FastAPI) -> None:
         tags=["watching"],
         summary="Counters for Prometheus",
         response_class=Response,
-        responses=problems(401),
+        responses=problems(401, 429, 503),
     )
     async def metrics(request: Request) -> Response:
         """Requests, seconds, verdicts, uploads, crashes and the queue; needs the scope `metrics`."""

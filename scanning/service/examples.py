@@ -66,6 +66,7 @@ _UPLOAD = f"curl -F file=@photo.jpg {HOST}"
 _FORGOTTEN = Shown("Forgotten", kind="")
 _FOUND = Shown("What was found, the best first", "matches", "c2pa.softBindingQueryResult")
 _NO_IMAGE = Shown(_UNKNOWN_FORMAT, "failure", "failure")
+_UNDECODABLE = Shown("Its pixels cannot be decoded", "undecodable", "failure")
 _LACKING = Shown("This server lacks what searching for pictures needs", "lacking", "failure")
 
 
@@ -159,12 +160,17 @@ EXAMPLES: Mapping[str, Example] = {
     "POST /v1/matches/byContent": Example(
         call=f"curl -H 'Content-Type: image/jpeg' --data-binary @photo.jpg {HOST}/v1/matches/byContent",
         parameters={"alg": _ISCC, "maxResults": 3, "hintAlg": _ISCC, "hintValue": VALUE, "name": "photo.jpg"},
-        answers={200: _FOUND, 415: _NO_IMAGE, 501: _LACKING},
+        answers={200: _FOUND, 415: _NO_IMAGE, 422: _UNDECODABLE, 501: _LACKING},
     ),
     "POST /v1/recover": Example(
         call=f"{_UPLOAD}/v1/recover",
         parameters={"name": "photo.jpg"},
-        answers={200: Shown("What was found", "recovery", "recovery-1"), 415: _NO_IMAGE, 501: _LACKING},
+        answers={
+            200: Shown("What was found", "recovery", "recovery-1"),
+            415: _NO_IMAGE,
+            422: _UNDECODABLE,
+            501: _LACKING,
+        },
     ),
     "GET /v1/manifests/{manifestId}": Example(
         call=f"curl -o photo.c2pa {HOST}/v1/manifests/{MANIFEST}",

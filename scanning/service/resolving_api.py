@@ -37,7 +37,11 @@ Alone = Annotated[
     bool, Query(alias="returnActiveManifest", description="Only that manifest, without those of its ingredients.")
 ]
 _READING = examples.problems(400, 401, 404, 429, 503)
-_EXAMINING = examples.ANSWERS | examples.problems(404) | {501: {"description": "An extra is missing"}}
+_EXAMINING = (
+    examples.ANSWERS
+    | examples.problems(404)
+    | {422: {"description": "Its pixels cannot be decoded"}, 501: {"description": "An extra is missing"}}
+)
 
 
 class Binding(BaseModel):

@@ -188,6 +188,13 @@ def test_refusals_are_described_as_they_come(stocked: Stocked) -> None:
         ("POST /v1/jobs", "/v1/jobs?webhook=https://evil.example/", {"content": b"x"}, 422),
         ("POST /v1/label", "/v1/label?policy=unheard", {"content": b"x"}, 400),
         ("POST /v1/matches/byContent", "/v1/matches/byContent", {"content": b"no image"}, 415),
+        (
+            "POST /v1/matches/byContent",
+            "/v1/matches/byContent",
+            {"content": jpeg_asset(photograph(1)).content[:2000]},
+            422,
+        ),
+        ("POST /v1/recover", "/v1/recover", {"content": jpeg_asset(photograph(1)).content[:2000]}, 422),
         ("POST /v1/matches/byBinding", "/v1/matches/byBinding", {"json": {"alg": "unheard"}}, 400),
         ("POST /v1/decisions/{identity}/reviews", "/v1/decisions/a/reviews", {"json": {"by": ""}}, 400),
         ("GET /v1/jobs/{job}", "/v1/jobs/nobody", {}, 404),

@@ -1,6 +1,7 @@
 """Whatever is wrong with a request, the answer is a problem (RFC 9457) with the right status, and never a 500."""
 
 import io
+import json
 import socket
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 from misbehaving import obeying
 from outcomes import picture
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from serving import Server, served, served_here
 
 from assay.provenance.repository import Repository
@@ -97,3 +99,22 @@ def test_a_key_is_asked_for_before_a_binding_is_read(tmp_path) -> None:
         with socket.create_connection((host, int(port)), timeout=20) as line:
             line.sendall(b"POST /v1/matches/byBinding HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n{")
             assert b" 401 " in line.recv(4096)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"prompt": '{"4": {"class_type": "Loader", "inputs": {"ckpt_name": "a%sb"}}, "3": {"class_type": "KSampler"}}'},
+        {"AIGC": '{"Label": "%s", "ContentProducer": "x"}'},
+    ],
+)
+def test_metadata_that_is_no_text_is_answered_and_not_taken_for_a_crash(server: Server, texts: dict[str, str]) -> None:
+    chunks = PngInfo()
+    for name, text in texts.items():
+        chunks.add_text(name, text % "\\ud800")
+    drawn = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(drawn, "PNG", pnginfo=chunks)
+    with server.client() as client:
+        answer = client.post("/v1/scan", content=drawn.getvalue())
+    assert answer.status_code == 200, answer.text
+    json.dumps(answer.json(), ensure_ascii=False).encode()
