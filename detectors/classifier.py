@@ -170,7 +170,9 @@ class Classifier:
 
     def features(self, images: "Sequence[Image]") -> Floats:
         """The encoder's features: float32 (n, width)."""
-        return self.encoder.run(np.stack([whole(upright(image)) for image in images]), "features")[0]
+        views = [whole(upright(image)) for image in images]
+        pixels = views[0][None] if len(views) == 1 else np.stack(views)  # one alone is not copied
+        return self.encoder.run(pixels, "features")[0]
 
     def _opinion(self, image: "Image", quality: Quality, logits: Floats, domains: Floats, novelty: float) -> Opinion:
         logit = float(logits @ domains)

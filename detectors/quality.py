@@ -6,6 +6,7 @@ Rules: measured from the file's bytes and the decoded picture alone; never used 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
+from math import log2, log10
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,18 +65,19 @@ class Quality:
     def covariates(self) -> tuple[float, float, float, float]:
         """Log10 megapixels, JPEG quality / 100 (1 for none), detail, log2 blockiness: what calibration may condition on."""
         quality = 1.0 if self.jpeg_quality is None else self.jpeg_quality / 100
-        return (float(np.log10(max(self.megapixels, 1e-3))), quality, self.detail, float(np.log2(self.blockiness)))
+        return (log10(max(self.megapixels, 1e-3)), quality, self.detail, log2(self.blockiness))
 
 
 def measure(image: "Image") -> Quality:
     """Measure a decoded image as Pillow opened it (its `quantization` tells a JPEG's tables)."""
     luma = _middle(image)
     down, across = _steps(luma)
+    detail = _detail(luma, down, across)
     return Quality(
         megapixels=image.width * image.height / 1e6,
         jpeg_quality=jpeg_quality(getattr(image, "quantization", None)),
-        detail=_detail(luma, down, across),
-        blockiness=_blockiness(down, across),
+        detail=detail,
+        blockiness=_blockiness(down, across),  # last: it uses them up
     )
 
 
@@ -90,15 +92,27 @@ def jpeg_quality(tables: dict[int, list[int]] | None) -> int | None:
     if not tables or 0 not in tables or len(tables[0]) != 64:
         return None
     table = np.sort(np.asarray(tables[0], np.float64))
-    return int(np.abs(_logarithms() - np.log(table)).sum(axis=1).argmin()) + 1
+    exact = _exact_qualities().get(table.tobytes())
+    return exact or int(np.abs(_logarithms() - np.log(table)).sum(axis=1).argmin()) + 1
+
+
+@cache
+def _exact_qualities() -> dict[bytes, int]:
+    """The lowest quality for each of the reference encoder's sorted tables: what most files have needs no search."""
+    return {table.tobytes(): 100 - index for index, table in enumerate(_reference_tables()[::-1])}
 
 
 @cache
 def _logarithms() -> NDArray[np.float64]:
-    """Of the reference encoder's sorted tables, (100, 64), from quality 1 to 100."""
+    return np.log(_reference_tables())
+
+
+@cache
+def _reference_tables() -> NDArray[np.float64]:
+    """The reference encoder's sorted luminance tables, (100, 64), from quality 1 to 100."""
     qualities = np.arange(1, 101)
     scale = np.where(qualities < 50, 5000 / qualities, 200 - 2 * qualities)[:, None]
-    return np.asarray(np.log(np.clip(np.floor((_ANNEX_K * scale + 50) / 100), 1, 255)), np.float64)
+    return np.asarray(np.clip(np.floor((_ANNEX_K * scale + 50) / 100), 1, 255), np.float64)
 
 
 def _middle(image: "Image") -> Luma:
@@ -113,26 +127,52 @@ def _steps(luma: Luma) -> tuple[Luma, Luma]:
 
 
 def _detail(luma: Luma, down: Luma, across: Luma) -> float:
-    """Energy of differences over one pixel against those over two: 0.5 for white noise, near 0 for smooth pictures."""
-    if min(luma.shape) < 8:
+    """Energy of second differences against that of differences over two pixels: 0.5 for white noise, near 0 for smooth pictures.
+
+    With a and b two differences in succession these are (b - a)^2 and (a + b)^2: sums of three products, so that no plane is made.
+    """
+    height, width = luma.shape
+    if min(height, width) < 8:
         return 0.0
-    fine = (_energy(down[1:] - down[:-1]) + _energy(across[:, 1:] - across[:, :-1])) / 6
-    coarse = (_energy(luma[2:, :-2] - luma[:-2, :-2]) + _energy(luma[:-2, 2:] - luma[:-2, :-2])) / 2
-    return min(1.0, fine / coarse) if coarse > 0 else 0.0
+    squares, products = _successive(down)
+    rest = _energy(down[1:, -2:] + down[:-1, -2:])  # the wide differences leave the last two lines out
+    fine = (squares - products) / ((height - 2) * width)
+    coarse = (squares + products - rest) / ((height - 2) * (width - 2))
+    squares, products = _successive_across(across)
+    rest = _energy(across[-2:, 1:] + across[-2:, :-1])
+    fine += (squares - products) / (height * (width - 2))
+    coarse += (squares + products - rest) / ((height - 2) * (width - 2))
+    return min(1.0, max(0.0, fine / 3 / coarse)) if coarse > 0 else 0.0
+
+
+def _successive(rows: Luma) -> tuple[float, float]:
+    """Of every two rows in succession the sums of a^2 + b^2 and of 2ab."""
+    flat, width = rows.ravel(), rows.shape[1]
+    return 2 * _energy(flat) - _energy(rows[0]) - _energy(rows[-1]), 2 * float(flat[:-width] @ flat[width:])
+
+
+def _successive_across(rows: Luma) -> tuple[float, float]:
+    """The same of every two columns; pairs that straddle the end of a row are none."""
+    flat, first, last = rows.ravel(), rows[:, 0], rows[:, -1]
+    straddling = float(last[:-1] @ first[1:])
+    return 2 * _energy(flat) - _energy(first) - _energy(last), 2 * (float(flat[:-1] @ flat[1:]) - straddling)
 
 
 def _energy(plane: Luma) -> float:
-    flat = plane.ravel(order="K")  # as it lies in memory: nothing is copied
-    return float(flat @ flat) / flat.size
+    flat = plane.ravel()
+    return float(flat @ flat)
 
 
 def _blockiness(down: Luma, across: Luma) -> float:
+    """How much stronger steps over every eighth line are; both planes become their magnitudes, in place."""
     ratios = []
     for differences, along in ((down, 1), (across, 0)):
-        steps = np.abs(differences).mean(axis=along)
-        if len(steps) < 32:
+        length, count = differences.shape[along], differences.shape[1 - along]
+        if count < 32:
             return 1.0
-        on_grid = steps[7::8].mean()
-        beside = np.delete(steps, np.arange(7, len(steps), 8)).mean()
-        ratios.append((float(on_grid) + 0.1) / (float(beside) + 0.1))
-    return float(np.clip(np.mean(ratios), 0.25, 8.0))
+        steps, ones = np.abs(differences, out=differences), np.ones(length, np.float32)
+        sums = steps @ ones if along else ones @ steps
+        on_grid = float(sums[7::8].mean())
+        beside = (float(sums.sum()) - float(sums[7::8].sum())) / (count - len(sums[7::8]))
+        ratios.append((on_grid / length + 0.1) / (beside / length + 0.1))
+    return min(8.0, max(0.25, sum(ratios) / 2))

@@ -16,4 +16,5 @@ def whole(image: Image.Image) -> NDArray[np.uint8]:
 
     Averaged by whole factors first, then bicubic: a third of the time that `reducing_gap=2.0` takes from a megapixel.
     """
-    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=1.0))
+    view = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=1.0)
+    return np.frombuffer(view.tobytes(), np.uint8).reshape(SIDE, SIDE, 3)
