@@ -25,7 +25,7 @@ from assay.detectors.calibration import (
 from assay.provenance.errors import AssayError
 
 SCHEMA = 1
-VIEW = "squeezed-224"  # how pictures are made ready for a model (`views.whole`, `quality.measure`)
+VIEW = "squeezed-224-hamming"  # how pictures are made ready for a model (`views.whole`, `quality.measure`)
 FITTED = "fitted.txt"  # beside the card: the first digits of the sha256 of every picture that the head was fitted on
 FITTED_DIGITS = 12
 FACES = "faces"  # the model for faces in pictures

@@ -27,7 +27,7 @@ _ANNEX_K = np.sort(np.array([
     103, 99,
 ], np.float64))
 # fmt: on
-_WINDOW = 320  # pixels; the middle of the picture is looked at
+_WINDOW = 256  # pixels; the middle of the picture is looked at
 
 
 class Bucket(StrEnum):
@@ -165,14 +165,14 @@ def _energy(plane: Luma) -> float:
 
 def _blockiness(down: Luma, across: Luma) -> float:
     """How much stronger steps over every eighth line are; both planes become their magnitudes, in place."""
-    ratios = []
+    ratios: list[float] = []
     for differences, along in ((down, 1), (across, 0)):
         length, count = differences.shape[along], differences.shape[1 - along]
         if count < 32:
             return 1.0
         steps, ones = np.abs(differences, out=differences), np.ones(length, np.float32)
-        sums = steps @ ones if along else ones @ steps
-        on_grid = float(sums[7::8].mean())
-        beside = (float(sums.sum()) - float(sums[7::8].sum())) / (count - len(sums[7::8]))
-        ratios.append((on_grid / length + 0.1) / (beside / length + 0.1))
+        sums = steps @ ones if along else ones @ steps  # small integers: exact
+        on_grid, whole = float(sums[7::8].sum()), float(sums.sum())
+        lines = len(sums[7::8])
+        ratios.append((on_grid / lines / length + 0.1) / ((whole - on_grid) / (count - lines) / length + 0.1))
     return min(8.0, max(0.25, sum(ratios) / 2))

