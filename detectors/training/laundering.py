@@ -12,6 +12,8 @@ from math import exp, log, sqrt
 import numpy as np
 from PIL import Image, ImageFilter
 
+from assay.detectors.training.screens import screenshot
+
 _KERNELS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BOX)
 _ASPECTS = (1.0, 1.0, 4 / 3, 3 / 4, 3 / 2, 2 / 3, 16 / 9, 9 / 16, 5 / 4, 4 / 5)
 Random = np.random.Generator
@@ -28,6 +30,8 @@ class Cell:
     blur: float = 0.0
     noise: float = 0.0
     sharpen: bool = False
+    messenger: bool = False  # once before as JPEG 65, a quarter larger
+    screen: bool = False  # in a drawn screen, which has the long side
 
 
 GRID = (
@@ -40,26 +44,32 @@ GRID = (
     Cell("blur", blur=1.2),
     Cell("noise", noise=6.0),
     Cell("sharpened", sharpen=True, quality=85),
+    Cell("messenger", quality=70, messenger=True),
+    Cell("screenshot", long_side=1280, quality=85, screen=True),
 )
 
 
 def launder(image: Image.Image, random: Random) -> bytes:
-    """Draw a crop, a size, degradations and one or two encodings; return the last encoded file (JPEG, WebP, AVIF, PNG)."""
+    """Draw a crop, a size, degradations, one or two encodings or a screenshot; return the last encoded file (JPEG, WebP, AVIF, PNG)."""
     picture = _flat(image, random)
     picture = _crop(picture, random)
     picture = _resize(picture, _target_side(picture, random), random)
     for degrade in _degradations(random):
         picture = degrade(picture)
-    if random.random() < 0.3:  # a second hand: messenger, screenshot, repost
+    passed_on = random.random()
+    if passed_on < 0.3:  # by a second hand: messenger, repost
         picture = Image.open(io.BytesIO(_encode(picture, random)))
         picture = _resize(picture, max(256.0, max(picture.size) * exp(random.uniform(log(0.6), log(1.2)))), random)
+    elif passed_on >= 0.9:
+        picture = screenshot(picture, random)
+        picture = _resize(picture, max(picture.size) * exp(random.uniform(log(0.5), log(1.0))), random)
     return _encode(picture, random)
 
 
 def launder_to(image: Image.Image, cell: Cell, random: Random) -> bytes:
     """Like `launder`, at one cell of the grid (the crop is still drawn)."""
     picture = _crop(_flat(image, random), random)
-    side = min(float(cell.long_side), 2.0 * max(picture.size))
+    side = min(cell.long_side * (1.25 if cell.messenger else 1.0), 2.0 * max(picture.size))
     picture = _resize(picture, side, random, kernel=Image.Resampling.BICUBIC)
     if cell.blur:
         picture = picture.filter(ImageFilter.GaussianBlur(cell.blur))
@@ -67,6 +77,11 @@ def launder_to(image: Image.Image, cell: Cell, random: Random) -> bytes:
         picture = _noisy(picture, cell.noise, random)
     if cell.sharpen:
         picture = picture.filter(ImageFilter.UnsharpMask(radius=1.5, percent=120, threshold=2))
+    if cell.messenger:
+        picture = Image.open(io.BytesIO(_save(picture, "JPEG", quality=65, subsampling="4:2:0")))
+        picture = _resize(picture, side / 1.25, random, kernel=Image.Resampling.BILINEAR)
+    if cell.screen:
+        picture = _resize(screenshot(picture, random), cell.long_side, random, kernel=Image.Resampling.BICUBIC)
     return _save(picture, cell.codec, quality=cell.quality, subsampling="4:2:0")
 
 

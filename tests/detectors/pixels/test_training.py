@@ -24,6 +24,7 @@ from assay.detectors.training.grid import measure as measure_grid
 from assay.detectors.training.laundering import GRID, launder, launder_to
 from assay.detectors.training.pairs import AUTOENCODER, SIDE, write_pairs
 from assay.detectors.training.protocol import Recipe, Sample
+from assay.detectors.training.screens import screenshot
 from assay.detectors.training.viewing import read_views, write_views
 
 DATASETS = Path(__file__).resolve().parents[3] / "datasets"
@@ -94,6 +95,21 @@ def test_a_cell_is_what_it_says(cell: object) -> None:
     assert image.format == cell.codec  # type: ignore[attr-defined]
     if image.format == "JPEG":
         assert measure(image).jpeg_quality == cell.quality  # type: ignore[attr-defined]
+
+
+def test_a_screenshot_shows_the_whole_picture_in_a_frame_of_its_own() -> None:
+    shown = Image.new("RGB", (400, 300), (200, 30, 60))
+    screens = [screenshot(shown, np.random.default_rng(seed)) for seed in range(12)]
+    for screen in screens:
+        pixels = np.asarray(screen, np.int16)
+        inside = (np.abs(pixels - np.array((200, 30, 60))) <= 2).all(axis=2)
+        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        height, width = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+        assert width / height == pytest.approx(4 / 3, rel=0.02)
+        assert inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+        assert width >= 0.7 * screen.width
+    assert len({screen.size for screen in screens}) > 6
+    assert (screenshot(shown, np.random.default_rng(3)).tobytes()) == screens[3].tobytes()
 
 
 def test_groups_never_straddle_folds() -> None:
