@@ -18,6 +18,11 @@ import click
 @click.option(
     "--as-delivered", is_flag=True, help="Take files as they are; formats and sizes may then tell the classes."
 )
+@click.option(
+    "--cell",
+    metavar="NAME",
+    help="Bring every picture to this cell of the laundering grid instead: screenshot, messenger, jpeg-60 …",
+)
 @click.option("--limit", type=click.IntRange(1), help="At most this many pictures, spread over sources.")
 @click.option("--seed", default=0, show_default=True, help="Of the laundering draws and of the choice by --limit.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write all figures as JSON to a new file.")
@@ -29,6 +34,7 @@ def evaluate(
     model: str,
     pictures: Path | None,
     as_delivered: bool,
+    cell: str | None,
     limit: int | None,
     seed: int,
     output: Path | None,
@@ -44,10 +50,16 @@ def evaluate(
     """
     from assay.detectors.classifier import load
     from assay.detectors.training.examples import spread
+    from assay.detectors.training.laundering import GRID
     from assay.detectors.training.pipeline import examples_with_pictures
     from assay.detectors.training.trial import ask, result
     from assay.provenance.errors import AssayError, OutputRefused
 
+    cells = {one.name: one for one in GRID}
+    if cell is not None and as_delivered:
+        raise click.UsageError("--cell and --as-delivered exclude one another")
+    if cell is not None and cell not in cells:
+        raise click.BadParameter(f"{cell} is none of {', '.join(cells)}", param_hint="--cell")
     if output is not None and output.exists():
         raise OutputRefused.exists(output)
     try:
@@ -59,13 +71,15 @@ def evaluate(
             examples,
             places,
             as_delivered=as_delivered,
+            cell=cells[cell] if cell else None,
             seed=seed,
             progress=lambda done: click.echo(f"{done} of {len(examples)}", err=True) if done % 100 == 0 else None,
         )
         found = result(answers, classifier.card)
     except ValueError as error:
         raise AssayError(str(error), "see docs/evaluation.md for the columns of an index") from error
-    click.echo(_text(classifier.card.name, classifier.card.version, found, as_delivered=as_delivered))
+    arm = "as delivered: formats and sizes may tell the classes" if as_delivered else "every picture re-encoded alike"
+    click.echo(_text(classifier.card.name, classifier.card.version, found, f"every one as {cell}" if cell else arm))
     if output is not None:
         output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if plots is not None and found["auc"] is None:
@@ -74,8 +88,7 @@ def evaluate(
         _plot(answers, found, plots)
 
 
-def _text(name: str, version: str, found: dict[str, Any], *, as_delivered: bool) -> str:
-    arm = "as delivered: formats and sizes may tell the classes" if as_delivered else "every picture re-encoded alike"
+def _text(name: str, version: str, found: dict[str, Any], arm: str) -> str:
     lines = [f"{name} {version} on {found['pictures']} pictures ({arm})"]
     lines += [
         f"  human-made {found['human']}, generated {found['generated']}, outside what was measured {found['outside']}, "

@@ -20,7 +20,7 @@ from assay.detectors.classifier import Classifier, Opinion
 from assay.detectors.quality import Quality, measure
 from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.folds import assign
-from assay.detectors.training.laundering import launder
+from assay.detectors.training.laundering import Cell, launder, launder_to
 from assay.detectors.training.pipeline import originals
 from assay.detectors.training.reporting import boosted
 from assay.detectors.training.viewing import UNDECODABLE, large_pictures, read_picture
@@ -59,10 +59,12 @@ def ask(
     places: Mapping[str, Path],
     *,
     as_delivered: bool = False,
+    cell: Cell | None = None,
     seed: int = 0,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[Answer]:
-    """Launder (unless `as_delivered`) and classify each picture; those that cannot be decoded are left out."""
+    """Launder (unless `as_delivered`; with a `cell`, to exactly that) and classify each picture; those that cannot be decoded are
+    left out."""
     answers: list[Answer] = []
     for example in examples:
         random = example.draws(seed)
@@ -70,7 +72,9 @@ def ask(
             if as_delivered:
                 image: Image.Image = Image.open(places[example.sha256])
             else:
-                image = Image.open(io.BytesIO(launder(read_picture(places[example.sha256], example), random)))
+                picture = read_picture(places[example.sha256], example)
+                content = launder_to(picture, cell, random) if cell else launder(picture, random)
+                image = Image.open(io.BytesIO(content))
             image.load()
         except UNDECODABLE:
             continue

@@ -72,6 +72,20 @@ def test_an_archive_of_one_class_tells_its_own_rate_and_no_comparison(archive: P
         assert not plots.exists()
 
 
+def test_an_archive_can_be_measured_as_screenshots(archive: Path, tmp_path: Path) -> None:
+    output = tmp_path / "figures.json"
+    arguments = ["evaluate", str(archive), "--model", BASE, "--limit", "20"]
+    done = CliRunner().invoke(assay, [*arguments, "--cell", "screenshot", "-o", str(output)])
+    assert done.exit_code == 0, done.output
+    assert "on 20 pictures (every one as screenshot)" in done.output
+    assert CliRunner().invoke(assay, [*arguments, "-o", str(tmp_path / "drawn.json")]).exit_code == 0
+    assert json.loads(output.read_text())["auc"] != json.loads((tmp_path / "drawn.json").read_text())["auc"]
+    wrong = CliRunner().invoke(assay, [*arguments, "--cell", "fax"])
+    assert wrong.exit_code == 2
+    assert "fax is none of jpeg-90," in wrong.output
+    assert CliRunner().invoke(assay, [*arguments, "--cell", "noise", "--as-delivered"]).exit_code == 2
+
+
 def test_train_writes_a_model_that_answers(archive: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     folder = tmp_path / "mine"
