@@ -79,7 +79,7 @@ def test_an_archive_can_be_measured_as_screenshots(archive: Path, tmp_path: Path
     assert done.exit_code == 0, done.output
     assert "on 20 pictures (every one as screenshot)" in done.output
     assert CliRunner().invoke(assay, [*arguments, "-o", str(tmp_path / "drawn.json")]).exit_code == 0
-    assert json.loads(output.read_text())["auc"] != json.loads((tmp_path / "drawn.json").read_text())["auc"]
+    assert json.loads(output.read_text())["cllr"] != json.loads((tmp_path / "drawn.json").read_text())["cllr"]
     wrong = CliRunner().invoke(assay, [*arguments, "--cell", "fax"])
     assert wrong.exit_code == 2
     assert "fax is none of jpeg-90," in wrong.output
