@@ -204,6 +204,10 @@ def _issued_by(der: bytes, issuer_der: bytes) -> bool:
         algorithm = certificate.signature_hash_algorithm
         if algorithm is not None and not isinstance(algorithm, _SOUND_HASHES):
             return False
+        if der[
+            -len(certificate.signature) - 1
+        ]:  # a signature is whole octets; the parser passes over a count of unused bits
+            return False
         certificate.verify_directly_issued_by(issuer)
     except Exception:
         return False

@@ -359,3 +359,17 @@ def test_no_altered_byte_of_a_leaf_is_ever_trusted(data: st.DataObject) -> None:
     position = data.draw(st.integers(0, len(content) - 1))
     content[position] ^= data.draw(st.integers(1, 255))
     assert not judge((bytes(content), *chain(SIGNER)[1:]), CLAIM, policy(trust_list(ROOT))).trusted
+
+
+def test_a_signature_of_seven_bits_in_its_last_octet_is_none() -> None:
+    """DER allows a count of unused bits where these are zero, and the parser passes over it: an altered byte, all the same."""
+    for _ in range(64):  # until a signature happens to end in a zero bit
+        signer = leaf(INTERMEDIATE)
+        content, *others = chain(signer)
+        if content[-1] % 2 == 0:
+            break
+    place = -len(x509.load_der_x509_certificate(content).signature) - 1
+    assert content[place] == 0
+    altered = content[:place] + b"\x01" + content[place + 1 :]
+    assert judge((content, *others), CLAIM, policy(trust_list(ROOT))).trusted
+    assert not judge((altered, *others), CLAIM, policy(trust_list(ROOT))).trusted
