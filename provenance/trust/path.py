@@ -204,9 +204,8 @@ def _issued_by(der: bytes, issuer_der: bytes) -> bool:
         algorithm = certificate.signature_hash_algorithm
         if algorithm is not None and not isinstance(algorithm, _SOUND_HASHES):
             return False
-        if der[
-            -len(certificate.signature) - 1
-        ]:  # a signature is whole octets; the parser passes over a count of unused bits
+        unused_bits = der[-len(certificate.signature) - 1]
+        if unused_bits:  # a signature is whole octets, but the parser passes over a count of bits that are none of it
             return False
         certificate.verify_directly_issued_by(issuer)
     except Exception:
