@@ -8,12 +8,13 @@ first, highest bit first); NovelAI/novelai-image-metadata, nai_sig.py (key, sign
 import base64
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Severity, Silence, Trace
+from assay.detectors.signals.declaring import finding
 from assay.detectors.signals.rule import FieldTable, JsonCache, apply, parse_json
 from assay.detectors.signals.rule_loading import rules_for
 from assay.detectors.subject import Subject
@@ -88,11 +89,8 @@ class StealthGenerator:
         return self._unsigned(hidden, findings)
 
     def _unsigned(self, hidden: Hidden, findings: tuple[Finding, ...]) -> Evidence:
-        broken = tuple(
-            Finding(
-                f"metadata-{flaw.code}", Severity.WARNING, f"Malformed, by accident or on purpose: {flaw.statement}."
-            )
-            for flaw in hidden.budget.flaws
+        broken = tuple(  # an offset into what is hidden is no place in the file
+            finding(replace(flaw, offset=None)) for flaw in hidden.budget.flaws
         )
         tool = recognised(hidden.text)
         if not tool:

@@ -110,9 +110,8 @@ class Terms:
             if request.inputs:
                 source_type = edit_type(source_type, request.inputs[0])
             elif request.unseen and source_type == SourceType.TRAINED_ALGORITHMIC_MEDIA:
-                source_type = (
-                    SourceType.COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA
-                )  # no parent to show, a composite still
+                # no parent to show, a composite still
+                source_type = SourceType.COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA
             recipe = Recipe.created(
                 source_type, agent, inputs=tuple(map(_reference, (*request.inputs, *request.references))), **common
             )

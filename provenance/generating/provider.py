@@ -30,9 +30,7 @@ class Request:
     output_format: MediaType | None = None
     inputs: tuple[Asset, ...] = ()  # an edit changes the first; the others are looked at
     references: tuple[Asset, ...] = ()  # looked at, none of them changed
-    unseen: bool = (
-        False  # it changes a picture that is not at hand: an earlier turn's, a file at the provider's, a tensor
-    )
+    unseen: bool = False  # it changes a picture not at hand: an earlier turn's, a file at the provider's, a tensor
     mask: Asset | None = None  # as the provider understands it
     parameters: Pairs = ()
 

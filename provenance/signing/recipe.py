@@ -182,7 +182,7 @@ class Recipe:
             description=description,
             when=when,
             parameters=parameters or {},
-            ingredients=tuple(i for i, part in enumerate(inputs) if part.relationship is Relationship.INPUT_TO),
+            ingredients=_related(inputs, Relationship.INPUT_TO),
         )
         placed = _placed(inputs)
         return cls(actions=(action, *placed), title=title, components=inputs, prompt=prompt, complete=complete)
@@ -217,7 +217,7 @@ class Recipe:
             description=description,
             when=when,
             parameters=parameters or {},
-            ingredients=tuple(i for i, part in enumerate(inputs) if part.relationship is Relationship.INPUT_TO),
+            ingredients=_related(inputs, Relationship.INPUT_TO),
         )
         stated = source_type or description or when or parameters or prompt or edited.ingredients
         changes = (edited, *actions) if stated or not actions else actions
@@ -273,6 +273,11 @@ class Recipe:
         return recipe
 
 
+def _related(inputs: tuple[Component, ...], relationship: Relationship) -> tuple[int, ...]:
+    """Places of the inputs of one relationship."""
+    return tuple(index for index, part in enumerate(inputs) if part.relationship is relationship)
+
+
 def _placed(inputs: tuple[Component, ...]) -> tuple[Action, ...]:
-    components = tuple(i for i, part in enumerate(inputs) if part.relationship is Relationship.COMPONENT_OF)
+    components = _related(inputs, Relationship.COMPONENT_OF)
     return (Action(label="c2pa.placed", agent=ASSAY, ingredients=components),) if components else ()

@@ -1,7 +1,8 @@
 """What an audit's targets name, item by item: files, globs, lists, archives, object stores.
 
 Rules: lazy, in a stable order; nothing is read before somebody asks the item; whatever keeps an item from being read is
-raised by the item itself, so that it becomes a row (so `os.path` asks, which raises nothing); a fingerprint changes whenever content may have changed.
+raised by the item itself, so that it becomes a row (so `os.path` asks, which raises nothing); a fingerprint changes whenever
+content may have changed.
 """
 
 import glob

@@ -1,8 +1,8 @@
 """Rows into files, several at once, each in the format that its ending names.
 
 Rules: a file is written as `NAME.part` beside its place and renamed when finished, so that a kill never leaves half a report
-under a whole one's name; two audits never write one part; an interrupted audit's files are whole and say that they are partial where the format can; an
-output that cannot be written is given up with its reason, and the others go on.
+under a whole one's name; two audits never write one part; an interrupted audit's files are whole and say that they are
+partial where the format can; an output that cannot be written is given up with its reason, and the others go on.
 """
 
 import contextlib
