@@ -63,6 +63,7 @@ class Finding:
 
 
 RETOUCHING = "retouched-in-places"  # code of the note that an edit only fills in places of a photograph
+DEVELOPMENT = "development-authority"  # code of the warning that a throw-away key of this machine signed
 NOT_EXAMINED = "pixels-not-examined"  # code of the note that this machine cannot run the pixel model
 
 

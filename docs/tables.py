@@ -26,17 +26,20 @@ from assay.scanning.child import WorkerLimits
 from assay.scanning.gate import CONDITIONS
 from assay.scanning.words import (
     CHANGE,
+    CHANGE_OF_DEVELOPED,
     CHANGE_OF_RECOVERED,
     CHANGE_OF_TIE,
     CHANGE_UNDETERMINED,
     CONFLICTS,
     CONTRADICTION,
+    DEVELOPED,
     ENFSI,
     INCONCLUSIVE,
     RECOVERED,
     RETOUCHED,
     SENTENCES,
     SURE,
+    SURE_OF_DEVELOPED,
     SURE_OF_RECOVERED,
     SURE_UNDETERMINED,
     UNDETERMINED,
@@ -409,6 +412,10 @@ def tables() -> dict[str, str]:
             (Basis.MARKED.word, f"{origin.value}, by a recovered manifest alone", said)
             for origin, said in RECOVERED.items()
         ),
+        *(
+            (Basis.PROVED.word, f"{origin.value}, by a development key alone", said)
+            for origin, said in DEVELOPED.items()
+        ),
         (Basis.DECLARED.word, "composite, by a retouching tool alone", RETOUCHED),
         (Basis.NONE.word, Origin.UNDETERMINED.value, INCONCLUSIVE),
         *((f"none, finding `{code}`", Origin.UNDETERMINED.value, said) for code, said in UNDETERMINED.items()),
@@ -432,6 +439,7 @@ def tables() -> dict[str, str]:
             ("basis", "how sure", "what would change it"),
             [
                 *((basis.word, SURE[basis], CHANGE[basis]) for basis in bases),
+                ("proved, by a development key alone", SURE_OF_DEVELOPED, CHANGE_OF_DEVELOPED),
                 ("marked, by a recovered manifest alone", SURE_OF_RECOVERED, CHANGE_OF_RECOVERED),
                 *(
                     (f"none, finding `{code}`", SURE_UNDETERMINED[code], CHANGE_UNDETERMINED[code])

@@ -8,10 +8,12 @@ user states a prior. docs/verdicts.md is these tables, and a test keeps the two 
 import math
 from dataclasses import dataclass
 
-from assay.detectors.evidence import RETOUCHING, Basis, Evidence, Origin
+from assay.detectors.evidence import DEVELOPMENT, RETOUCHING, Basis, Evidence, Origin
 from assay.scanning.verdict import Conflict, Verdict
 
 _SIGNED = "A trusted signature states that this image was"
+_DEVELOPED = "A signature with a throw-away development key, which vouches for nobody,"
+_DEVELOPED_OF_TWO = "Two signatures, one with a throw-away development key, which vouches for nobody,"
 _MARKED = "This image carries an invisible watermark"
 _WRITTEN = "The file states, without proof, that this image was"
 _CLAUSES = {
@@ -39,6 +41,9 @@ SENTENCES: dict[tuple[Basis, Origin], str] = {
 RECOVERED: dict[Origin, str] = {  # marked, by nothing but a manifest that was found by the picture's looks
     origin: f"This image looks like a copy of one whose recovered manifest states that it was {clause}."
     for origin, clause in _CLAUSES.items()
+}
+DEVELOPED: dict[Origin, str] = {  # proved, by nothing but signatures that rest on a development key
+    origin: f"{_DEVELOPED} states that this image was {clause}." for origin, clause in _CLAUSES.items()
 }
 RETOUCHED = "The file states, without proof, that places in this image were retouched with a tool that uses AI."
 INCONCLUSIVE = "Inconclusive: nothing found here says where this image comes from."
@@ -109,6 +114,13 @@ SURE_OF_RECOVERED = (
     "The manifest is as good as its signer; that this image is a copy of what was signed is likely, not proved, for a "
     "retouched or look-alike picture can match as well."
 )
+SURE_OF_DEVELOPED = (
+    "That the bytes are those that were signed is sure; who signed is not, for anybody can make a development key, and no "
+    "trust list knows one."
+)
+CHANGE_OF_DEVELOPED = (
+    "A signature by somebody whom a trust list knows, the original file, or the word of whoever made it."
+)
 CHANGE_OF_RECOVERED = (
     "The original file with its manifest, or a difference that shows when the two pictures are compared."
 )
@@ -148,10 +160,12 @@ def headline(verdict: Verdict) -> str:
     if verdict.origin is Origin.UNDETERMINED:
         return CONTRADICTION if verdict.contested else UNDETERMINED.get(_hindrance(verdict), INCONCLUSIVE)
     if _only_recovered(verdict):
-        sentence = RECOVERED[verdict.origin]
+        said = RECOVERED[verdict.origin]
+    elif _only_developed(verdict):
+        said = DEVELOPED[verdict.origin]
     else:
-        sentence = RETOUCHED if _only_retouched(verdict) else SENTENCES[verdict.basis, verdict.origin]
-    return f"{sentence} Other evidence contradicts this." if verdict.contested else sentence
+        said = RETOUCHED if _only_retouched(verdict) else SENTENCES[verdict.basis, verdict.origin]
+    return f"{said} Other evidence contradicts this." if verdict.contested else said
 
 
 def answer(verdict: Verdict, *, prior: float | None = None) -> Answer:
@@ -170,8 +184,11 @@ def answer(verdict: Verdict, *, prior: float | None = None) -> Answer:
 
 
 def sentence(conflict: Conflict) -> str:
-    """What contradicts what."""
-    return CONFLICTS[conflict.code]
+    """What contradicts what; a development key's signature is not called a trusted one there either."""
+    said = CONFLICTS[conflict.code]
+    if _developed(conflict.stronger) or _developed(conflict.weaker):
+        said = said.replace("A trusted signature", _DEVELOPED).replace("Two trusted signatures", _DEVELOPED_OF_TWO)
+    return said
 
 
 def support(llr: float) -> str:
@@ -216,6 +233,18 @@ def _only_recovered(verdict: Verdict) -> bool:
     return strongest == {"recovered-manifest"}
 
 
+def _developed(voice: Evidence) -> bool:
+    """Whether a proof rests on a development key."""
+    return voice.basis is Basis.PROVED and any(finding.code == DEVELOPMENT for finding in voice.findings)
+
+
+def _only_developed(verdict: Verdict) -> bool:
+    """Whether every proof rests on a development key."""
+    return verdict.basis is Basis.PROVED and all(
+        _developed(voice) for voice in verdict.grounds if voice.basis is Basis.PROVED
+    )
+
+
 def _only_retouched(verdict: Verdict) -> bool:
     """Whether all that speaks for a composite is a tool that fills in places, and the source type that it writes."""
     return (
@@ -231,6 +260,8 @@ def _change(verdict: Verdict) -> str:
         return CHANGE_OF_TIE
     if hindrance := _hindrance(verdict):
         return CHANGE_UNDETERMINED[hindrance]
+    if _only_developed(verdict):
+        return CHANGE_OF_DEVELOPED
     return CHANGE_OF_RECOVERED if _only_recovered(verdict) else CHANGE[verdict.basis]
 
 
@@ -250,6 +281,8 @@ def _sure(verdict: Verdict) -> str:
         return SURE_UNDETERMINED[hindrance]
     if _only_recovered(verdict):
         return SURE_OF_RECOVERED
+    if _only_developed(verdict):
+        return SURE_OF_DEVELOPED
     if verdict.basis is not Basis.INFERRED:
         return SURE[verdict.basis]
     said = [_statistics(voice) for voice in verdict.grounds if voice.llr is not None]

@@ -7,7 +7,7 @@ stays what its sources are, and a generated edit or part makes a composite of an
 
 from dataclasses import dataclass, replace
 
-from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Severity, Silence, Trace
+from assay.detectors.evidence import DEVELOPMENT, Basis, Evidence, Finding, Origin, Severity, Silence, Trace
 from assay.detectors.source_types import source_type
 from assay.detectors.subject import Subject
 from assay.provenance.custody.chain import BottomLine, Custody, Link, Standing
@@ -149,5 +149,5 @@ def _findings(custody: Custody) -> tuple[Finding, ...]:
         findings.append(Finding("remote-manifest", Severity.NOTE, custody.headline))
     if any(link.signer.development for link in custody.links):
         statement = "Signed with this machine's own development authority: it proves nothing to anybody else."
-        findings.append(Finding("development-authority", Severity.WARNING, statement))
+        findings.append(Finding(DEVELOPMENT, Severity.WARNING, statement))
     return tuple(findings)

@@ -7,17 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Rate, Severity, Silence
+from assay.detectors.evidence import DEVELOPMENT, Basis, Evidence, Finding, Origin, Rate, Severity, Silence
 from assay.scanning.verdict import weigh
 from assay.scanning.words import (
     CHANGE,
+    CHANGE_OF_DEVELOPED,
     CHANGE_OF_TIE,
     CHANGE_UNDETERMINED,
     CONFLICTS,
     CONTRADICTION,
+    DEVELOPED,
     INCONCLUSIVE,
     SENTENCES,
     SURE,
+    SURE_OF_DEVELOPED,
     SURE_UNDETERMINED,
     UNDETERMINED,
     answer,
@@ -29,6 +32,7 @@ from assay.scanning.words import (
 ALL = [
     *UNDETERMINED.values(),
     *SENTENCES.values(),
+    *DEVELOPED.values(),
     *CONFLICTS.values(),
     *SURE.values(),
     *SURE_UNDETERMINED.values(),
@@ -37,6 +41,8 @@ ALL = [
     INCONCLUSIVE,
     CONTRADICTION,
     CHANGE_OF_TIE,
+    SURE_OF_DEVELOPED,
+    CHANGE_OF_DEVELOPED,
 ]
 
 
@@ -82,6 +88,25 @@ def test_the_scale_of_enfsi(ratio, words):
     from math import log10
 
     assert support(log10(ratio)) == words
+
+
+def signed(origin: Origin, *, development: bool) -> Evidence:
+    findings = (Finding(DEVELOPMENT, Severity.WARNING, "f"),) if development else ()
+    return Evidence(signal=f"{origin}", statement="s", origin=origin, basis=Basis.PROVED, findings=findings)
+
+
+def test_a_development_key_is_named_wherever_a_trusted_signature_would_be():
+    alone = answer(weigh([signed(Origin.CAPTURED, development=True), pixels(1)]))
+    assert alone.headline.startswith(DEVELOPED[Origin.CAPTURED])
+    assert (alone.sure, alone.change) == (SURE_OF_DEVELOPED, CHANGE_OF_DEVELOPED)
+    assert "trusted signature" not in "".join(alone.conflicts)
+    assert "development key" in alone.conflicts[0]
+    tied = answer(weigh([signed(Origin.CAPTURED, development=True), signed(Origin.CREATED, development=False)]))
+    assert tied.conflicts == ("Two signatures, one with a throw-away development key, which vouches for nobody, state different origins.",)  # fmt: skip
+    vouched = signed(Origin.CAPTURED, development=False)
+    beside = answer(weigh([signed(Origin.CAPTURED, development=True), vouched, pixels(1)]))
+    assert beside.headline.startswith(SENTENCES[Basis.PROVED, Origin.CAPTURED])  # somebody else vouches for it too
+    assert (beside.sure, beside.change) == (SURE[Basis.PROVED], CHANGE[Basis.PROVED])
 
 
 def test_statistics_are_a_ratio_with_its_error_rate_and_never_a_probability():

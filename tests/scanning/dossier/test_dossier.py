@@ -22,6 +22,7 @@ from signing_assets import picture
 from time_stamping import time_authority, time_stamper
 
 from assay.commands.dossier import dossier
+from assay.detectors.evidence import Origin
 from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import Answer
 from assay.provenance.errors import OutputRefused, SigningFailed, UnreadableFile
@@ -36,6 +37,7 @@ from assay.scanning.dossier.mapping import evidence_map
 from assay.scanning.dossier.page import _EDGES, page, to_pdf
 from assay.scanning.report.custody_html import _STATES
 from assay.scanning.scan import Report, Scanner, standard_signals
+from assay.scanning.words import DEVELOPED, SURE_OF_DEVELOPED
 
 MODEL = {"name": "deep", "version": "1", "card_sha256": "0" * 64, "files": {}, "known_failures": [HOSTILE]}
 SCHEMAS = Path(__file__).resolve().parents[3] / "docs/schema"
@@ -291,6 +293,9 @@ def test_a_development_key_is_not_called_known_to_a_trust_list(folder: Path) -> 
     text = (folder / "dossier.html").read_text()
     assert "intact, and signed with this machine&#39;s own development key" in text
     assert "a trust list knows the signer" not in text
+    assert f"<h2>{DEVELOPED[Origin.SYNTHETIC]}</h2>" in text
+    assert SURE_OF_DEVELOPED in text
+    assert "A trusted signature" not in text
 
 
 def test_the_map_of_pixel_evidence_is_on_the_page_and_its_filters_in_the_extract() -> None:
