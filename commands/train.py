@@ -79,6 +79,7 @@ def train(
                 places,
                 encoder,
                 work or output.with_name(f"{output.name}.work"),
+                view=card.view,
                 seed=seed + draw,
                 progress=lambda line: click.echo(line, err=True),
             )
@@ -95,6 +96,7 @@ def train(
             name=output.name,
             version="1",
             seed=seed,
+            view=card.view,
             command=" ".join(["assay", *sys.argv[1:]]),
             metadata=originals([places[example.sha256] for example in sample.examples]),
             notes=(f"Fitted on the pictures of {', '.join(index.name for index in indexes)}; untested elsewhere.",),

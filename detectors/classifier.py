@@ -170,7 +170,7 @@ class Classifier:
 
     def features(self, images: "Sequence[Image]") -> Floats:
         """The encoder's features: float32 (n, width)."""
-        views = [whole(upright(image)) for image in images]
+        views = [whole(upright(image), self.card.view) for image in images]
         pixels = views[0][None] if len(views) == 1 else np.stack(views)  # one alone is not copied
         return self.encoder.run(pixels, "features")[0]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from assay.detectors.card import ModelRefused
+from assay.detectors.card import ModelRefused, View
 from assay.detectors.classifier import Classifier
 from assay.detectors.quality import Quality, measure
 from assay.detectors.views import whole
@@ -50,8 +50,8 @@ def heatmap(classifier: Classifier, image: Image.Image, quality: Quality | None 
     fine = 4 * GRID
     total, count = np.zeros((fine, fine), np.float32), np.zeros((fine, fine), np.float32)
     shares: Floats | None = None
-    for (left, top, share), view in _views(picture):
-        features, patches = classifier.encoder.run(view[None], "features", "patches")
+    for (left, top, share), pixels in _views(picture, classifier.card.view):
+        features, patches = classifier.encoder.run(pixels[None], "features", "patches")
         if shares is None:
             (shares,) = classifier.head.run(features, "domain")
         logits = _local_logits(classifier, features[0], patches[0]) @ shares[0]
@@ -101,11 +101,11 @@ def _with_legend(picture: Image.Image, limit: float) -> Image.Image:
     return canvas
 
 
-def _views(picture: Image.Image) -> "Iterator[tuple[tuple[float, float, float], NDArray[np.uint8]]]":
-    yield (0.0, 0.0, 1.0), whole(picture)
+def _views(picture: Image.Image, view: View) -> "Iterator[tuple[tuple[float, float, float], NDArray[np.uint8]]]":
+    yield (0.0, 0.0, 1.0), whole(picture, view)
     for left, top in _WINDOWS:
         x, y = round(left * picture.width), round(top * picture.height)
-        yield (left, top, 0.5), whole(picture.crop((x, y, x + picture.width // 2, y + picture.height // 2)))
+        yield (left, top, 0.5), whole(picture.crop((x, y, x + picture.width // 2, y + picture.height // 2)), view)
 
 
 def _local_logits(classifier: Classifier, features: Floats, patches: Floats) -> Floats:

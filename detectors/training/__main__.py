@@ -62,6 +62,13 @@ def main(arguments: list[str] | None = None) -> None:
     choose.add_argument(
         "--without", action="append", default=[], type=Path, help="an index of groups that neither is to have"
     )
+    choose.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        type=Path,
+        help="an index of pictures to fit on again; of their groups no others",
+    )
     choose.add_argument("--number", nargs=2, type=int, default=(11_600, 1_600), metavar=("FITTED", "ASIDE"))
     fit.add_argument("--aside", type=Path, help="an index of pictures to measure the finished model on")
     fit.add_argument("--pairs", type=Path, help="a folder that the step `pairs` wrote")

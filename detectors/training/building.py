@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.detectors.card import FITTED, FITTED_DIGITS, SCHEMA, VIEW, read_card
+from assay.detectors.card import FITTED, FITTED_DIGITS, SCHEMA, View, read_card
 from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.folds import assign
 from assay.detectors.training.head import DOMAINS, write_head
@@ -54,6 +54,7 @@ def build_model(
     version: str,
     seed: int,
     command: str,
+    view: View,
     encoder: str = "encoder.onnx",
     files: Sequence[str] = (),
     least_side: int = 128,
@@ -81,7 +82,7 @@ def build_model(
         "schema": SCHEMA,
         "name": name,
         "version": version,
-        "views": VIEW,
+        "views": view.value,
         "encoder": encoder,
         "failures": [*notes, *failures(found, last=last)],
         "files": {file: _sha256(folder / file) for file in (encoder, "head.onnx", *files)},

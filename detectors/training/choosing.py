@@ -9,7 +9,7 @@ portraits by people that are aligned like them, would teach that such portraits 
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from assay.detectors.training.examples import Example, Label, spread, without_near_duplicates
 
@@ -21,13 +21,21 @@ def may_be_fitted(example: Example) -> bool:
     return example.label is not Label.ALTERED and not _SET_ASIDE.search(example.licence)
 
 
-def choose(examples: Sequence[Example], *, fitted: int, aside: int, seed: int) -> tuple[list[Example], list[Example]]:
-    """At most so many to fit on, and to set aside; of each group in proportion to the square root of its size."""
+def choose(
+    examples: Sequence[Example], *, fitted: int, aside: int, seed: int, kept: Container[str] = ()
+) -> tuple[list[Example], list[Example]]:
+    """At most so many to fit on, and to set aside; of each group in proportion to the square root of its size.
+
+    Pictures whose sha256 is `kept` are fitted on again, and of their groups no others: what is encoded stays encoded.
+    """
     whole = [example for example in examples if example.label is not Label.ALTERED]
     free = [example for example in whole if may_be_fitted(example)]
     left = _labels(free)
     torn = {group for group, labels in _labels(whole).items() if left[group] and left[group] != labels}
-    first = spread(without_near_duplicates([one for one in free if one.group not in torn]), seed=seed)[:fitted]
+    stay = [one for one in free if one.sha256 in kept and one.group not in torn]
+    settled = {one.group for one in stay} | torn
+    told = without_near_duplicates([*stay, *(one for one in free if one.group not in settled)])
+    first = sorted(spread(told, seed=seed), key=lambda one: one.sha256 not in kept)[:fitted]
     met = {example.group for example in first}
     chosen = {example.sha256 for example in first}
     bound = [one for one in whole if one.group in torn or not (may_be_fitted(one) or one.group in met)]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from assay.detectors.card import VIEW
+from assay.detectors.card import View
 from assay.detectors.classifier import Network
 from assay.detectors.faces import NETWORKS, FaceFinder
 from assay.detectors.quality import measure, of_part
@@ -36,6 +36,7 @@ def extract_faces(
     folder: Path,
     work: Path,
     *,
+    view: View,
     seed: int,
     progress: Progress = lambda _: None,
 ) -> Sample:
@@ -48,7 +49,7 @@ def extract_faces(
     mark = hashlib.sha256(
         b"".join((folder / name).read_bytes() for name in NETWORKS) + encoder.read_bytes()
     ).hexdigest()
-    cache = work / f"faces-{seed}-{VIEW}-{mark[:12]}"
+    cache = work / f"faces-{seed}-{view}-{mark[:12]}"
     cache.mkdir(parents=True, exist_ok=True)
     found: list[Example] = []
     buckets: list[str] = []
@@ -57,7 +58,7 @@ def extract_faces(
         target = cache / f"{example.sha256}.npz"
         if not target.exists():
             partial = target.with_suffix(".partial.npz")
-            kept = _faces(example, places[example.sha256], finder, network, seed)
+            kept = _faces(example, places[example.sha256], finder, network, view, seed)
             np.savez(partial, features=kept[0], covariates=kept[1], boxes=kept[2], buckets=kept[3])
             partial.rename(target)
         with np.load(target) as file:
@@ -78,7 +79,7 @@ def extract_faces(
 
 
 def _faces(
-    example: Example, place: Path, finder: FaceFinder, network: Network, seed: int
+    example: Example, place: Path, finder: FaceFinder, network: Network, view: View, seed: int
 ) -> tuple[NDArray[np.float16], NDArray[np.float32], NDArray[np.float32], NDArray[np.str_]]:
     """Features (n, width), covariates (n, 4), boxes (n, 4: left, top, right, bottom in shares of the laundered picture) and
     buckets (n,); nothing of what cannot be decoded."""
@@ -92,7 +93,7 @@ def _faces(
     for face in faces:
         crop = face.crop(picture)
         part = of_part(quality, crop)
-        features.append(network.run(whole(crop)[None], "features")[0][0])
+        features.append(network.run(whole(crop, view)[None], "features")[0][0])
         covariates.append(part.covariates())
         buckets.append(part.bucket.value)
         width, height = picture.size

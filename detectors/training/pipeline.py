@@ -1,4 +1,4 @@
-"""From an index to a sample: pictures laundered, viewed, encoded; every step cached, so that a stopped run goes on."""
+"""From an index to a sample: pictures laundered, viewed, encoded; each is kept, so that a stopped run goes on where it was."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from assay.detectors.card import VIEW
+from assay.detectors.card import View
 from assay.detectors.classifier import Network
 from assay.detectors.training.examples import Example, read_index, read_own_index
 from assay.detectors.training.laundering import Cell
 from assay.detectors.training.protocol import Sample
-from assay.detectors.training.viewing import SHARD, large_pictures, read_views, write_views
+from assay.detectors.training.viewing import large_pictures, look
 
 Progress = Callable[[str], None]
 _BATCH = 4
+_TASK = 100  # pictures that one process is given at a time
 _FORMATS = ("", "JPEG", "PNG", "WEBP", "GIF", "AVIF", "MPO", "TIFF", "BMP")
 
 
@@ -61,48 +62,59 @@ def extract(
     encoder: Path,
     work: Path,
     *,
+    view: View,
     seed: int,
     cell: Cell | None = None,
     progress: Progress = lambda _: None,
 ) -> Sample:
-    """Launder, view and encode, as many shards at a time as there are cores; what is done is kept below `work`."""
+    """Launder, view and encode, as many pictures at a time as there are cores; each is kept below `work`, so that the same picture
+    is never encoded twice for the same draw, whatever else an index names. Raises `ValueError` where none can be decoded."""
     from joblib import Parallel, delayed
 
-    name = hashlib.sha256("".join(example.sha256 for example in examples).encode()).hexdigest()[:12]
-    folder = work / f"{cell.name if cell else f'draw-{seed}'}-{VIEW}-{name}"  # another view is another cache
     mark = hashlib.sha256(encoder.read_bytes()).hexdigest()[:12]
+    folder = work / f"{cell.name if cell else f'draw-{seed}'}-{view}-{mark}"  # another view or encoder is another cache
     folder.mkdir(parents=True, exist_ok=True)
+    missing = [example for example in examples if not _kept(folder, example).exists()]
     tasks = []
-    for start in range(0, len(examples), SHARD):
-        shard = examples[start : start + SHARD]
-        near = {example.sha256: places[example.sha256] for example in shard}
-        tasks.append(delayed(_extract)(shard, near, encoder, folder / f"{start // SHARD:05d}.npz", mark, seed, cell))
-    done = 0
+    for start in range(0, len(missing), _TASK):
+        some = missing[start : start + _TASK]
+        near = {example.sha256: places[example.sha256] for example in some}
+        tasks.append(delayed(_encode)(some, near, encoder, folder, view, seed, cell))
+    done = len(examples) - len(missing)
     for count in Parallel(n_jobs=-1 if len(tasks) > 1 else 1, return_as="generator_unordered")(tasks):
         done += count
         progress(f"{done} of {len(examples)} pictures")
-    return read_sample(examples, folder, mark)
+    return _read(examples, folder)
 
 
-def _extract(
+def _encode(
     examples: Sequence[Example],
     places: Mapping[str, Path],
     encoder: Path,
-    target: Path,
-    mark: str,
+    folder: Path,
+    view: View,
     seed: int,
     cell: Cell | None,
 ) -> int:
-    """One shard: views at `target`, features beside them under the encoder's `mark`; gives the number of pictures."""
-    write_views(examples, places, target, seed=seed, cell=cell)
-    features = target.with_suffix(f".{mark}.npy")
-    if not features.exists():
-        pixels = read_views(target).whole
-        network = _network(encoder)
-        parts = [network.run(pixels[i : i + _BATCH], "features")[0] for i in range(0, len(pixels), _BATCH)]
-        partial = features.with_suffix(".partial.npy")
-        np.save(partial, np.concatenate(parts).astype(np.float16))
-        partial.rename(features)
+    """Keep what the encoder sees in each example that can be decoded; gives the number of examples."""
+    network = _network(encoder)
+    for start in range(0, len(examples), _BATCH):
+        looks = [
+            (example, seen)
+            for example in examples[start : start + _BATCH]
+            if (seen := look(example, places[example.sha256], view, seed=seed, cell=cell))
+        ]
+        if not looks:
+            continue
+        (features,) = network.run(np.stack([seen.pixels for _, seen in looks]), "features")
+        for (example, seen), row in zip(looks, features.astype(np.float16), strict=True):
+            target = _kept(folder, example)
+            partial = target.with_suffix(".partial")
+            with partial.open("wb") as file:
+                np.savez(
+                    file, features=row, covariates=np.array(seen.covariates, np.float32), bucket=np.array(seen.bucket)
+                )
+            partial.rename(target)
     return len(examples)
 
 
@@ -111,21 +123,21 @@ def _network(encoder: Path) -> Network:
     return Network(encoder, threads=1)
 
 
-def read_sample(examples: Sequence[Example], folder: Path, mark: str) -> Sample:
-    """Read what `extract` kept in `folder` for the encoder of `mark`."""
-    by_hash = {example.sha256: example for example in examples}
-    features, covariates = [], []
-    found: list[Example] = []
-    buckets: list[str] = []
-    for path in sorted(folder.glob(f"?????.{mark}.npy")):
-        shard = read_views(folder / f"{path.name.split('.')[0]}.npz")
-        features.append(np.load(path).astype(np.float32))
-        found += [by_hash[digest] for digest in shard.sha256]
-        covariates.append(shard.covariates)
-        buckets += shard.buckets
+def _kept(folder: Path, example: Example) -> Path:
+    return folder / f"{example.sha256}.npz"
+
+
+def _read(examples: Sequence[Example], folder: Path) -> Sample:
+    """Read what `_encode` kept."""
+    features, covariates, buckets = [], [], []
+    found = [example for example in examples if _kept(folder, example).exists()]
+    if not found:
+        raise ValueError(f"none of {len(examples)} pictures can be decoded")
+    for example in found:
+        with np.load(_kept(folder, example)) as file:
+            features.append(file["features"].astype(np.float32))
+            covariates.append(file["covariates"])
+            buckets.append(str(file["bucket"]))
     return Sample(
-        features=np.concatenate(features),
-        examples=tuple(found),
-        covariates=np.concatenate(covariates),
-        buckets=tuple(buckets),
+        features=np.stack(features), examples=tuple(found), covariates=np.stack(covariates), buckets=tuple(buckets)
     )

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.detectors.card import View
 from assay.detectors.training.choosing import may_be_fitted
 from assay.detectors.training.examples import Example, Label, read_index, spread, without_near_duplicates
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 SEED = 0
 ENCODER = "encoder.onnx"
+VIEWS = {"deep": View.BICUBIC, "swift": View.HAMMING}  # swift has no milliseconds to lose
 RANGES = {  # features that the head reads: all of them
     "deep": ((0, 3072),),
     "swift": ((0, 1568),),
@@ -47,10 +49,11 @@ def _choose(given: argparse.Namespace) -> None:
     from assay.detectors.training.pipeline import examples_with_pictures
 
     examples, _ = examples_with_pictures(given.index, given.pictures)
-    kept = {example.group for example in read_index(*given.without)}
-    examples = [example for example in examples if example.group not in kept]
+    without = {example.group for example in read_index(*given.without)}
+    examples = [example for example in examples if example.group not in without]
+    kept = {example.sha256 for example in read_index(*given.keep)}
     count, apart = given.number
-    fitted, aside = choose(examples, fitted=count, aside=apart, seed=SEED)
+    fitted, aside = choose(examples, fitted=count, aside=apart, seed=SEED, kept=kept)
     for path, chosen in ((given.fitted, fitted), (given.aside, aside)):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_index(chosen, path)
@@ -101,16 +104,18 @@ def _fit(given: argparse.Namespace) -> None:
     pairs = None
     if given.pairs:
         twins = examples_with_pictures([given.pairs / "pairs.csv"], given.pairs)
-        pairs = _extracted(given.folder / ENCODER, given.work, *twins)
+        pairs = _extracted(given.folder / ENCODER, given.work, VIEWS[given.tier], *twins)
     aside = None
     if given.aside:
-        aside = _extracted(given.folder / ENCODER, given.work, *examples_with_pictures([given.aside], given.pictures))
+        apart = examples_with_pictures([given.aside], given.pictures)
+        aside = _extracted(given.folder / ENCODER, given.work, VIEWS[given.tier], *apart)
     card = build_model(
         sample,
         _recipe(given, pairs),
         given.folder,
         name=given.tier,
         version=given.version,
+        view=VIEWS[given.tier],
         seed=SEED,
         aside=aside,
         metadata=originals([places[example.sha256] for example in sample.examples]),
@@ -132,14 +137,21 @@ def _faces(given: argparse.Namespace) -> None:
 
     def extracted(examples: list[Example]) -> Sample:
         return extract_faces(
-            examples, places, given.folder / encoder, given.folder, given.work, seed=SEED, progress=_told
+            examples,
+            places,
+            given.folder / encoder,
+            given.folder,
+            given.work,
+            view=VIEWS["deep"],
+            seed=SEED,
+            progress=_told,
         )
 
     beside = None
     if given.beside:
         whole, there = examples_with_pictures(given.beside, given.pictures)
         whole = spread([example for example in whole if may_be_fitted(example)], seed=SEED)[: given.number]
-        beside = _extracted(given.folder / encoder, given.work, whole, there)
+        beside = _extracted(given.folder / encoder, given.work, VIEWS["deep"], whole, there)
     recipe = Recipe(ranges=RANGES["deep"], strength=STRENGTH["deep"], beside=beside)
     free = [example for example in found if may_be_fitted(example)]
     sample = extracted(spread(without_near_duplicates(free), seed=SEED)[: given.limit])
@@ -156,6 +168,7 @@ def _faces(given: argparse.Namespace) -> None:
         given.folder,
         name="faces",
         version=given.version,
+        view=VIEWS["deep"],
         encoder=encoder,
         files=NETWORKS,
         least_side=LEAST,
@@ -178,7 +191,8 @@ def _grid(given: argparse.Namespace) -> None:
     chosen, places = _chosen(given)
     sample = _sample(given, chosen, places)
     some = gridded(sample.examples, given.number)
-    cells = {cell.name: _extracted(given.folder / ENCODER, given.work, some, places, cell=cell) for cell in GRID}
+    view = VIEWS[given.tier]
+    cells = {cell.name: _extracted(given.folder / ENCODER, given.work, view, some, places, cell=cell) for cell in GRID}
     found = measure(sample, _recipe(given), cells)
     document = {"version": read_card(given.folder).version, "command": _command(), "cells": found}
     (given.folder / "laundering.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -204,16 +218,17 @@ def _recipe(given: argparse.Namespace, beside: "Sample | None" = None) -> "Recip
 
 def _sample(given: argparse.Namespace, examples: list[Example], places: dict[str, Path]) -> "Sample":
     """What the head is fitted on, with the teacher's features where there is one."""
-    sample = _extracted(given.folder / ENCODER, given.work, examples, places)
+    sample = _extracted(given.folder / ENCODER, given.work, VIEWS[given.tier], examples, places)
     if not given.teacher:
         return sample
-    stronger = _extracted(given.teacher / ENCODER, given.work, examples, places)
+    stronger = _extracted(given.teacher / ENCODER, given.work, VIEWS["deep"], examples, places)
     return dataclasses.replace(sample, stronger=stronger.features)
 
 
 def _extracted(
     encoder: Path,
     work: Path,
+    view: View,
     examples: list[Example],
     places: dict[str, Path],
     *,
@@ -221,7 +236,7 @@ def _extracted(
 ) -> "Sample":
     from assay.detectors.training.pipeline import extract
 
-    return extract(examples, places, encoder, work, seed=SEED, cell=cell, progress=_told)
+    return extract(examples, places, encoder, work, view=view, seed=SEED, cell=cell, progress=_told)
 
 
 def _told(line: str) -> None:

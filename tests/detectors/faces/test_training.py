@@ -9,7 +9,7 @@ import pytest
 from drawn_faces import crowd, drawn_face
 
 from assay.detectors.calibration import Point
-from assay.detectors.card import model_folder
+from assay.detectors.card import View, model_folder
 from assay.detectors.training.building import build_model
 from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.facing import extract_faces
@@ -46,7 +46,7 @@ def test_faces_come_from_laundered_pictures_and_are_kept(tmp_path: Path) -> None
     encoder, folder = model_folder("deep") / "encoder.onnx", model_folder("faces")
 
     def extracted() -> Sample:
-        return extract_faces(examples, places, encoder, folder, tmp_path / "work", seed=5)
+        return extract_faces(examples, places, encoder, folder, tmp_path / "work", view=View.BICUBIC, seed=5)
 
     sample = extracted()
     counts = {name: sample.groups.count(name) for name in pictures}
@@ -94,7 +94,7 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
     build_model(
         human.joined(marked).joined(generated), recipe, folder, name="made-up", version="1", seed=0,
-        command="none", more=more,
+        command="none", view=View.BICUBIC, more=more,
     )  # fmt: skip
     return json.loads((folder / "card.json").read_text("utf-8"))
 

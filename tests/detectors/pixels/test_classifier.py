@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from assay.detectors.calibration import Conformal, Point, PredictionSet
-from assay.detectors.card import ModelRefused, model_folder, read_card, shipped_models
+from assay.detectors.card import ModelRefused, View, model_folder, read_card, shipped_models
 from assay.detectors.classifier import Classifier, Network, load
 from assay.detectors.evidence import Origin, Silence
 from assay.detectors.quality import Bucket, measure
@@ -89,7 +89,7 @@ def test_measuring_apart_judges_as_the_finished_model_does(classifier: Classifie
 
 
 def test_graph_optimisation_does_not_change_the_logit(classifier: Classifier) -> None:
-    pixels = whole(upright(picture(7)))[None]
+    pixels = whole(upright(picture(7)), classifier.card.view)[None]
     plain = Network(classifier.card.folder / "encoder.onnx", threads=1, optimised=False)
     expected = classifier.head.run(plain.run(pixels, "features")[0], "logits")[0]
     found = classifier.head.run(classifier.encoder.run(pixels, "features")[0], "logits")[0]
@@ -98,7 +98,8 @@ def test_graph_optimisation_does_not_change_the_logit(classifier: Classifier) ->
 
 def test_later_blocks_see_means_of_four_patches_and_the_pooled_tokens_are_those_of_the_map() -> None:
     """docs/adr/0016; a heat map lays the second half of its tokens over the picture, four at a time."""
-    features, patches = load("deep", threads=1).encoder.run(whole(upright(picture(7)))[None], "features", "patches")
+    deep = load("deep", threads=1)
+    features, patches = deep.encoder.run(whole(upright(picture(7)), deep.card.view)[None], "features", "patches")
     width = patches.shape[2] // 2
     early, late = patches[0, :, :width], patches[0, :, width:]
     squares = late.reshape(7, 2, 7, 2, width)
@@ -219,10 +220,24 @@ def test_a_model_for_pictures_made_ready_in_another_way_is_refused(tmp_path: Pat
     assert "assay train" in refusal.value.hint
 
 
+@pytest.mark.parametrize("view", View)
+def test_a_model_looks_at_the_views_that_its_card_names(view: View) -> None:
+    image, own = picture(7, (900, 700)), load("swift", threads=1)
+    looking = Classifier(replace(own.card, view=view), threads=1)
+    (expected,) = own.encoder.run(whole(upright(image), view)[None], "features")
+    np.testing.assert_array_equal(looking.features([image]), expected)
+
+
+def test_views_differ_where_pictures_shrink() -> None:
+    image = upright(picture(7, (900, 700)))
+    bicubic, hamming = (whole(image, view).astype(int) for view in (View.BICUBIC, View.HAMMING))
+    assert 0 < np.abs(bicubic - hamming).mean() < 3
+
+
 def test_every_mode_and_orientation_is_read(classifier: Classifier) -> None:
     for mode in ("L", "LA", "P", "RGBA", "CMYK", "1", "I;16"):
         image = picture(2).convert("L").convert(mode) if mode != "I;16" else Image.new("I;16", (320, 240), 9000)
-        assert whole(upright(image)).shape == (224, 224, 3)
+        assert whole(upright(image), classifier.card.view).shape == (224, 224, 3)
 
 
 def test_thresholds_fall_from_strict_to_sensitive(classifier: Classifier) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from assay.detectors.card import View, model_folder
 from assay.detectors.evaluation import auc
 from assay.detectors.quality import jpeg_quality, measure
 from assay.detectors.training.bringing import bring
@@ -21,11 +22,12 @@ from assay.detectors.training.folds import assign, crossings, family, rows_besid
 from assay.detectors.training.gathering import gather
 from assay.detectors.training.grid import gridded
 from assay.detectors.training.grid import measure as measure_grid
-from assay.detectors.training.laundering import GRID, launder, launder_to
+from assay.detectors.training.laundering import GRID, Cell, launder, launder_to
 from assay.detectors.training.pairs import AUTOENCODER, SIDE, write_pairs
+from assay.detectors.training.pipeline import extract
 from assay.detectors.training.protocol import Recipe, Sample
 from assay.detectors.training.screens import screenshot
-from assay.detectors.training.viewing import read_views, write_views
+from assay.detectors.training.viewing import look
 
 DATASETS = Path(__file__).resolve().parents[3] / "datasets"
 
@@ -286,6 +288,10 @@ def test_what_its_terms_set_aside_is_never_fitted_on_and_shares_no_group() -> No
     fitted, aside = choose([*free, *twins], fitted=99, aside=99, seed=0)
     assert not set(twins) & set(fitted)
     assert set(twins) <= set(aside)
+    kept = {one.sha256 for one in fitted[:9] if one.group == "free0"}
+    again, _ = choose([*free, *bound], fitted=99, aside=8, seed=0, kept=kept)
+    assert {one.sha256 for one in again if one.group == "free0"} == kept
+    assert len(again) == 40 + len(kept)
     copied = replace(bound[0], dhash=f"{0x0F0F0F0F0F0F0F0F:016x}")
     twin = replace(free[0], dhash=copied.dhash)
     assert copied not in choose([twin, copied], fitted=9, aside=9, seed=0)[1]
@@ -381,9 +387,33 @@ def test_pairs_share_crop_group_and_draws(tmp_path: Path) -> None:
     assert read_index(folder / "pairs.csv") == [original, twin]
     unchanged = replace(twin, sha256="f" * 64)
     places = {original.sha256: folder / original.sha256, unchanged.sha256: folder / original.sha256}
-    write_views([original, unchanged], places, tmp_path / "views.npz", seed=3)
-    shard = read_views(tmp_path / "views.npz")
-    np.testing.assert_array_equal(shard.whole[0], shard.whole[1])
+    first, second = (look(one, places[one.sha256], View.BICUBIC, seed=3) for one in (original, unchanged))
+    assert first
+    assert second
+    np.testing.assert_array_equal(first.pixels, second.pixels)
+
+
+def test_a_picture_is_encoded_once_whatever_else_an_index_names(tmp_path: Path) -> None:
+    rows = [example(number, Label.HUMAN, f"h{number}") for number in range(5)]
+    places = {row.sha256: tmp_path / row.sha256 for row in rows}
+    for number, row in enumerate(rows[:4]):
+        picture((300, 260), number).save(places[row.sha256], "PNG")
+    places[rows[4].sha256].write_bytes(b"no picture")
+    encoder = model_folder("swift") / "encoder.onnx"
+
+    def extracted(some: list[Example], cell: Cell | None = None) -> Sample:
+        return extract(some, places, encoder, tmp_path / "work", view=View.HAMMING, seed=1, cell=cell)
+
+    first = extracted(rows[:3])
+    for row in rows[:3]:
+        places[row.sha256].unlink()  # nothing is read twice
+    again = extracted(rows[::-1])
+    assert [one.sha256 for one in again.examples] == [row.sha256 for row in rows[3::-1]]
+    np.testing.assert_array_equal(again.features[:0:-1], first.features)
+    np.testing.assert_array_equal(again.covariates[:0:-1], first.covariates)
+    assert again.buckets[:0:-1] == first.buckets
+    with pytest.raises(ValueError, match="none of 1 pictures"):
+        extracted(rows[:1], GRID[0])  # another cell is another draw
 
 
 def test_pairs_are_held_out_with_their_group_and_the_family_of_their_decoder() -> None:
