@@ -26,7 +26,8 @@ def choose(
 ) -> tuple[list[Example], list[Example]]:
     """At most so many to fit on, and to set aside; of each group in proportion to the square root of its size.
 
-    Pictures whose sha256 is `kept` are fitted on again, and of their groups no others: what is encoded stays encoded.
+    Pictures whose sha256 is `kept` are chosen again, on the side where their terms put them, and of groups that are fitted on no
+    others: what is encoded stays encoded.
     """
     whole = [example for example in examples if example.label is not Label.ALTERED]
     free = [example for example in whole if may_be_fitted(example)]
@@ -40,7 +41,8 @@ def choose(
     chosen = {example.sha256 for example in first}
     bound = [one for one in whole if one.group in torn or not (may_be_fitted(one) or one.group in met)]
     told_apart = without_near_duplicates([*first, *bound])
-    return first, spread((one for one in told_apart if one.sha256 not in chosen), seed=seed)[:aside]
+    rest = spread((one for one in told_apart if one.sha256 not in chosen), seed=seed)
+    return first, sorted(rest, key=lambda one: one.sha256 not in kept)[:aside]
 
 
 def _labels(examples: Sequence[Example]) -> dict[str, set[Label]]:
