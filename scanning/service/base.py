@@ -50,7 +50,7 @@ class Base:
                 yield connection
         except (OperationalError, InterfaceError, InternalError, PoolTimeout) as error:
             raise StateUnavailable(
-                f"the state cannot be read or written now: {_cause(error)}",
+                f"the state cannot be read or written now: {cause(error)}",
                 "try again; a request with the same Idempotency-Key is never taken twice",
             ) from error
 
@@ -75,7 +75,7 @@ def _opened(engine: Engine, name: object, *, shared: bool, other: str) -> Base:
                 connection.execute(insert(tables.version).values(version=tables.VERSION))
                 return base
     except (OSError, SQLAlchemyError) as error:
-        raise StateRefused(f"{name}: no usable state: {_cause(error)}", other) from error
+        raise StateRefused(f"{name}: no usable state: {cause(error)}", other) from error
     raise StateRefused(f"{name}: a state of another version", other)
 
 
@@ -143,7 +143,7 @@ def _at(address: str) -> Engine:
     )
 
 
-def _cause(error: BaseException) -> str:
+def cause(error: BaseException) -> str:
     """The driver's words without the statement and its parameters, which may hold what callers sent."""
     original = error.orig if isinstance(error, DBAPIError) else error
     return " ".join(str(original).split())[:300] or type(original).__name__

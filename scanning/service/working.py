@@ -1,7 +1,7 @@
 """The loops behind jobs: examining what waits, telling who wants to hear, forgetting what is old.
 
-Rules: a database that is away costs time and nothing else: what was found waits for it, and the loops go on; each worker has
-at most one item of jobs in its queue, so that who waits for an answer is not kept; a webhook is signed (Standard Webhooks
+Rules: a database that is away costs time and nothing else: what was found waits for it, and the loops go on; whatever else goes
+wrong is logged, without what callers sent to the database, and ends no loop either; each worker has at most one item of jobs in its queue, so that who waits for an answer is not kept; a webhook is signed (Standard Webhooks
 1.0), goes only to hosts that were named, follows no redirect, and is tried again for a day.
 """
 
@@ -12,16 +12,19 @@ import hashlib
 import hmac
 import http.client
 import json
+import logging
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from assay.provenance.errors import AssayError
+from assay.provenance.text import plain
 from assay.scanning.service.admitting import Examiner
-from assay.scanning.service.base import Base, StateUnavailable
+from assay.scanning.service.base import Base, StateUnavailable, cause
 from assay.scanning.service.decisions import Decisions
 from assay.scanning.service.examining import SCAN, Task
 from assay.scanning.service.jobs import CLAIM_SECONDS, Delivery, Item, Jobs
@@ -37,6 +40,7 @@ _WEBHOOK_SECONDS = 15.0
 _CALL_SECONDS = 20.0  # for one answer of the database, before whoever waits is told that it is away
 _POSTS = 4  # webhooks at once, so that one that hangs keeps no other
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class Working:
@@ -90,18 +94,19 @@ class Working:
         self._posting.shutdown(wait=False, cancel_futures=True)
 
     async def _go_on(self, one: Callable[[], Awaitable[bool]]) -> None:
-        """Do one thing after the other; wait where there is none, or where the database is away."""
+        """Do one thing after the other; wait where there is none, or where something went wrong."""
+        faults = _Faults(one.__name__)
         while not self._ending:
-            try:
+            done = False
+            with faults.survived():
                 done = await one()
-            except StateUnavailable:
-                done = False
             if not done:
                 await self._pause(_POLL_SECONDS)
 
     async def _repeat(self, one: Callable[[], Awaitable[None]], seconds: float) -> None:
+        faults = _Faults(one.__name__)
         while True:
-            with contextlib.suppress(StateUnavailable):
+            with faults.survived():
                 await one()
             await asyncio.sleep(seconds)
 
@@ -197,6 +202,28 @@ class Working:
         await self.call(self.jobs.expire, self._settings.retention)
         for state, count in (await self.call(self.jobs.counts)).items():
             self._metrics.jobs.labels(state).set(count)
+
+
+class _Faults:
+    """What goes wrong in one loop and must not end it: the same fault is logged once, until the loop has worked again."""
+
+    def __init__(self, loop: str) -> None:
+        self._loop, self._last = loop.strip("_").replace("_", " "), ""
+
+    @contextlib.contextmanager
+    def survived(self) -> Iterator[None]:
+        try:
+            yield
+        except StateUnavailable:
+            return  # whoever asks is told
+        except Exception as error:
+            told = f"{type(error).__name__}: {plain(cause(error), limit=300)}"
+            if told != self._last:
+                where = "".join(traceback.format_tb(error.__traceback__))
+                _log.error("assay: the service goes on after a fault (%s): %s\n%s", self._loop, told, where)
+            self._last = told
+        else:
+            self._last = ""
 
 
 class WebhookRefused(AssayError):

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +18,11 @@ from misbehaving import obeying
 from outcomes import picture
 from pytest_httpserver import HTTPServer
 from serving import Server, served, served_here
+from sqlalchemy.exc import IntegrityError
 from standardwebhooks import Webhook
 from werkzeug import Request, Response
 
+from assay.scanning.service import working
 from assay.scanning.service.base import Base, connect
 from assay.scanning.service.decisions import digest
 from assay.scanning.service.jobs import Jobs, Mismatched, Options
@@ -169,6 +172,39 @@ def test_an_item_that_kills_servers_is_given_up(tmp_path: Path) -> None:
     assert [file["state"] for file in said["files"]] == ["failed", "done"]
     assert "given up after 3 attempts" in said["files"][0]["document"]["error"]["message"]
     assert said["files"][1]["origin"] == "synthetic"
+
+
+def test_a_fault_in_one_item_stops_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "state"
+    with contextlib.closing(connect(folder)) as base:
+        odd, _ = Jobs(base).accept("anybody", UPLOADS[:1], Options())
+        good, _ = Jobs(base).accept("anybody", UPLOADS[1:2], Options())
+    with contextlib.closing(sqlite3.connect(folder / "service.sqlite")) as state:
+        state.execute("UPDATE job SET options = '{\"later\": 1}' WHERE id = ?", (odd,))  # as of another version
+        state.commit()
+    with served_here(obeying, state=folder) as address:
+        assert until(address, f"/v1/jobs/{good}")["files"][0]["state"] == "done"
+    (logged,) = [record.getMessage() for record in caplog.records if record.name.endswith("service.working")]
+    assert "goes on after a fault (examine one): TypeError" in logged
+    assert "in claim" in logged
+
+
+def test_a_fault_ends_no_beat_and_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept, sent = threading.Semaphore(0), "a caller's own words"
+
+    def counts(_: Jobs) -> dict[str, int]:
+        swept.release()
+        raise IntegrityError("SELECT what", {"sent": sent}, ValueError("the cause"))
+
+    monkeypatch.setattr(working, "_SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(Jobs, "counts", counts)
+    with served_here(obeying, state=tmp_path / "state"):
+        assert all(swept.acquire(timeout=20) for _ in range(4))
+    (logged,) = [record.getMessage() for record in caplog.records if record.name.endswith("service.working")]
+    assert "goes on after a fault (sweep): IntegrityError: the cause" in logged
+    assert sent not in logged
 
 
 def test_a_webhook_is_tried_again_and_given_up_in_the_end(jobs: Jobs) -> None:
