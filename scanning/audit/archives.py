@@ -1,12 +1,13 @@
 """What lies in a zip or tar archive, member by member, without unpacking it.
 
-Rules: nothing is written, so no member's path can lead anywhere; members, their sizes and their sum are bounded before they
-are inflated and while they are; archives in archives are named and not opened; what is neither image nor calls itself one is
+Rules: nothing is written, so no member's path can lead anywhere; members, their headers, their sizes and their sum are bounded
+before they are inflated and while they are; archives in archives are named and not opened; what is neither image nor calls itself one is
 passed over, as in a folder; what breaks off, is damaged or encrypted cannot be read, as a file without permission.
 """
 
 import bz2
 import gzip
+import io
 import lzma
 import tarfile
 import zipfile
@@ -31,17 +32,13 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 MEMBERS = 5_000_000  # of one archive
+ENTRIES = 2_000_000  # of one zip, whose list of members is held whole: half a kilobyte each
+NAMES = 256 * 1024**2  # bytes of the list of a zip's members; characters of the names in a tar
 RATIO = 100  # how far all members together may inflate: photographs hardly do, bombs live on it
 STORES = 256 * 1024**2  # bytes of the sidecars of one tar, which are held while it is read
 SLACK = 1024**3  # bytes that any archive may inflate to
-_HEADER = 4 * 1024**2  # bytes of a tar's long name or attributes, which are read into memory at once
-_EXTENDED = (
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-)
+_HEADER = 4 * 1024**2  # bytes of one member's headers in a tar: long names, attributes, the map of a sparse file
+_SHARED = 64 * 1024  # characters of the attributes of all members of a tar, which are gone through for each
 _ARCHIVES = (*ARCHIVE_ENDINGS, *UNOPENED_ENDINGS)
 _BROKEN = (
     zipfile.BadZipFile,
@@ -51,26 +48,18 @@ _BROKEN = (
     EOFError,
     OSError,
     ValueError,
+    LookupError,  # `tarfile` on the map of a sparse file that breaks off
     RuntimeError,
     NotImplementedError,
 )
 
 
 class ArchiveRefused(AssayError):
-    """A member of a kind that is not opened."""
+    """A member of a kind that is not opened, or an archive beyond the bounds."""
 
 
 class _Member(tarfile.TarInfo):
     """A header of a tar. `tarfile` takes a damaged or missing one for the end, which would hide whatever follows."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """One block of it. Raises `ReadError` where it announces a name or attributes that nobody writes: from zeros packed well
-        a kilobyte would fill the memory."""
-        found = super().frombuf(buf, encoding, errors)
-        if found.type in _EXTENDED and found.size > _HEADER:
-            raise tarfile.ReadError(f"a header of {found.size:,} bytes; at most {_HEADER:,} are read")
-        return found
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
@@ -81,6 +70,40 @@ class _Member(tarfile.TarInfo):
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"neither a member nor the end mark where one must follow ({error})") from error
+
+
+class _Metered:
+    """A tar's bytes, of which no member's headers may take more than is held of them: from zeros packed well a kilobyte would
+    fill the memory. `ends`: where the member ends that was read last."""
+
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        self._path, self._stream, self._given, self.ends = path, stream, 0, 0
+
+    def read(self, size: int) -> bytes:
+        """The next bytes. Raises `ArchiveRefused` beyond the bound."""
+        if (held := self._given - self.ends) > _HEADER:
+            raise _too_much(self._path, "bytes of one member's headers", found=held, limit=_HEADER)
+        content = self._stream.read(size)
+        self._given += len(content)
+        return content
+
+
+class _Listed(io.BufferedReader):
+    """A zip's bytes, whose list of members is bounded before anything is made of it."""
+
+    listing = True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As any file; while the members are listed, raises `ArchiveRefused` beyond the bounds."""
+        if self.listing and size is not None and size > NAMES:
+            raise _too_much(self.name, "bytes of its list of members", found=size, limit=NAMES)
+        content = super().read(size)
+        if self.listing and (found := content.count(zipfile.stringCentralDir)) > ENTRIES:  # type: ignore[attr-defined]
+            raise _too_much(self.name, "members", found=found, limit=ENTRIES)
+        return content
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class _Names:
@@ -122,7 +145,9 @@ def members(path: Path, *, exclude: tuple[str, ...] = (), limits: Limits = DEFAU
 
 
 def _zip(path: Path, fingerprint: str, spec: "GitIgnoreSpec | None", limits: Limits) -> Iterator[Item]:
-    archive = zipfile.ZipFile(path)  # stays open for the items; closed with the last of them
+    listed = _Listed(io.FileIO(path))  # stays open for the items; closed with the last of them
+    archive = zipfile.ZipFile(listed)
+    listed.listing = False
     sidecars = Sidecars(archive.namelist())
     names = _Names(path)
     total = 0
@@ -179,13 +204,9 @@ def _read_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, limi
 def _tar(path: Path, fingerprint: str, spec: "GitIgnoreSpec | None", limits: Limits) -> Iterator[Item]:
     sidecars, stores = _tar_sidecars(path)
     names = _Names(path)
-    total = 0
     # Decompressed here, for tarfile's own streams take a file that breaks off for one that ends.
-    with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive:
-        for number, member in enumerate(archive):
-            archive.members.clear()  # type: ignore[attr-defined] # they would be kept, and are never asked for again
-            total += member.size + len(member.name)
-            _bounded(path, number, total)
+    with _decompressed(path) as stream:
+        for number, (archive, member) in enumerate(_in_turn(path, stream)):
             if not member.isreg() or (spec and spec.match_file(member.name)):
                 continue
             if member.name.lower().endswith(_ARCHIVES):
@@ -209,16 +230,9 @@ def _tar_sidecars(path: Path) -> tuple[Sidecars, dict[str, bytes]]:
     breaks the second one, too, which says so."""
     names: list[str] = []
     stores: dict[str, bytes] = {}
-    total = held = 0
-    with (
-        suppress(*_BROKEN),
-        _decompressed(path) as stream,
-        tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive,
-    ):
-        for number, member in enumerate(archive):
-            archive.members.clear()  # type: ignore[attr-defined] # they would be kept, and are never asked for again
-            total += member.size + len(member.name)
-            _bounded(path, number, total)
+    held = 0
+    with suppress(*_BROKEN), _decompressed(path) as stream:
+        for archive, member in _in_turn(path, stream):
             if not member.isreg():
                 continue
             if not member.name.endswith(SUFFIX):
@@ -226,9 +240,28 @@ def _tar_sidecars(path: Path) -> tuple[Sidecars, dict[str, bytes]]:
             elif member.size <= DEFAULT_LIMITS.store and (content := archive.extractfile(member)) is not None:
                 held += member.size
                 if held > STORES:
-                    raise LimitExceeded(str(path), "bytes of sidecars", found=held, limit=STORES)
+                    raise _too_much(path, "bytes of sidecars", found=held, limit=STORES)
                 stores[member.name] = content.read()
     return Sidecars([*names, *stores]), stores
+
+
+def _in_turn(path: Path, stream: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """The members of a tar in their order, each to be read before the next. Raises `ArchiveRefused` beyond the bounds."""
+    metered = _Metered(path, stream)
+    total = names = 0
+    with tarfile.open(fileobj=cast(IO[bytes], metered), mode="r|", tarinfo=_Member) as archive:
+        for number, member in enumerate(archive):
+            archive.members.clear()  # type: ignore[attr-defined] # they would be kept, and are never asked for again
+            names += len(member.name)
+            total += max(member.size, archive.offset - metered.ends, 0)  # a sparse file's size is not what it takes
+            metered.ends = archive.offset
+            _bounded(path, number, total)
+            if names > NAMES:
+                raise _too_much(path, "characters of names", found=names, limit=NAMES)
+            shared = sum(len(name) + len(value) for name, value in archive.pax_headers.items())
+            if shared > _SHARED:
+                raise _too_much(path, "characters of attributes of all members", found=shared, limit=_SHARED)
+            yield archive, member
 
 
 def _kept(beside: Beside) -> Beside:
@@ -281,10 +314,17 @@ def _capped(stream: IO[bytes], name: str, size: int, limits: Limits) -> bytes:
 
 def _bounded(path: Path, number: int, total: int) -> None:
     if number >= MEMBERS:
-        raise LimitExceeded(str(path), "members", found=number + 1, limit=MEMBERS)
+        raise _too_much(path, "members", found=number + 1, limit=MEMBERS)
     limit = RATIO * path.stat().st_size + SLACK
     if total > limit:
-        raise LimitExceeded(str(path), "bytes in all members", found=total, limit=limit)
+        raise _too_much(path, "bytes in all members", found=total, limit=limit)
+
+
+def _too_much(path: Path | str, what: str, *, found: int, limit: int) -> ArchiveRefused:
+    return ArchiveRefused(
+        f"{path}: {found:,} {what} exceed the limit of {limit:,}; the rest of the archive was not examined",
+        "unpack it where there is room, if you trust it, and name the folder",
+    )
 
 
 def _broken(name: str, what: str, error: Exception) -> UnreadableFile:

@@ -134,18 +134,95 @@ def test_a_bomb_is_given_up_before_it_is_inflated(tmp_path: Path, monkeypatch: p
     assert "bytes in all members exceed" in refusal(last)
 
 
-@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE])
-def test_a_tar_whose_headers_would_fill_the_memory_is_given_up(tmp_path: Path, kind: bytes) -> None:
-    long = tarfile.TarInfo("long")
-    long.type, long.size = kind, 16_000_000
-    (tmp_path / "t.tar.bz2").write_bytes(bz2.compress(long.tobuf(tarfile.GNU_FORMAT) + bytes(long.size), 1))
+def header(kind: bytes, size: int, name: str = "a.png") -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type, made.size = kind, size
+    return made
+
+
+def sparse(size: int, *, whole: int, more: bool = False) -> bytes:
+    """A sparse file's header in the old layout of GNU tar: `size` bytes are there of `whole`; `more` of its map follows."""
+    block = bytearray(header(tarfile.GNUTYPE_SPARSE, size).tobuf(tarfile.GNU_FORMAT))
+    block[482] = more
+    block[483:495] = b"%011o\0" % whole
+    block[148:156] = b"%06o\0 " % (sum(block[:148]) + 8 * ord(" ") + sum(block[156:512]))
+    return bytes(block)
+
+
+def attributes(**given: str) -> bytes:
+    made = tarfile.TarInfo("a.png")
+    made.size, made.pax_headers = 512, {name.replace("_", "."): value for name, value in given.items()}
+    return made.tobuf(tarfile.PAX_FORMAT)
+
+
+ROOM = 400_000  # bytes of one member's headers: more than the test lets be held
+MAP = (b"%011o\0" % 1 * 42 + b"\1").ljust(512, b"\0")  # a piece of it, after which another follows
+SWOLLEN = {
+    "long name": header(tarfile.GNUTYPE_LONGNAME, ROOM).tobuf(tarfile.GNU_FORMAT) + bytes(ROOM),
+    "long link": header(tarfile.GNUTYPE_LONGLINK, ROOM).tobuf(tarfile.GNU_FORMAT) + bytes(ROOM),
+    "attributes": header(tarfile.XHDTYPE, ROOM).tobuf(tarfile.GNU_FORMAT) + bytes(ROOM),
+    "attributes of all": header(tarfile.XGLTYPE, ROOM).tobuf(tarfile.GNU_FORMAT) + bytes(ROOM),
+    "sparse map": sparse(0, whole=1, more=True) + MAP * (ROOM // 512),
+    "sparse map of zeros": sparse(0, whole=1, more=True) + (bytes(504) + b"\1" + bytes(7)) * (ROOM // 512),
+    "sparse map 1.0": attributes(GNU_sparse_major="1", GNU_sparse_minor="0") + b"9999999\n" + b"1\n" * (ROOM // 2),
+}
+
+
+@pytest.mark.parametrize("kind", SWOLLEN)
+def test_a_tar_whose_headers_would_fill_the_memory_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(archives, "_HEADER", 100_000)
+    (tmp_path / "t.tar.bz2").write_bytes(bz2.compress(SWOLLEN[kind], 1))
     tracemalloc.start()
     try:
         (item,) = items([str(tmp_path / "t.tar.bz2")])
-        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+        assert tracemalloc.get_traced_memory()[1] < 6_000_000
     finally:
         tracemalloc.stop()
-    assert "a header of 16,000,000 bytes" in refusal(item)
+    assert "bytes of one member's headers exceed the limit of 100,000; the rest of the archive was not" in refusal(item)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (sparse(2**60, whole=1), "bytes in all members"),  # it would be passed over for hours
+        (sparse(0, whole=1, more=True) + b"\1" * 100, "a broken archive"),
+        (attributes(size="-1000000000000000000"), "a broken archive"),
+    ],
+)
+def test_a_tar_whose_sizes_are_lies_is_given_up(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "t.tar").write_bytes(content)
+    *_, last = items([str(tmp_path / "t.tar")])
+    assert said in refusal(last)
+
+
+def test_names_and_attributes_of_a_tar_are_bounded_in_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "NAMES", 5_000)
+    with tarfile.open(tmp_path / "names.tar", "w") as archive:
+        for number in range(8):
+            archive.addfile(tarfile.TarInfo(f"{number}{'x' * 900}.png"))
+    common = {f"assay.{number}": "x" * 900 for number in range(100)}
+    with tarfile.open(tmp_path / "attributes.tar", "w", pax_headers=common) as archive:
+        archive.addfile(tarfile.TarInfo("a.png"))
+    (long,), (wide,) = items([str(tmp_path / "names.tar")]), items([str(tmp_path / "attributes.tar")])
+    assert "characters of names exceed the limit of 5,000" in refusal(long)
+    assert "characters of attributes of all members exceed" in refusal(wide)
+
+
+@pytest.mark.parametrize(
+    ("bound", "said"), [("ENTRIES", "4 members exceed"), ("NAMES", "bytes of its list of members exceed")]
+)
+def test_the_list_of_a_zip_is_bounded_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, said: str
+) -> None:
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        for number in range(4):
+            archive.writestr(f"{number}.png", picture())
+    assert len(names(tmp_path / "z.zip")) == 4
+    monkeypatch.setattr(archives, bound, 3)
+    (item,) = items([str(tmp_path / "z.zip")])
+    assert said in refusal(item)
 
 
 def test_long_names_and_attributes_of_a_tar_are_read(tmp_path: Path) -> None:
