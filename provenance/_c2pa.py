@@ -26,6 +26,8 @@ ACCEPTED_EKUS = (
     "1.3.6.1.5.5.7.3.8",  # timeStamping
     "1.3.6.1.5.5.7.3.9",  # OCSPSigning
 )
+# What the SDK writes before its words: the kind of error, as its library calls it.
+_KINDS = frozenset({"Remote", *(name for name in vars(c2pa.C2paError) if name[0].isupper())})
 
 
 class ManifestUnreadable(AssayError):
@@ -116,7 +118,7 @@ def read(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = Non
     except (RecursionError, ValueError) as error:
         raise ManifestUnreadable(f"{asset.name}: the C2PA library's report on it cannot be read") from error
     except c2pa.C2paError as error:
-        raise ManifestUnreadable(f"{asset.name}: its manifest cannot be read: {_first_line(error)}") from error
+        raise ManifestUnreadable(f"{asset.name}: its manifest cannot be read: {_reason(error)}") from error
 
 
 def crjson(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = None) -> str:
@@ -127,7 +129,7 @@ def crjson(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = N
         ) as reader:
             return str(reader.crjson())
     except c2pa.C2paError as error:
-        raise ManifestUnreadable(f"{asset.name}: its manifest cannot be read: {_first_line(error)}") from error
+        raise ManifestUnreadable(f"{asset.name}: its manifest cannot be read: {_reason(error)}") from error
 
 
 def signer_from_key(algorithm: str, chain_pem: bytes, key_pem: bytes, *, tsa_url: str | None = None) -> c2pa.Signer:
@@ -135,7 +137,7 @@ def signer_from_key(algorithm: str, chain_pem: bytes, key_pem: bytes, *, tsa_url
     try:
         return c2pa.Signer.from_info(c2pa.C2paSignerInfo(algorithm, chain_pem, key_pem, tsa_url))
     except c2pa.C2paError as error:
-        raise SigningFailed(f"the key or certificate chain is refused: {_first_line(error)}") from None
+        raise SigningFailed(f"the key or certificate chain is refused: {_reason(error)}") from None
 
 
 def signer_from_callback(
@@ -145,7 +147,7 @@ def signer_from_callback(
     try:
         return c2pa.Signer.from_callback(sign, c2pa.C2paSigningAlg[algorithm.upper()], chain_pem, tsa_url)
     except c2pa.C2paError as error:
-        raise SigningFailed(f"the key or certificate chain is refused: {_first_line(error)}") from None
+        raise SigningFailed(f"the key or certificate chain is refused: {_reason(error)}") from None
 
 
 def build(
@@ -184,7 +186,7 @@ def build(
                 )
             return bytes(builder.sign(signer, media_type, source, target))
     except c2pa.C2paError as error:
-        raise SigningFailed(f"signing failed: {_first_line(error)}") from error
+        raise SigningFailed(f"signing failed: {_reason(error)}") from error
 
 
 def _json(description: Mapping[str, Any]) -> str:
@@ -192,6 +194,9 @@ def _json(description: Mapping[str, Any]) -> str:
     return json.dumps(description, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:300]
+def _reason(error: Exception) -> str:
+    """The first line of what the SDK says, without the names of its own kinds of errors that stand before it."""
+    said = (str(error).strip().splitlines() or [""])[0]
+    while (parts := said.partition(":"))[1] and parts[0] in _KINDS:
+        said = parts[2].strip()
+    return said[:300] or "no reason is given"

@@ -27,7 +27,8 @@ _GROUP = 4096  # objects whose names begin alike; a sidecar further off is not f
 
 
 def objects(url: str, *, exclude: tuple[str, ...] = (), limits: Limits = DEFAULT_LIMITS) -> Iterator[Item]:
-    """Yield the images under a URL such as `s3://bucket/prefix`; a listing that breaks off says so in a last item."""
+    """Yield the images under a URL such as `s3://bucket/prefix`; a listing that breaks off says so in a last item, and so does a
+    prefix under which there is nothing at all, as a folder that is not there."""
     try:
         import obstore
         import obstore.store
@@ -43,7 +44,9 @@ def objects(url: str, *, exclude: tuple[str, ...] = (), limits: Limits = DEFAULT
             listed = iter([_single(store, prefix)])
         else:
             listed = _neighbours(entry for page in obstore.list(store, prefix=prefix or None) for entry in page)
+        empty = True
         for group in listed:
+            empty = False
             entries = {entry["path"]: entry for entry in group}
             sidecars = Sidecars(entries)
             for key, entry in entries.items():
@@ -53,6 +56,14 @@ def objects(url: str, *, exclude: tuple[str, ...] = (), limits: Limits = DEFAULT
                         (entries[found[0]], found[1] and (not single or found[0] == key + SUFFIX)) if found else None
                     )
                     yield _item(store, f"{scheme}://{bucket}/", entry, beside, limits)
+        if empty and prefix.strip("/"):
+            yield refused(
+                url,
+                UnreadableFile(
+                    f"{url}: no object lies under this prefix; its case counts, and it ends with a whole folder's name",
+                    "check its spelling",
+                ),
+            )
     except Exception as error:  # the stores' clients raise what they like
         yield refused(
             url, UnreadableFile(f"{url}: cannot be listed: {_first_line(error)}", "check the URL and the credentials")

@@ -2,9 +2,12 @@ from collections.abc import Callable
 
 import custody_assets as made
 import pytest
+from c2pa import C2paError
 
 from assay.provenance import _c2pa
+from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import Answer, BottomLine, Custody, Requirement, Standing
+from assay.provenance.errors import SigningFailed
 from assay.provenance.trust import Purpose, TrustPolicy
 
 Judged = Callable[..., Custody]
@@ -42,6 +45,19 @@ def test_no_manifest_is_no_evidence(jpeg: bytes, judged: Judged) -> None:
     assert custody.bottom_line is BottomLine.NO_MANIFEST
     assert "no evidence of anything" in custody.headline
     assert not any(custody.meets(requirement) for requirement in Requirement)
+
+
+def test_the_librarys_names_for_its_errors_are_left_out(jpeg: bytes) -> None:
+    with pytest.raises(_c2pa.ManifestUnreadable, match=r"cannot be read: invalid JUMBF header$"):
+        _c2pa.read(Asset.from_bytes(jpeg), _c2pa.context(), sidecar=b"nonsense")
+    with pytest.raises(SigningFailed, match=r"chain is refused: invalid signing credentials"):
+        _c2pa.signer_from_key("es256", b"nonsense", b"nonsense")
+    said = {
+        "Other: unknown algorithm": "unknown algorithm",
+        "Other: Verify: TIFF: odd": "TIFF: odd",
+        "Other: ": "no reason is given",
+    }
+    assert [_c2pa._reason(C2paError.Other(each)) for each in said] == list(said.values())
 
 
 @pytest.mark.parametrize("lists", ["none", "other"])

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from misbehaving import misbehaving
 from s3_server import s3_server
 from store_servers import azure_server, google_server
 
+from assay.commands.audit import audit
+from assay.commands.outcome import EXIT_FAILURE
 from assay.provenance.asset import Limits
 from assay.provenance.errors import AssayError
 from assay.scanning.audit.engine import Audit
@@ -72,12 +75,22 @@ def test_what_cannot_be_listed_or_read_is_an_item_that_says_so(bucket: str) -> N
     assert "exceed the limit" in _refusal(large)
 
 
+def test_a_prefix_under_which_there_is_nothing_says_so_beside_others_too(bucket: str, tmp_path: Path) -> None:
+    *found, missing = items([f"{bucket}/a", f"{bucket}/A/"])
+    assert len(found) == 30
+    assert "s3://pictures/A/: no object lies under this prefix" in _refusal(missing)
+    assert list(items([f"{bucket}/a"], exclude=["*.jpg"])) == []  # there is something, and none of it is asked for
+    done = CliRunner().invoke(audit, [f"{bucket}/A", "--no-pixels", "--ledger", str(tmp_path / "ledger"), "-q"])
+    assert done.exit_code == EXIT_FAILURE
+    assert "no object lies under this prefix; its case counts" in done.output
+
+
 def test_a_bucket_is_audited_and_remembered(bucket: str, tmp_path: Path) -> None:
     def run() -> tuple[list[str], int, int]:
         with Ledger(tmp_path / "ledger", VERSION) as kept, Pool(misbehaving, size=1) as pool:
-            audit = Audit(items([f"{bucket}/a"]), ledger=kept, pool=pool)
-            rows = list(audit)
-        return [row.to_json() for row in rows], sum(bool(row.duplicate_of) for row in rows), audit.examined
+            work = Audit(items([f"{bucket}/a"]), ledger=kept, pool=pool)
+            rows = list(work)
+        return [row.to_json() for row in rows], sum(bool(row.duplicate_of) for row in rows), work.examined
 
     first, copies, examined = run()
     assert (len(first), copies, examined) == (30, 5, 25)
