@@ -11,6 +11,7 @@ from assay.commands.scan import examine
 
 if TYPE_CHECKING:
     from assay.detectors.subject import Signal
+    from assay.scanning.scan import Failure, Report
 
 
 @click.command()
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--heatmap",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write a picture per image into this folder: where the evidence lies.",
+    help="Write a picture per judged image into this folder: where the evidence lies.",
 )
 @click.option(
     "--fail-on", multiple=True, type=click.Choice(CONDITION_NAMES), help="Exit with 10 if this holds; repeatable."
@@ -70,30 +71,40 @@ def detect(
         signals = (*signals, FacesSignal(point=Point(point)))
     scanner = Scanner(signals=signals)
     with presenter(form, output, depth=2) as present:
-        code = examine(paths, scanner, present, fail_on=fail_on)
-    if heatmap is not None:
-        _write_heatmaps(paths, model, heatmap)
+
+        def shown(outcome: "Report | Failure") -> None:
+            present(outcome)
+            if heatmap is not None:
+                _write_heatmap(outcome, model, heatmap)
+
+        code = examine(paths, scanner, shown, fail_on=fail_on)
     sys.exit(code)
 
 
-def _write_heatmaps(paths: tuple[Path, ...], model: str, folder: Path) -> None:
-    """`<name>.heatmap.png` for every file that can be decoded; existing files are never overwritten."""
+def _write_heatmap(outcome: "Report | Failure", model: str, folder: Path) -> None:
+    """`<name>.heatmap.png` for a picture that the model judged; existing files are never overwritten."""
     from assay.detectors.classifier import load
+    from assay.detectors.evidence import Silence
     from assay.detectors.heatmap import heatmap, overlay
-    from assay.provenance.asset import Asset
     from assay.provenance.decoding import decode
-    from assay.provenance.errors import AssayError
     from assay.provenance.replacing import free
     from assay.provenance.text import plain
-    from assay.scanning.walking import files
+    from assay.scanning.scan import PIXELS, Failure
 
+    if isinstance(outcome, Failure):
+        click.echo(f"assay: no heat map: {plain(str(outcome.error), limit=2000)}", err=True)
+        return
+    said = next(piece for piece in outcome.evidence if piece.signal == PIXELS)
+    name = outcome.asset.name
+    if said.silence in (
+        Silence.INAPPLICABLE,
+        Silence.FAILED,
+    ):  # a map of what was not judged would be read as a judgement
+        why = said.statement.removeprefix(f"{name}: ")
+        click.echo(f"assay: no heat map of {plain(name, limit=1000)}: {plain(why, limit=1000)}", err=True)
+        return
+    image = decode(outcome.asset)
     folder.mkdir(parents=True, exist_ok=True)
-    for path in files(paths):
-        target = free(folder / f"{path.name}.heatmap.png")
-        try:
-            image = decode(Asset.open(path))
-        except AssayError as error:
-            click.echo(f"assay: no heat map: {plain(str(error), limit=2000)}", err=True)
-            continue
-        overlay(image, heatmap(load(model), image)).save(target)
-        click.echo(plain(str(target), limit=2000), err=True)
+    target = free(folder / f"{name.rsplit('/', 1)[-1]}.heatmap.png")
+    overlay(image, heatmap(load(model), image)).save(target)
+    click.echo(plain(str(target), limit=2000), err=True)

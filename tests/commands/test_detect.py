@@ -1,6 +1,7 @@
 """`assay detect`: the pixels alone, with their numbers, and never a word about a camera."""
 
 import json
+import shutil
 from importlib.resources import files
 from pathlib import Path
 
@@ -39,12 +40,23 @@ def test_a_model_that_is_not_there_is_one_failure_that_names_it(tmp_path: Path) 
 def test_heat_maps_of_a_folder_replace_nothing_and_their_names_drive_no_terminal(tmp_path: Path) -> None:
     for place in ("one", "two"):
         (tmp_path / place).mkdir()
-        (tmp_path / place / "a\x1b[31m.png").write_bytes(picture())
+        shutil.copy(str(files("sklearn.datasets") / "images" / "china.jpg"), tmp_path / place / "a\x1b[31m.jpg")
     maps = tmp_path / "maps"
     done = CliRunner().invoke(detect, [str(tmp_path / "one"), str(tmp_path / "two"), "--heatmap", str(maps)])
     assert done.exit_code == 0, done.output
     assert len(list(maps.iterdir())) == 2
     assert "\x1b" not in done.output
+
+
+def test_no_heat_map_is_drawn_of_what_was_not_judged(tmp_path: Path) -> None:
+    (tmp_path / "small.png").write_bytes(picture())
+    (tmp_path / "broken.png").write_bytes(picture()[:60])
+    (tmp_path / "words.png").write_text("words")
+    done = CliRunner().invoke(detect, [str(tmp_path), "--heatmap", str(tmp_path / "maps"), "--format", "json"])
+    assert not (tmp_path / "maps").exists()
+    said = [line for line in done.stderr.splitlines() if line.startswith("assay: no heat map")]
+    assert len(said) == 3
+    assert "small.png: Not judged: the picture is smaller than 128 pixels on a side." in said[1]
 
 
 def test_a_model_that_cannot_draw_heat_maps_is_refused_before_the_work(tmp_path: Path) -> None:
