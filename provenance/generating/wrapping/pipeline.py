@@ -1,11 +1,12 @@
 """A diffusers pipeline: the output type stays the pipeline's own, its images are signed when they are saved.
 
 Rules: latents, arrays and tensors cannot be signed and are refused before the run; the seed is recorded where the generator
-that was handed in knows it.
+that was handed in knows it; a picture that the run changes is the parent, one that only guides it (a pose, edges, a style) an
+input (C2PA 2.2 §18.15: `parentOf`, `inputTo`).
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from inspect import signature
 from typing import Any
@@ -21,6 +22,8 @@ from assay.provenance.generating.wrapping.picture import SignedPicture
 from assay.provenance.signing.signing import Signed
 
 _RECORDED = ("num_inference_steps", "guidance_scale", "width", "height", "strength", "negative_prompt")
+_GUIDES = ("control_image", "ip_adapter_image")
+_WRITABLE = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16")  # modes that PNG has
 
 
 def wrap(pipeline: Any, terms: Terms, *, provider: str = NAME) -> Any:
@@ -36,9 +39,11 @@ def wrap(pipeline: Any, terms: Terms, *, provider: str = NAME) -> Any:
         prompts = (
             list(map(str, prompt)) if isinstance(prompt, list | tuple) else [prompt if isinstance(prompt, str) else ""]
         )
+        changed, mask, guides = _roles(self, signature(kind.__call__).parameters, given)
+        looked_at = zip(*(_each(guide, len(prompts), apart=apart) for guide, apart in guides), strict=True)
         requests = [
-            _request(one, picture, given, model_name(self))
-            for one, picture in zip(prompts, _pictures(given.get("image"), len(prompts)), strict=True)
+            _request(one, given, model_name(self), changed=changed, picture=picture, mask=mask, guides=sum(looked, ()))
+            for one, picture, looked in zip(prompts, _pictures(changed, len(prompts)), looked_at, strict=True)
         ]
         for request in requests:
             terms.permit(request)
@@ -61,6 +66,31 @@ def wrap(pipeline: Any, terms: Terms, *, provider: str = NAME) -> Any:
     return clone
 
 
+def _roles(
+    pipeline: Any, parameters: Mapping[str, Any], given: dict[str, Any]
+) -> tuple[Any, Any, tuple[tuple[Any, bool], ...]]:
+    """What a run changes, its mask, and each thing that only guides it, with whether a list of them has one for each prompt.
+
+    ControlNets and adapters for text alone call their guide `image`; those that inpaint without an `image` change the guide.
+    """
+    control, style = (given.get(name) for name in _GUIDES)
+    parts = [getattr(pipeline, name) for name in ("controlnet", "adapter") if hasattr(pipeline, name)]
+    apart = not any(hasattr(part, "nets") or hasattr(part, "adapters") for part in parts)  # else one for each of them
+    if "control_mask" in parameters and "image" not in parameters:
+        return control, given.get("control_mask"), ((style, False),)
+    if parts and not parameters.keys() & {"strength", "control_image"}:
+        return None, None, ((given.get("image"), apart), (style, False))
+    return given.get("image"), given.get("mask_image"), ((control, apart), (style, False))
+
+
+def _each(given: Any, count: int, *, apart: bool) -> list[tuple[Image.Image, ...]]:
+    """The pictures that guide each of `count` prompts: all of them, or with `apart` its own, where there are as many."""
+    several = list(given) if isinstance(given, list | tuple) else [given]
+    if apart and len(several) == count:
+        return [(one,) if isinstance(one, Image.Image) else () for one in several]
+    return [tuple(one for one in several if isinstance(one, Image.Image))] * count
+
+
 def _pictures(given: Any, count: int) -> Sequence[Image.Image | None]:
     """The picture that each of `count` prompts changes; None where there is none, or none that can be told apart."""
     several = list(given) if isinstance(given, list | tuple) else [given]
@@ -69,20 +99,33 @@ def _pictures(given: Any, count: int) -> Sequence[Image.Image | None]:
     return several * (count // len(several))
 
 
-def _request(prompt: str, picture: Image.Image | None, arguments: dict[str, Any], model: str) -> Request:
+def _request(
+    prompt: str,
+    arguments: dict[str, Any],
+    model: str,
+    *,
+    changed: Any,
+    picture: Image.Image | None,
+    mask: Any,
+    guides: tuple[Image.Image, ...],
+) -> Request:
     parameters: Pairs = tuple((k, v) for k in _RECORDED if isinstance(v := arguments.get(k), str | int | float))
     generator: Any = arguments.get("generator")
     seed = generator.initial_seed() if hasattr(generator, "initial_seed") else None
-    mask = arguments.get("mask_image")
     return Request(
         prompt=prompt,
         model=model,
         seed=seed,
-        inputs=(Asset.from_bytes(png(picture), name="input.png"),) if picture else (),
-        unseen=picture is None and arguments.get("image") is not None,
-        mask=Asset.from_bytes(png(mask), name="mask.png") if isinstance(mask, Image.Image) else None,
+        inputs=(_asset(picture, "input"),) if picture else (),
+        references=tuple(_asset(guide, "guide") for guide in guides),
+        unseen=picture is None and changed is not None,
+        mask=_asset(mask, "mask") if isinstance(mask, Image.Image) else None,
         parameters=parameters,
     )
+
+
+def _asset(picture: Image.Image, name: str) -> Asset:
+    return Asset.from_bytes(png(picture if picture.mode in _WRITABLE else picture.convert("RGB")), name=f"{name}.png")
 
 
 def _signing(request: Request, pipeline: Any, terms: Terms, provider: str) -> Any:

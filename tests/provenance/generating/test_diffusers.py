@@ -162,3 +162,27 @@ def test_a_mask_is_recorded_by_its_hash(pipeline: Any) -> None:
     photo = Image.linear_gradient("L").convert("RGB").resize((32, 32))
     (image,) = wrapped("a", photo, photo.convert("L"), height=32, width=32, num_inference_steps=2, strength=0.5).images
     assert len(said(image.signed().asset.content).ours["maskSha256"]) == 64
+
+
+def test_a_picture_that_only_guides_is_an_input_and_no_parent(pipeline: Any) -> None:
+    control = diffusers.ControlNetModel.from_unet(pipeline.unet, conditioning_embedding_out_channels=(4, 8))
+    edges, photo = (Image.linear_gradient("L").convert("RGB").resize((32, 32)).rotate(turn) for turn in (0, 90))
+    steps: Any = {"num_inference_steps": 2, "height": 32, "width": 32}
+
+    def told(kind: Any, prompt: Any, control: Any = control, **pictures: Any) -> list[Any]:
+        wrapped = assay.signed(kind(**pipeline.components, controlnet=control), signer="dev:")
+        return [said(image.signed().asset.content) for image in wrapped(prompt, **pictures, **steps).images]
+
+    from_text = diffusers.StableDiffusionControlNetPipeline
+    for one in (*told(from_text, "a", image=edges), *told(from_text, ["a", "b"], image=[edges, photo])):
+        assert (one.state, one.labels) == ("Trusted", ["c2pa.created"])
+        assert one.ingredients == [("inputTo", "input.png")]
+        assert one.source_type == "trainedAlgorithmicMedia"  # nothing of the guide is in the picture
+    (two,) = told(from_text, "a", [control, control], image=[edges, photo])
+    assert two.ingredients == [("inputTo", "input.png")] * 2
+    (both,) = told(
+        diffusers.StableDiffusionControlNetImg2ImgPipeline, "a", image=photo, control_image=edges, strength=0.9
+    )
+    assert both.labels == ["c2pa.opened", "c2pa.edited"]
+    assert both.ingredients == [("parentOf", "input.png"), ("inputTo", "input.png")]
+    assert both.source_type == "compositeWithTrainedAlgorithmicMedia"
