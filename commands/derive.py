@@ -5,13 +5,14 @@ from pathlib import Path
 
 import click
 
+from assay.commands.placing import is_folder, output_path
 from assay.commands.repository import REMEMBER, remembering
-from assay.commands.sign import FILE, output_path, show, signing_options, time_authority
+from assay.commands.sign import FILE, show, signing_options, time_authority
 
 
 @click.command()
 @click.argument("image", type=FILE)
-@click.option("-o", "--out", required=True, type=FILE, help="The file or folder to write.")
+@click.option("-o", "--out", required=True, type=click.Path(), help="The file or folder to write.")
 @click.option("--resize", metavar="EDGE|WxH", help="Greatest long edge, or greatest width and height; never enlarges.")
 @click.option("--crop", metavar="X,Y,W,H", help="A rectangle in pixels of the upright picture; comes before --resize.")
 @click.option(
@@ -26,7 +27,7 @@ from assay.commands.sign import FILE, output_path, show, signing_options, time_a
 @signing_options
 def derive(
     image: Path,
-    out: Path,
+    out: str,
     resize: str | None,
     crop: str | None,
     image_format: str | None,
@@ -55,10 +56,10 @@ def derive(
 
     asset = Asset.open(image)
     written = {kind.suffix: kind for kind in WRITABLE.values()} | {".jpeg": WRITABLE["jpeg"], ".tiff": WRITABLE["tiff"]}
-    named = None if out.is_dir() else written.get(out.suffix.lower())
+    named = None if is_folder(out) else written.get(Path(out).suffix.lower())
     target = WRITABLE[image_format] if image_format else named or asset.media_type
     if named and named is not target:
-        raise click.UsageError(f"--format {image_format} and the name {out.name} contradict each other")
+        raise click.UsageError(f"--format {image_format} and the name {Path(out).name} contradict each other")
     derivation = Derivation(
         crop=Box(*box) if box else None,
         resize=limit,

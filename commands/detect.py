@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from assay.commands.outcome import CONDITION_NAMES
+from assay.commands.placing import OutputFile
 from assay.commands.scan import examine
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of the terminal.")
+@click.option("-o", "--output", type=OutputFile(), help="Write to this file instead of the terminal.")
 @click.option("--model", default="deep", show_default=True, help="Pixel model: a name under models/, or a folder.")
 @click.option(
     "--point",

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from assay.commands.placing import OutputFile
+
 
 @click.command()
 @click.argument("indexes", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -25,7 +27,7 @@ import click
 )
 @click.option("--limit", type=click.IntRange(1), help="At most this many pictures, spread over sources.")
 @click.option("--seed", default=0, show_default=True, help="Of the laundering draws and of the choice by --limit.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write all figures as JSON to a new file.")
+@click.option("-o", "--output", type=OutputFile(), help="Write all figures as JSON to a new file.")
 @click.option(
     "--plots", type=click.Path(file_okay=False, path_type=Path), help="Write roc.svg and reliability.svg here."
 )

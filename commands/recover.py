@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from assay.commands.outcome import EXIT_FAILURE, EXIT_NOTHING
+from assay.commands.placing import OutputFile
 from assay.commands.repository import REPOSITORY
 
 if TYPE_CHECKING:
@@ -19,9 +20,11 @@ FILE = click.Path(path_type=Path)
 @click.argument("paths", nargs=-1, required=True, type=FILE)
 @REPOSITORY
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
-@click.option("-o", "--output", type=FILE, help="Write to a new file instead of the terminal.")
+@click.option("-o", "--output", type=OutputFile(), help="Write to a new file instead of the terminal.")
 @click.option("--no-crops", is_flag=True, help="Do not try cut edges: several times faster where nothing is found.")
-@click.option("--save", type=FILE, metavar="FILE", help="Write the best recovered manifest store to a new .c2pa file.")
+@click.option(
+    "--save", type=OutputFile(), metavar="FILE", help="Write the best recovered manifest store to a new .c2pa file."
+)
 def recover(
     paths: tuple[Path, ...], repository: str | None, form: str, output: Path | None, no_crops: bool, save: Path | None
 ) -> None:

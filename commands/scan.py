@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from assay.commands.outcome import CONDITION_NAMES, EXIT_CONDITION, EXIT_FAILURE, EXIT_NOTHING
+from assay.commands.placing import OutputFile
 
 if TYPE_CHECKING:
     from assay.scanning.labels.policy import LabelPolicy
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of the terminal.")
+@click.option("-o", "--output", type=OutputFile(), help="Write to this file instead of the terminal.")
 @click.option("--no-pixels", is_flag=True, help="Only what the file says and carries; no pixel classifier.")
 @click.option("--model", default="deep", show_default=True, help="Pixel model: a name under models/, or a folder.")
 @click.option("--faces", is_flag=True, help="Judge every face by itself as well, beside the whole picture.")

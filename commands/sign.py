@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from assay.commands.placing import output_path
 from assay.commands.repository import REMEMBER, remembering
 from assay.provenance.errors import AssayError, OutputRefused, UnreadableFile, UnsupportedFormat
 from assay.provenance.text import plain
@@ -51,11 +52,6 @@ def time_authority(url: str | None, without_stamp: str) -> "TimestampAuthority |
     return TimestampAuthority(url, WithoutStamp(without_stamp)) if url else None
 
 
-def output_path(out: Path, name: str) -> Path:
-    """`out` itself, or a file of that name in it where it is a folder (or written like one)."""
-    return out / name if out.is_dir() or not out.suffix else out
-
-
 def show(signed: "Signed") -> None:
     """Say what was signed: the file on stdout, warnings on stderr."""
     click.echo(f"{plain(str(signed.path), limit=4096)}  {signed.manifest_label}  {len(signed.asset.content):,} bytes")
@@ -70,7 +66,7 @@ def show(signed: "Signed") -> None:
 
 @click.command()
 @click.argument("source", type=FILE)
-@click.option("-o", "--out", required=True, type=FILE, help="The file or folder to write.")
+@click.option("-o", "--out", required=True, type=click.Path(), help="The file or folder to write.")
 @click.option("--recipe", "recipe_path", type=FILE, metavar="TOML", help="What to state; else: opened and published.")
 @click.option("--parent", "parent_path", type=FILE, help="The picture that SOURCE was made from.")
 @SOFT_BINDING
@@ -79,7 +75,7 @@ def show(signed: "Signed") -> None:
 @signing_options
 def sign(
     source: Path,
-    out: Path,
+    out: str,
     recipe_path: Path | None,
     parent_path: Path | None,
     soft_binding: bool,
@@ -138,7 +134,7 @@ def sign(
         return signed
 
     if source.is_dir():
-        _folder(source, out, one, skip_existing=skip_existing)
+        _folder(source, Path(out), one, skip_existing=skip_existing)
     else:
         show(one(source, output_path(out, source.name)))
 

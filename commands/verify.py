@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from assay.commands.outcome import EXIT_CONDITION, EXIT_FAILURE, EXIT_NOTHING
+from assay.commands.placing import OutputFile
 from assay.commands.repository import REMEMBER, remembering
 from assay.commands.scan import several
 
@@ -26,7 +27,7 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "crjson", "html"]), default="text", show_default=True
 )
-@click.option("-o", "--output", type=FILE, help="Write to a file instead of the terminal.")
+@click.option("-o", "--output", type=OutputFile(), help="Write to a file instead of the terminal.")
 @click.option("--sidecar", type=FILE, help="The manifest store of one file that is kept apart from it (.c2pa).")
 @click.option(
     "--trust", "lists", multiple=True, metavar="LIST|FILE", help="Believe only this list (id, or PEM file); repeatable."

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from assay.provenance.errors import AssayError
 from assay.scanning.audit.baseline import Baseline, read_rows
 from assay.scanning.audit.grouping import GROUPS, Grouping
 from assay.scanning.audit.policy import read_policy
@@ -42,10 +41,9 @@ def summarise(
             grouping.add(row)
             written.write(row)
         ending.complete = True
-    except AssayError:
-        written.abandon()
-        raise
-    written.finish(complete=True)
+        written.finish(complete=True)
+    finally:  # Ctrl-C, too, leaves no part behind
+        written.abandon()  # of what is not finished
     ending.failures += written.failures
     if not quiet and "-" not in outputs:
         show_groups(sys.stdout, grouping, by=by)

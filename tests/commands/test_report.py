@@ -1,5 +1,6 @@
 """`assay report` says again what rows say, without the pictures."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ from click.testing import CliRunner, Result
 from scanning_rows import simple
 
 from assay.commands.report import GROUP_NAMES, report
+from assay.scanning.audit import reporting
 from assay.scanning.audit.grouping import GROUPS
+from assay.scanning.audit.row import Row
 
 ROWS = [
     simple("a/x.png", modified="2026-01-05T00:00:00Z"),
@@ -79,3 +82,17 @@ def test_the_rows_that_are_read_are_never_replaced(rows: Path) -> None:
     assert done.exit_code == 1
     assert "would be replaced" in str(done.exception)
     assert rows.read_bytes() == before
+
+
+def test_ctrl_c_leaves_no_part_behind(rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*given: object, **named: object) -> Iterator[Row]:
+        yield ROWS[0]
+        assert (tmp_path / "out.html.part").exists()
+        raise KeyboardInterrupt
+
+    (tmp_path / "out.html").write_text("what was there")
+    monkeypatch.setattr(reporting, "compared", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        reporting.summarise([rows], outputs=[str(tmp_path / "out.html"), str(tmp_path / "out.csv")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.html", "rows.jsonl"]
+    assert (tmp_path / "out.html").read_text() == "what was there"

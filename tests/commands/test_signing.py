@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
@@ -138,3 +139,23 @@ def test_a_file_name_that_drives_a_terminal_is_shown_harmless(tmp_path: Path) ->
     assert result.exit_code == 0, result.output
     assert "\x1b" not in result.output
     assert "red.png" in result.output
+
+
+@pytest.mark.parametrize("command", ["sign", "derive"])
+def test_a_slash_at_the_end_means_a_folder_whatever_dots_are_in_its_name(
+    folder: Path, tmp_path: Path, command: str
+) -> None:
+    out = tmp_path / "2026.01.png"
+    done = run(command, folder / "deep" / "b.jpg", "-o", f"{out}/")
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in out.iterdir()] == ["b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("scan", "-o"), ("detect", "-o"), ("verify", "-o"), ("recover", "-o"), ("recover", "--save"), ("evaluate", "-o")],
+)
+def test_what_writes_one_file_takes_no_name_of_a_folder(tmp_path: Path, command: str, option: str) -> None:
+    with pytest.raises(click.UsageError, match="ends as a folder's name does"):
+        assay.main([command, str(tmp_path), option, f"{tmp_path}/report.d/"], standalone_mode=False)
+    assert list(tmp_path.iterdir()) == []
