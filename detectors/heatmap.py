@@ -27,7 +27,7 @@ _TOKEN = 768
 _WINDOWS = tuple(
     (x / 4, y / 4) for y in range(3) for x in range(3)
 )  # corners of half-size windows, in widths and heights
-LEGEND = (
+LEGEND = (  # drawn below a map, and written beside one on every page
     "Warm: more like generated pictures; blue: silence, no sign of a camera. Shows what moved the classifier; it does not prove "
     "that a region was generated."
 )

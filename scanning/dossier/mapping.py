@@ -23,6 +23,13 @@ STEPS: tuple[dict[str, Any], ...] = (  # what was done to pixels for it, as an e
 )
 
 
+def legend() -> str:
+    """What stands beside a map on a page: the words that are drawn below one."""
+    from assay.detectors.heatmap import LEGEND  # numbers and networks come with it, so only where there is a map
+
+    return LEGEND
+
+
 def evidence_map(report: Report, model: str) -> "Image | None":
     """The map over the picture in grey; None where the pixel model says nothing or has no map."""
     if not any(piece.signal == PIXELS and piece.speaks for piece in report.evidence):

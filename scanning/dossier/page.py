@@ -10,6 +10,7 @@ from assay.provenance.custody.chain import Custody
 from assay.provenance.custody.examining import Examined
 from assay.provenance.errors import MissingExtra
 from assay.scanning.dossier.extract import PICTURE_EDGE, Document
+from assay.scanning.dossier.mapping import legend
 from assay.scanning.report import custody_words
 from assay.scanning.report.custody_html import chain_picture
 from assay.scanning.report.html import environment
@@ -54,6 +55,7 @@ def page(
             stacked=chain is not None and not _fits(chain),
             image=thumbnail(report.asset, edge=PICTURE_EDGE),
             heat=encode(heat, edge=PICTURE_EDGE) if heat is not None else "",
+            legend=legend() if heat is not None else "",
             speaking=[piece for piece in evidence if not piece["silence"]],
             silent=[piece for piece in evidence if piece["silence"]],
             measured=[piece for piece in evidence if piece["false_positive_rate"]],

@@ -18,6 +18,7 @@ from assay.provenance.custody.examining import Examined
 from assay.provenance.decoding import decode
 from assay.provenance.errors import AssayError
 from assay.provenance.repository import Repository, open_repository
+from assay.scanning.dossier.mapping import legend
 from assay.scanning.report import custody_words
 from assay.scanning.report.custody_html import chain_picture
 from assay.scanning.report.document import to_json
@@ -80,6 +81,7 @@ def fragment(
             sha256=outcome.asset.sha256,
             picture=thumbnail(outcome.asset, edge=EDGE),
             heatmap=heatmap,
+            legend=legend() if heatmap else "",
             undecoded=undecoded(outcome),
             origin=verdict.origin.value,
             basis="likely" if strongest == {RECOVERED} else verdict.basis.word,

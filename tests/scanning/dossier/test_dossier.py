@@ -23,6 +23,7 @@ from time_stamping import time_authority, time_stamper
 
 from assay.commands.dossier import dossier
 from assay.detectors.evidence import Origin
+from assay.detectors.heatmap import LEGEND
 from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import Answer
 from assay.provenance.errors import OutputRefused, SigningFailed, UnreadableFile
@@ -302,7 +303,9 @@ def test_the_map_of_pixel_evidence_is_on_the_page_and_its_filters_in_the_extract
     given = report(PIXELS)
     found = extract(given, policy=TrustPolicy(), original="original.png", model=MODEL, mapped=True)
     heat = Image.new("RGB", (60, 40), "orange")
-    assert "Where the pixel evidence lies" in page(found, given, extract_sha256="0" * 64, sealed_by="x", heat=heat)
+    assert f"Where the pixel evidence lies. {LEGEND}" in page(
+        found, given, extract_sha256="0" * 64, sealed_by="x", heat=heat
+    )
     assert [item["for"] for item in found["filters"]] == ["the picture on the pages", "the map of the pixel evidence"]
     assert evidence_map(report(SILENT), "deep") is None
 

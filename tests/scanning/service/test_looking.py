@@ -9,6 +9,7 @@ from photograph_like import jpeg_asset, photograph
 from PIL import Image
 
 from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Severity, Silence, Trace
+from assay.detectors.heatmap import LEGEND
 from assay.provenance.custody.chain import BottomLine
 from assay.provenance.repository import Repository
 from assay.provenance.signing import Recipe, SoftwareAgent, open_signer, sign
@@ -75,7 +76,7 @@ def test_a_map_is_drawn_where_the_classifier_spoke() -> None:
     kind, _, content = drawn.partition(",")
     assert kind == "data:image/jpeg;base64"
     assert Image.open(io.BytesIO(base64.b64decode(content))).size == (64, 48)
-    assert "what moved the classifier" in fragment(report(PIXELS), heatmap=drawn)
+    assert f'<p class="legend">{LEGEND}</p>' in fragment(report(PIXELS), heatmap=drawn)
     assert heatmap_of(report(CLAIM), "deep") == ""
     assert heatmap_of(report(PIXELS), None) == ""
     assert heatmap_of(FAILURE, "deep") == ""
