@@ -11,10 +11,15 @@ from PIL import Image
 from assay.detectors.card import View
 
 SIDE = 224
-_FILTERS = {View.BICUBIC: Image.Resampling.BICUBIC, View.HAMMING: Image.Resampling.HAMMING}
+_LEAST = 0.8 * SIDE  # pixels that averaging leaves of the shorter side
 
 
 def whole(image: Image.Image, view: View) -> NDArray[np.uint8]:
     """The whole of an upright picture at 224 x 224: uint8 (224, 224, 3). Averaged by whole factors first, then filtered."""
-    small = image.resize((SIDE, SIDE), _FILTERS[view], reducing_gap=1.0)
+    match view:
+        case View.BICUBIC:  # each side by its own factor
+            small = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=1.0)
+        case View.HAMMING:  # Pillow has loops of their own for squares
+            factor = int(min((image.width * image.height) ** 0.5 / SIDE, min(image.size) / _LEAST))
+            small = (image.reduce(factor) if factor > 1 else image).resize((SIDE, SIDE), Image.Resampling.HAMMING)
     return np.frombuffer(small.tobytes(), np.uint8).reshape(SIDE, SIDE, 3)
