@@ -33,7 +33,7 @@ from assay.detectors.calibration import Point
 from assay.detectors.card import ModelCard, read_card
 from assay.detectors.classifier import Classifier, Opinion
 from assay.detectors.quality import measure
-from assay.detectors.views import SIDE
+from assay.detectors.views import SIDE, factors
 from assay.provenance.asset import Asset
 from assay.provenance.decoding import decode, upright
 from assay.provenance.errors import AssayError
@@ -169,7 +169,7 @@ class Steepest:
     def __init__(self, card: ModelCard, judge: Classifier) -> None:
         torch.set_num_threads(1)
         self._encoder, self._head = Graph(card.folder / "encoder.onnx"), Graph(card.folder / "head.onnx")
-        self._judge = judge
+        self._judge, self._view = judge, card.view
 
     def logit(self, pixels: torch.Tensor) -> torch.Tensor:
         """Of one picture (1, 3, height, width), 0 to 255."""
@@ -178,8 +178,9 @@ class Steepest:
         return (head["logits"] * head["domain"]).sum()
 
     def _seen(self, pixels: torch.Tensor) -> torch.Tensor:
-        factors = [max(1, side // SIDE) for side in pixels.shape[2:]]  # as `views.whole`: averaged first
-        small = torch.nn.functional.avg_pool2d(pixels, factors, ceil_mode=True, count_include_pad=False)
+        height, width = pixels.shape[2:]
+        across, down = factors((width, height), self._view)  # as `views.whole`: averaged first
+        small = torch.nn.functional.avg_pool2d(pixels, (down, across), ceil_mode=True, count_include_pad=False)
         resized = torch.nn.functional.interpolate(small, (SIDE, SIDE), mode="bicubic", antialias=True)
         return resized.clamp(0, 255)
 

@@ -19,7 +19,7 @@ from assay.detectors.signals.pixels import PixelsSignal
 from assay.detectors.subject import Subject
 from assay.detectors.training.examples import Example, Label
 from assay.detectors.training.protocol import Sample, Scores, judge_by
-from assay.detectors.views import whole
+from assay.detectors.views import factors, whole
 from assay.provenance.asset import Asset
 from assay.provenance.decoding import upright
 from assay.provenance.errors import AssayError
@@ -232,6 +232,17 @@ def test_views_differ_where_pictures_shrink() -> None:
     image = upright(picture(7, (900, 700)))
     bicubic, hamming = (whole(image, view).astype(int) for view in (View.BICUBIC, View.HAMMING))
     assert 0 < np.abs(bicubic - hamming).mean() < 3
+
+
+@pytest.mark.parametrize("size", [(1156, 867), (4000, 3000), (1000, 1000), (3000, 400), (300, 224), (60, 5000)])
+@pytest.mark.parametrize("view", View)
+def test_averaging_leaves_enough_of_either_side(view: View, size: tuple[int, int]) -> None:
+    across, down = factors(size, view)
+    assert size[0] / across >= min(size[0], 0.8 * 224)
+    assert size[1] / down >= min(size[1], 0.8 * 224)
+    assert 1 <= max(size[0] / across, size[1] / down) / 224 < 2 * max(size) / min(size)
+    plain = np.asarray(picture(7, size).resize((224, 224), Image.Resampling.BOX), int)
+    assert np.abs(whole(picture(7, size), view) - plain).mean() < 6
 
 
 def test_every_mode_and_orientation_is_read(classifier: Classifier) -> None:
