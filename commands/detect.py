@@ -97,10 +97,7 @@ def _write_heatmap(outcome: "Report | Failure", model: str, folder: Path) -> Non
         return
     said = next(piece for piece in outcome.evidence if piece.signal == PIXELS)
     name = outcome.asset.name
-    if said.silence in (
-        Silence.INAPPLICABLE,
-        Silence.FAILED,
-    ):  # a map of what was not judged would be read as a judgement
+    if said.silence in (Silence.INAPPLICABLE, Silence.FAILED):  # a map would be read as the judgement that is missing
         why = said.statement.removeprefix(f"{name}: ")
         click.echo(f"assay: no heat map of {plain(name, limit=1000)}: {plain(why, limit=1000)}", err=True)
         return
