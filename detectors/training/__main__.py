@@ -67,9 +67,9 @@ def main(arguments: list[str] | None = None) -> None:
         action="append",
         default=[],
         type=Path,
-        help="an index of pictures to fit on again; of their groups no others",
+        help="an index of pictures to choose again; of groups that are fitted on already no others join",
     )
-    choose.add_argument("--number", nargs=2, type=int, default=(11_600, 1_600), metavar=("FITTED", "ASIDE"))
+    choose.add_argument("--number", nargs=2, type=int, default=(13_700, 1_600), metavar=("FITTED", "ASIDE"))
     fit.add_argument("--aside", type=Path, help="an index of pictures to measure the finished model on")
     fit.add_argument("--pairs", type=Path, help="a folder that the step `pairs` wrote")
     faces.add_argument(

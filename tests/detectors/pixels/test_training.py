@@ -306,7 +306,9 @@ def test_what_its_terms_set_aside_is_never_fitted_on_and_shares_no_group() -> No
     assert not set(twins) & set(fitted)
     assert set(twins) <= set(aside)
     kept = {one.sha256 for one in fitted[:9] if one.group == "free0"}
-    again, _ = choose([*free, *bound], fitted=99, aside=8, seed=0, kept=kept)
+    last = {one.sha256 for one in bound[-6:] if one.group.startswith("bound")}
+    again, beside = choose([*free, *bound], fitted=99, aside=3, seed=0, kept=kept | last)
+    assert {one.sha256 for one in beside} == last
     assert {one.sha256 for one in again if one.group == "free0"} == kept
     assert len(again) == 40 + len(kept)
     copied = replace(bound[0], dhash=f"{0x0F0F0F0F0F0F0F0F:016x}")
