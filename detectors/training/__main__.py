@@ -2,7 +2,7 @@
 
 bring     fetch the sources of the indexes from their public places, one after the other, and keep the pictures that are named
 gather    the same from clones and unpacked packages that are at hand
-pairs     human-made pictures through an autoencoder or a CycleGAN: the same picture with and without a network's traces
+pairs     human-made pictures through an autoencoder, a CycleGAN or an upscaler: the same picture with and without a network's traces
 choose    of the pictures of the indexes at hand, those to fit on and those that their terms set aside; writes both indexes
 encoder   build a tier's encoder from the published weights
 face-finder  build the networks that find faces from the published weights
@@ -35,11 +35,11 @@ def main(arguments: list[str] | None = None) -> None:
         step.add_argument("--index", action="append", required=True, type=Path)
         step.add_argument("--pictures", required=True, type=Path)
     gather.add_argument("places", nargs="+", type=Path, help="clones and unpacked packages")
+    pairs.add_argument("--network", required=True, choices=("autoencoder", "cyclegan", "upscaler"))
     pairs.add_argument(
-        "clone",
-        nargs="?",
+        "--clone",
         type=Path,
-        help="holds taef2_encoder.pth and taef2_decoder.pth (madebyollin/taesd); without, the CycleGAN of `vintagify`",
+        help="for the autoencoder: holds taef2_encoder.pth and taef2_decoder.pth (madebyollin/taesd)",
     )
     pairs.add_argument("--output", required=True, type=Path)
     pairs.add_argument("--number", type=int, default=330, help="pictures to start from, spread over groups")

@@ -4,7 +4,6 @@ Rules: a picture is laundered before anybody looks for a face, so that both clas
 count, all in its group; features are kept, faces are not.
 """
 
-import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from assay.detectors.training.examples import Example
 from assay.detectors.training.laundering import launder
 from assay.detectors.training.pipeline import Progress
 from assay.detectors.training.protocol import Sample
-from assay.detectors.training.viewing import UNDECODABLE, large_pictures, read_picture
+from assay.detectors.training.viewing import UNDECODABLE, cache_mark, large_pictures, read_picture
 from assay.detectors.views import whole
 from assay.provenance.decoding import upright
 
@@ -46,10 +45,7 @@ def extract_faces(
     """
     finder = FaceFinder(*(folder / name for name in NETWORKS))
     network = Network(encoder, threads=1)
-    mark = hashlib.sha256(
-        b"".join((folder / name).read_bytes() for name in NETWORKS) + encoder.read_bytes()
-    ).hexdigest()
-    cache = work / f"faces-{seed}-{view}-{mark[:12]}"
+    cache = work / f"faces-{seed}-{view}-{cache_mark([*(folder / name for name in NETWORKS), encoder])}"
     cache.mkdir(parents=True, exist_ok=True)
     found: list[Example] = []
     buckets: list[str] = []

@@ -1,4 +1,4 @@
-"""Aligned pairs: a human-made picture and the same picture after a network: an autoencoder of latent diffusion, or a CycleGAN.
+"""Aligned pairs: a human-made picture and the same picture after a network: an autoencoder of latent diffusion, a CycleGAN, an upscaler.
 
 Rules: both are the same crop, of one size, written losslessly, so that only the network's traces tell them apart; a pair is
 trained on or looked at, never quoted as a generator found. The networks' weights are read from a clone or an installed
@@ -21,6 +21,7 @@ from assay.detectors.training.viewing import read_picture
 
 AUTOENCODER = "flux-2-autoencoder"  # of the family "flux": held out where that is measured
 CYCLEGAN = "cyclegan"  # of the family of that name, likewise
+UPSCALER = "real-esrgan"  # likewise
 SIDE = 256  # pixels; a multiple of what the networks halve
 Reconstruct = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 

@@ -1,6 +1,5 @@
 """From an index to a sample: pictures laundered, viewed, encoded; each is kept, so that a stopped run goes on where it was."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +12,7 @@ from assay.detectors.classifier import Network
 from assay.detectors.training.examples import Example, read_index, read_own_index
 from assay.detectors.training.laundering import Cell
 from assay.detectors.training.protocol import Sample
-from assay.detectors.training.viewing import large_pictures, look
+from assay.detectors.training.viewing import cache_mark, large_pictures, look
 
 Progress = Callable[[str], None]
 _BATCH = 4
@@ -71,8 +70,7 @@ def extract(
     is never encoded twice for the same draw, whatever else an index names. Raises `ValueError` where none can be decoded."""
     from joblib import Parallel, delayed
 
-    mark = hashlib.sha256(encoder.read_bytes()).hexdigest()[:12]
-    folder = work / f"{cell.name if cell else f'draw-{seed}'}-{view}-{mark}"  # another view or encoder is another cache
+    folder = work / f"{cell.name if cell else f'draw-{seed}'}-{view}-{cache_mark([encoder])}"
     folder.mkdir(parents=True, exist_ok=True)
     missing = [example for example in examples if not _kept(folder, example).exists()]
     tasks = []

@@ -61,17 +61,23 @@ def _choose(given: argparse.Namespace) -> None:
 
 
 def _pairs(given: argparse.Namespace) -> None:
-    from assay.detectors.training.pairs import AUTOENCODER, CYCLEGAN, write_pairs
+    from assay.detectors.training.pairs import AUTOENCODER, CYCLEGAN, UPSCALER, write_pairs
     from assay.detectors.training.pipeline import examples_with_pictures
 
-    if given.clone is None:
-        from assay.detectors.training.cycle_translator import published_weights, translating
-
-        network, generator = translating(published_weights()), CYCLEGAN
-    else:
+    if given.network == "autoencoder":
         from assay.detectors.training.tiny_autoencoder import reconstructing
 
+        if given.clone is None:
+            raise SystemExit("--network autoencoder needs --clone: the folder that holds its weights")
         network, generator = reconstructing(given.clone), AUTOENCODER
+    elif given.network == "cyclegan":
+        from assay.detectors.training import cycle_translator
+
+        network, generator = cycle_translator.translating(cycle_translator.published_weights()), CYCLEGAN
+    else:
+        from assay.detectors.training import upscaler
+
+        network, generator = upscaler.restoring(upscaler.published_weights()), UPSCALER
     examples, places = examples_with_pictures(given.index, given.pictures)
     human = spread(without_near_duplicates([e for e in examples if e.label is Label.HUMAN]), seed=SEED)
     found = write_pairs(human[: given.number], places, given.output, network, generator)

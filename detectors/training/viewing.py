@@ -4,9 +4,10 @@ Rules: one random state per picture and draw, from its sha256 and the seed alone
 pictures that cannot be decoded are left out, not replaced.
 """
 
+import hashlib
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from PIL import Image
 
 from assay.detectors.card import View
 from assay.detectors.quality import measure
+from assay.detectors.training import laundering, screens
 from assay.detectors.training.examples import Example
 from assay.detectors.training.laundering import Cell, launder, launder_to
 from assay.detectors.views import whole
@@ -42,6 +44,12 @@ def large_pictures() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         yield
+
+
+def cache_mark(networks: Iterable[Path]) -> str:
+    """Twelve digits that change with the networks' files and with the code that launders: a cache of what was found is for these."""
+    files = (*networks, Path(laundering.__file__), Path(screens.__file__))
+    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()[:12]
 
 
 def read_picture(path: Path, example: Example) -> Image.Image:

@@ -1,16 +1,18 @@
 """From a report document to a label: what decided, why, on which evidence, and how to object.
 
-Rules: the same document and policy give the same decision; a decision quotes the evidence that it rests on; strings of the
-file are carried verbatim and neutralised by presenters.
+Rules: the same document and policy give the same decision; a decision quotes the evidence that it rests on; a signature that
+nothing but a development key vouches for counts as a declaration; strings of the file are carried verbatim and neutralised by
+presenters.
 """
 
 from typing import Any
 
-from assay.detectors.evidence import Origin
+from assay.detectors.evidence import DEVELOPMENT, Basis, Origin
 from assay.detectors.source_types import source_type
 from assay.scanning.labels.policy import Facts, LabelPolicy
 
 SCHEMA = "assay.label/1"
+_MANIFEST = "c2pa-manifest"  # the signal whose statement a signature vouches for
 Document = dict[str, Any]
 
 
@@ -50,13 +52,26 @@ def facts_of(document: Document) -> Facts:
     return Facts(
         examined=True,
         origin=Origin(verdict["origin"]),
-        basis=verdict["basis"],
+        basis=_basis(document),
         source_types=_source_types(document),
         grounds=frozenset(verdict["grounds"]),
         findings=frozenset(finding["code"] for finding in document["findings"]),
         custody=custody.get("bottom_line", ""),
         contested=verdict["contested"],
     )
+
+
+def _basis(document: Document) -> str:
+    """The strongest basis among the grounds; anybody can make a development key and sign with it what they like."""
+    verdict = document["verdict"]
+    if not any(finding["code"] == DEVELOPMENT for finding in document["findings"]):
+        return str(verdict["basis"])
+    bases = [
+        min(Basis[piece["basis"].upper()], Basis.DECLARED if piece["signal"] == _MANIFEST else Basis.PROVED)
+        for piece in document["evidence"]
+        if piece["signal"] in verdict["grounds"]
+    ]
+    return max(bases, default=Basis.NONE).word
 
 
 def _source_types(document: Document) -> frozenset[str]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import Connection, Row, case, delete, func, insert, or_, select, update
@@ -25,6 +25,7 @@ from assay.scanning.service.tables import upload as contents
 CLAIM_SECONDS = 15.0  # until a claim ends that nobody renews: its server is dead or out of reach
 DELIVERY_SECONDS = 60.0  # the same of one attempt to deliver
 _ATTEMPTS = 3  # of one item, should the server or its worker die over it
+_STRANGE_SECONDS = 3600.0  # after a job was taken in, until what no server understands of it is given up
 _OPEN = ("waiting", "running")
 
 
@@ -39,6 +40,9 @@ class Options:
     thorough: bool = False
     prior: float | None = None
     webhook: str = ""
+
+
+_OPTIONS = {field.name for field in fields(Options)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +115,21 @@ class Jobs:
         return identity, True
 
     def claim(self) -> Item | None:
-        """The oldest item that nobody has in work, now claimed. Items that were tried too often are given up on the way."""
+        """The oldest item that nobody has in work, now claimed. Items that were tried too often are given up on the way.
+
+        One whose options this version does not know is left, for as long as a claim lasts, to a server of the version that took
+        it in; while servers are brought up to date, that is no attempt.
+        """
         while True:
             with self._base.transaction() as change:
                 lost = (item.c.state == "running") & (item.c.until < now())
                 row = change.execute(
-                    select(item, jobs.c.options, contents.c.content)
+                    select(
+                        item,
+                        jobs.c.options,
+                        (jobs.c.made < now() - _STRANGE_SECONDS).label("stale"),
+                        contents.c.content,
+                    )
                     .join(jobs, jobs.c.id == item.c.job)
                     .outerjoin(contents, (contents.c.job == item.c.job) & (contents.c.number == item.c.number))
                     .where(or_(item.c.state == "waiting", lost))
@@ -127,10 +140,13 @@ class Jobs:
                 if row is None:
                     return None
                 holder = secrets.token_hex(12)
+                told = json.loads(row.options)
+                strange = ", ".join(sorted(told.keys() - _OPTIONS))
+                tried = row.attempts + (not strange)
                 change.execute(
                     update(item)
                     .where(item.c.place == row.place)
-                    .values(state="running", attempts=row.attempts + 1, holder=holder, until=now() + CLAIM_SECONDS)
+                    .values(state="running", attempts=tried, holder=holder, until=now() + CLAIM_SECONDS)
                 )
             claimed = Item(
                 job=row.job,
@@ -138,15 +154,19 @@ class Jobs:
                 name=json.loads(row.name),
                 sha256=row.sha256,
                 holder=holder,
-                options=Options(**json.loads(row.options)),
+                options=Options(**{name: value for name, value in told.items() if name in _OPTIONS}),
                 content=row.content or b"",
             )
             if row.content is None:
                 self.fail(claimed, "GivenUp", "its upload was deleted")
             elif row.attempts >= _ATTEMPTS:
                 self.fail(claimed, "GivenUp", f"given up after {_ATTEMPTS} attempts")
-            else:
+            elif not strange:
                 return claimed
+            elif row.stale:
+                self.fail(
+                    claimed, "GivenUp", f"no server here knows what was asked for ({strange}); ask again without it"
+                )
 
     def renew(self, holders: Collection[str]) -> None:
         """Keep claims alive."""

@@ -465,3 +465,22 @@ def test_the_translator_reads_published_names_and_keeps_the_shape(tmp_path: Path
     assert (found.shape, found.dtype) == (pixels.shape, np.uint8)
     assert np.ptp(found) > 0
     assert not np.array_equal(found, pixels)
+
+
+def test_the_upscaler_reduces_by_area_and_enlarges_again(tmp_path: Path) -> None:
+    pytest.importorskip("ncnn")
+    from assay.detectors.training import upscaler
+
+    layers = (
+        "Input input 0 1 data",
+        "Interp wider 1 1 data output 0=1 1=4.0 2=4.0",
+    )  # repeats each pixel four times either way
+    (tmp_path / "plain.param").write_text("7767517\n2 2\n" + "\n".join(layers) + "\n")
+    (tmp_path / "plain.bin").write_bytes(b"")
+    pixels = np.asarray(picture((64, 48)))
+    found = upscaler.restoring(tmp_path / "plain.param")(pixels)
+    assert (found.shape, found.dtype) == (pixels.shape, np.uint8)
+    means = pixels.reshape(12, 4, 16, 4, 3).mean((1, 3)).repeat(4, 0).repeat(4, 1)
+    assert np.abs(found - means).max() <= 1
+    wide = upscaler.enlarging(tmp_path / "plain.param")(pixels)
+    np.testing.assert_array_equal(wide, pixels.repeat(4, 0).repeat(4, 1))

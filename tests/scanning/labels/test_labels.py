@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from outcomes import FAILURE, picture, report
 
 from assay.cli import assay
-from assay.detectors.evidence import RETOUCHING, Basis, Evidence, Finding, Origin, Severity, Silence, Trace
+from assay.detectors.evidence import DEVELOPMENT, RETOUCHING, Basis, Evidence, Finding, Origin, Severity, Silence, Trace
 from assay.provenance.custody.chain import BottomLine
 from assay.scanning.labels.labelling import labelled
 from assay.scanning.labels.policy import PRESETS, Facts, Label, PolicyRefused, read_label_policy
@@ -41,6 +41,7 @@ def silent(*findings: str, traces: tuple[Trace, ...] = ()) -> Evidence:
 SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "docs" / "schema" / "label-1.json").read_text())
 TYPE = "XMP Iptc4xmpExt:DigitalSourceType"
 GENERATED = said("c2pa-manifest", Origin.SYNTHETIC, Basis.PROVED)
+DEVELOPED = said("c2pa-manifest", Origin.SYNTHETIC, Basis.PROVED, DEVELOPMENT)
 DECLARED = said("declaration-source-type", Origin.SYNTHETIC, Basis.DECLARED)
 MARKED = said("watermark", Origin.SYNTHETIC, Basis.MARKED)
 PIXELS = said("pixels", Origin.SYNTHETIC, Basis.INFERRED)
@@ -223,3 +224,47 @@ def test_the_command_prints_labels(tmp_path: Path) -> None:
     )
     assert {json.loads(line)["label"] for line in several.output.splitlines()} == {"none", "review"}  # in a child
     assert CliRunner().invoke(assay, ["scan", str(path), "--labels", "iptc-ai-info", "--format", "html"]).exit_code == 2
+
+
+OWN = """
+schema = "assay.label-policy/1"
+name = "proofs"
+title = "Only what is proved"
+version = "1"
+appeal = "Write to us."
+
+[[rule]]
+name = "proved"
+basis = "proved"
+label = "created"
+reason = "It is proved."
+
+[[rule]]
+name = "marked"
+basis = "marked"
+label = "review"
+reason = "It is marked."
+
+[[rule]]
+name = "rest"
+label = "none"
+reason = "Nothing calls for a label."
+"""
+
+
+@pytest.mark.parametrize(
+    ("grounds", "rule", "basis"),
+    [
+        ((GENERATED,), "proved", "proved"),
+        ((DEVELOPED,), "rest", "declared"),
+        ((DEVELOPED, MARKED), "marked", "marked"),
+        ((DEVELOPED, said("generator-stealth", Origin.SYNTHETIC, Basis.PROVED)), "proved", "proved"),
+    ],
+    ids=["trusted", "development key", "and a watermark", "and a publisher's key"],
+)
+def test_what_a_development_key_vouches_for_counts_as_a_declaration(
+    grounds: tuple[Evidence, ...], rule: str, basis: str, tmp_path: Path
+) -> None:
+    (tmp_path / "own.toml").write_text(OWN)
+    decision = labelled(document(report(*grounds)), read_label_policy(str(tmp_path / "own.toml")))
+    assert (decision["rule"], decision["rests_on"]["basis"]) == (rule, basis)

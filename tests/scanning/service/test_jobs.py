@@ -18,11 +18,12 @@ from misbehaving import obeying
 from outcomes import picture
 from pytest_httpserver import HTTPServer
 from serving import Server, served, served_here
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from standardwebhooks import Webhook
 from werkzeug import Request, Response
 
-from assay.scanning.service import working
+from assay.scanning.service import tables, working
 from assay.scanning.service.base import Base, connect
 from assay.scanning.service.decisions import digest
 from assay.scanning.service.jobs import Jobs, Mismatched, Options
@@ -180,13 +181,44 @@ def test_a_fault_in_one_item_stops_no_other(tmp_path: Path, caplog: pytest.LogCa
         odd, _ = Jobs(base).accept("anybody", UPLOADS[:1], Options())
         good, _ = Jobs(base).accept("anybody", UPLOADS[1:2], Options())
     with contextlib.closing(sqlite3.connect(folder / "service.sqlite")) as state:
-        state.execute("UPDATE job SET options = '{\"later\": 1}' WHERE id = ?", (odd,))  # as of another version
+        state.execute("UPDATE item SET name = 'no JSON' WHERE job = ?", (odd,))
         state.commit()
     with served_here(obeying, state=folder) as address:
         assert until(address, f"/v1/jobs/{good}")["files"][0]["state"] == "done"
     (logged,) = [record.getMessage() for record in caplog.records if record.name.endswith("service.working")]
-    assert "goes on after a fault (examine one): TypeError" in logged
+    assert "goes on after a fault (examine one): JSONDecodeError" in logged
     assert "in claim" in logged
+
+
+def test_what_another_version_was_asked_is_left_to_it_and_given_up_after_an_hour(base: Base, jobs: Jobs) -> None:
+    later, _ = jobs.accept("anybody", UPLOADS[:1], Options())
+    known, _ = jobs.accept("anybody", UPLOADS[1:2], Options())
+
+    def asked(options: str, *, made: float) -> None:
+        """Set what the first job asked for and when, and end the claim on its item."""
+        with base.transaction() as change:
+            change.execute(update(tables.job).where(tables.job.c.id == later).values(options=options, made=made))
+            change.execute(update(tables.item).where(tables.item.c.job == later).values(until=tables.now() - 1))
+
+    asked('{"later": 1, "thorough": true}', made=tables.now())
+    claimed = jobs.claim()
+    assert claimed is not None
+    assert claimed.job == known
+    for _ in range(5):  # its claims run out, and are no attempts
+        asked('{"later": 1, "thorough": true}', made=tables.now())
+        assert jobs.claim() is None
+    asked('{"thorough": true}', made=tables.now())  # as if a newer server came by
+    taken = jobs.claim()
+    assert taken is not None
+    assert (taken.job, taken.options) == (later, Options(thorough=True))
+    asked('{"later": 1}', made=tables.now() - 4000)
+    assert jobs.claim() is None
+    said = jobs.describe(later, "anybody")
+    assert said is not None
+    assert (
+        said["files"][0]["document"]["error"]["message"]
+        == "no server here knows what was asked for (later); ask again without it"
+    )
 
 
 def test_a_fault_ends_no_beat_and_is_logged_once(
