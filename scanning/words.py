@@ -14,6 +14,7 @@ from assay.scanning.verdict import Conflict, Verdict
 _SIGNED = "A trusted signature states that this image was"
 _DEVELOPED = "A signature with a throw-away development key, which vouches for nobody,"
 _DEVELOPED_OF_TWO = "Two signatures, one with a throw-away development key, which vouches for nobody,"
+_DEVELOPED_BOTH = "Two signatures with throw-away development keys, which vouch for nobody,"
 _MARKED = "This image carries an invisible watermark"
 _WRITTEN = "The file states, without proof, that this image was"
 _CLAUSES = {
@@ -54,31 +55,37 @@ UNDETERMINED = {  # findings that say why nothing speaks: the first that is ther
 }
 CONTRADICTION = "Inconclusive: the strongest statements about this image contradict one another."
 
-CONFLICTS: dict[str, str] = {  # code of a conflict → its sentence
-    "extent-of-generation": "One source says that all of the picture is generated, another that only parts are.",
-    "proofs-disagree": "Two trusted signatures state different origins.",
-    "watermarks-disagree": "Two watermarks or recovered manifests point to different origins.",
-    "declarations-disagree": "The file contradicts itself about its origin.",
-    "capture-proof-against-watermarks": "A trusted signature states a capture, yet a watermark or a recovered manifest points to a generator.",
-    "capture-proof-against-declarations": "A trusted signature states a capture, yet metadata in the file name an AI tool or another origin.",
-    "capture-proof-against-pixels": "A trusted signature states a capture, yet the pixels look generated; a photographed screen or print may explain that.",
-    "creation-proof-against-watermarks": "A trusted signature states work without an AI model, yet a watermark or a recovered manifest points to a generator.",
-    "creation-proof-against-declarations": "A trusted signature states work without an AI model, yet the file states another origin.",
-    "creation-proof-against-pixels": "A trusted signature states work without an AI model, yet the pixels look generated.",
-    "generation-proof-against-watermarks": "A trusted signature states generation, yet a watermark or a recovered manifest points to another origin.",
-    "generation-proof-against-declarations": "A trusted signature states generation, yet the file also claims another origin.",
-    "capture-mark-against-declarations": "A watermark or the picture's looks lead to the record of a capture, yet the file states another origin.",
-    "capture-mark-against-pixels": "A watermark or the picture's looks lead to the record of a capture, yet the pixels look generated.",
-    "creation-mark-against-declarations": "A watermark or the picture's looks lead to a record of work without an AI model, yet the file states another origin.",
-    "creation-mark-against-pixels": "A watermark or the picture's looks lead to a record of work without an AI model, yet the pixels look generated.",
-    "generation-mark-against-declarations": "A watermark or a recovered manifest points to a generator, yet the file claims another origin.",
-    "capture-claim-against-pixels": "The file claims a capture, without proof, yet the pixels look generated.",
-    "creation-claim-against-pixels": "The file claims work without an AI model, without proof, yet the pixels look generated.",
-    "generation-beside-camera-fields": "Generation is stated or inferred, yet the file has a camera's fields, which fit the picture; fields can be copied.",
-    "generation-beside-camera-pixels": "Generation is stated or inferred, yet the pixels show the pattern of a camera's sensor.",
-    "edit-beside-camera-fields": "The file has a camera's fields, which fit the picture; a photograph that was edited with AI would have them too.",
-    "edit-beside-camera-pixels": "The pixels show the pattern of a camera's sensor; a photograph that was edited with AI would show it too.",
-}
+
+def _conflicts(one: str, two: str) -> dict[str, str]:
+    """Code of a conflict → its sentence, where `one` signature has a part in it or, for two that differ, `two`."""
+    return {
+        "extent-of-generation": "One source says that all of the picture is generated, another that only parts are.",
+        "proofs-disagree": f"{two} state different origins.",
+        "watermarks-disagree": "Two watermarks or recovered manifests point to different origins.",
+        "declarations-disagree": "The file contradicts itself about its origin.",
+        "capture-proof-against-watermarks": f"{one} states a capture, yet a watermark or a recovered manifest points to a generator.",
+        "capture-proof-against-declarations": f"{one} states a capture, yet metadata in the file name an AI tool or another origin.",
+        "capture-proof-against-pixels": f"{one} states a capture, yet the pixels look generated; a photographed screen or print may explain that.",
+        "creation-proof-against-watermarks": f"{one} states work without an AI model, yet a watermark or a recovered manifest points to a generator.",
+        "creation-proof-against-declarations": f"{one} states work without an AI model, yet the file states another origin.",
+        "creation-proof-against-pixels": f"{one} states work without an AI model, yet the pixels look generated.",
+        "generation-proof-against-watermarks": f"{one} states generation, yet a watermark or a recovered manifest points to another origin.",
+        "generation-proof-against-declarations": f"{one} states generation, yet the file also claims another origin.",
+        "capture-mark-against-declarations": "A watermark or the picture's looks lead to the record of a capture, yet the file states another origin.",
+        "capture-mark-against-pixels": "A watermark or the picture's looks lead to the record of a capture, yet the pixels look generated.",
+        "creation-mark-against-declarations": "A watermark or the picture's looks lead to a record of work without an AI model, yet the file states another origin.",
+        "creation-mark-against-pixels": "A watermark or the picture's looks lead to a record of work without an AI model, yet the pixels look generated.",
+        "generation-mark-against-declarations": "A watermark or a recovered manifest points to a generator, yet the file claims another origin.",
+        "capture-claim-against-pixels": "The file claims a capture, without proof, yet the pixels look generated.",
+        "creation-claim-against-pixels": "The file claims work without an AI model, without proof, yet the pixels look generated.",
+        "generation-beside-camera-fields": "Generation is stated or inferred, yet the file has a camera's fields, which fit the picture; fields can be copied.",
+        "generation-beside-camera-pixels": "Generation is stated or inferred, yet the pixels show the pattern of a camera's sensor.",
+        "edit-beside-camera-fields": "The file has a camera's fields, which fit the picture; a photograph that was edited with AI would have them too.",
+        "edit-beside-camera-pixels": "The pixels show the pattern of a camera's sensor; a photograph that was edited with AI would show it too.",
+    }
+
+
+CONFLICTS = _conflicts("A trusted signature", "Two trusted signatures")
 
 SURE = {
     Basis.PROVED: (
@@ -185,10 +192,11 @@ def answer(verdict: Verdict, *, prior: float | None = None) -> Answer:
 
 def sentence(conflict: Conflict) -> str:
     """What contradicts what; a development key's signature is not called a trusted one there either."""
-    said = CONFLICTS[conflict.code]
-    if _developed(conflict.stronger) or _developed(conflict.weaker):
-        said = said.replace("A trusted signature", _DEVELOPED).replace("Two trusted signatures", _DEVELOPED_OF_TWO)
-    return said
+    developed = _developed(conflict.stronger) + _developed(conflict.weaker)
+    words = (
+        CONFLICTS if not developed else _conflicts(_DEVELOPED, _DEVELOPED_BOTH if developed == 2 else _DEVELOPED_OF_TWO)
+    )
+    return words[conflict.code]
 
 
 def support(llr: float) -> str:

@@ -103,6 +103,8 @@ def test_a_development_key_is_named_wherever_a_trusted_signature_would_be():
     assert "development key" in alone.conflicts[0]
     tied = answer(weigh([signed(Origin.CAPTURED, development=True), signed(Origin.CREATED, development=False)]))
     assert tied.conflicts == ("Two signatures, one with a throw-away development key, which vouches for nobody, state different origins.",)  # fmt: skip
+    both = answer(weigh([signed(Origin.CAPTURED, development=True), signed(Origin.CREATED, development=True)]))
+    assert both.conflicts == ("Two signatures with throw-away development keys, which vouch for nobody, state different origins.",)  # fmt: skip
     vouched = signed(Origin.CAPTURED, development=False)
     beside = answer(weigh([signed(Origin.CAPTURED, development=True), vouched, pixels(1)]))
     assert beside.headline.startswith(SENTENCES[Basis.PROVED, Origin.CAPTURED])  # somebody else vouches for it too
