@@ -102,6 +102,9 @@ def check_chain(chain_pem: bytes, key_pem: bytes | None = None, *, at: datetime 
     except ValueError:
         return (Finding(Severity.REFUSED, "this is no PEM certificate chain", "export the certificates as PEM"),)
     findings = [*_leaf(chain[0]), *_dates(chain, at), *_order(chain), *_above(chain)]
+    if b"PRIVATE KEY-----" in chain_pem:
+        advice = "assay takes the certificates alone; other programs may write the key into every picture: keep it in a file of its own"
+        findings.append(Finding(Severity.NOTE, "a private key stands among the certificates", advice))
     if key_pem is not None:
         findings += _key(chain, key_pem)
     return tuple(sorted(findings, key=lambda finding: finding.severity is not Severity.REFUSED))

@@ -5,7 +5,8 @@
     pkcs11:…                          a token or HSM (extra `pkcs11`)
     aws-kms:… gcp-kms:… azure-kms:…   a cloud key (extras `aws`, `gcp`, `azure`)
 
-Rules: a private key is never logged, shown or put into an exception; a signer that cannot sign says why, in words.
+Rules: a private key is never logged, shown or put into an exception; of a chain's file the certificates alone are kept, for
+whatever else stands in it (a private key, often) would go into every picture; a signer that cannot sign says why, in words.
 """
 
 from collections.abc import Callable
@@ -44,7 +45,7 @@ class Signer(Protocol):
 
     @property
     def chain(self) -> str:
-        """The certificates as PEM, leaf first, without the root where a trust list holds it."""
+        """The certificates as PEM and nothing else, leaf first, without the root where a trust list holds it."""
 
     @property
     def algorithm(self) -> str:
@@ -68,6 +69,9 @@ class CallbackSigner:
     name: str = ""
     development: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "chain", certificates_alone(self.chain))
+
     @classmethod
     def of(
         cls, chain: str, sign: Callable[[bytes], bytes], *, algorithm: str = "", development: bool = False
@@ -89,6 +93,7 @@ class KeySigner:
     key_pem: bytes = field(default=b"", init=False, repr=False, compare=False)  # as the SDK takes it; never log it
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "chain", certificates_alone(self.chain))
         pem = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         object.__setattr__(self, "key_pem", pem)
 
@@ -160,9 +165,18 @@ def key_signer(chain: str, key_pem: bytes, *, password: bytes | None = None, dev
 
 def leaf_certificate(chain: str) -> x509.Certificate:
     """The first certificate of a PEM chain. Raises `CredentialRefused`."""
+    return _certificates(chain)[0]
+
+
+def certificates_alone(chain: str) -> str:
+    """A PEM chain without all that is no certificate in it: the SDK writes every block as one. Raises `CredentialRefused`."""
+    return "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in _certificates(chain))
+
+
+def _certificates(chain: str) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(chain.encode())[0]
-    except (ValueError, IndexError):
+        return x509.load_pem_x509_certificates(chain.encode())
+    except ValueError:
         raise CredentialRefused("the certificate chain cannot be read", "give PEM certificates, leaf first") from None
 
 

@@ -26,7 +26,7 @@ from assay.provenance.signing.ingredients import Upstream, ingest, may_carry_man
 from assay.provenance.signing.jxl import is_bare_jxl, jxl_container
 from assay.provenance.signing.log import SigningLog
 from assay.provenance.signing.recipe import Recipe
-from assay.provenance.signing.signer import KeySigner, Signer
+from assay.provenance.signing.signer import KeySigner, Signer, certificates_alone
 from assay.provenance.signing.thumbnail import MEDIA_TYPE, thumbnail
 from assay.provenance.signing.timestamp import TimestampAuthority, WithoutStamp, without_secrets
 from assay.provenance.trust import default_policy
@@ -188,7 +188,8 @@ def _sdk_signer(signer: Signer, cause: list[BaseException], timestamp_url: str |
     if isinstance(signer, KeySigner):
         return _c2pa.signer_from_key(signer.algorithm, signer.chain.encode(), signer.key_pem, tsa_url=timestamp_url)
     sign_with_cause = _remembering(signer.sign, cause)
-    return _c2pa.signer_from_callback(signer.algorithm, signer.chain, sign_with_cause, tsa_url=timestamp_url)
+    chain = certificates_alone(signer.chain)  # this may be a class of the caller's own
+    return _c2pa.signer_from_callback(signer.algorithm, chain, sign_with_cause, tsa_url=timestamp_url)
 
 
 def _remembering(sign: Callable[[bytes], bytes], cause: list[BaseException]) -> Callable[[bytes], bytes]:

@@ -21,7 +21,7 @@ from assay import __version__
 from assay.provenance.custody.chain import Answer
 from assay.provenance.errors import AssayError, UnreadableFile
 from assay.provenance.signing.detached import holds, sign_detached
-from assay.provenance.signing.signer import Signer
+from assay.provenance.signing.signer import Signer, certificates_alone
 from assay.provenance.trust import Purpose, TrustPolicy, judge
 from assay.provenance.trust.stamping import request_stamp
 from assay.provenance.trust.time_stamps import CertifiedTime, certified_time
@@ -56,7 +56,7 @@ def seal(folder: Path, signer: Signer, *, authority: str = "") -> None:
     signature = sign_detached(content, signer)
     (folder / LIST).write_bytes(content)
     (folder / SIGNATURE).write_bytes(signature)
-    (folder / SIGNER).write_text(signer.chain)
+    (folder / SIGNER).write_text(certificates_alone(signer.chain))
     if authority:
         (folder / STAMP).write_bytes(request_stamp(signature, authority))
 

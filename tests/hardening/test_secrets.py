@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import traceback
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,8 +21,9 @@ from cryptography.hazmat.primitives import serialization
 from assay.cli import assay
 from assay.provenance.asset import Asset
 from assay.provenance.errors import AssayError
-from assay.provenance.signing import Recipe, SoftwareAgent, open_signer, sign
+from assay.provenance.signing import CallbackSigner, KeySigner, Recipe, SoftwareAgent, open_signer, sign
 from assay.scanning.confining import can_confine
+from assay.scanning.dossier.seal import seal
 
 # A filter of nothing but `connect`, for the command's own process and every child: whoever tries is killed, so that no
 # attempt can be swallowed.
@@ -261,6 +263,47 @@ def test_a_key_in_a_file_reaches_no_output_log_or_dossier(tmp_path: Path, canary
         assert form not in said
         for path in others:
             assert form not in path.read_bytes(), f"{path.name} holds the key"
+
+
+@dataclass
+class OwnSigner:
+    """A `Signer` of somebody's own, whose chain is whatever stands in a file."""
+
+    chain: str
+    key: KeySigner
+    name: str = "own"
+    algorithm: str = "es256"
+    development: bool = False
+
+    def sign(self, message: bytes) -> bytes:
+        return self.key.sign(message)
+
+
+@pytest.mark.parametrize("order", ["{chain}{key}", "{key}{chain}", "\ufeff{chain}{key}"], ids=["last", "first", "bom"])
+def test_a_key_in_the_chains_file_reaches_no_picture_and_no_seal(order: str, tmp_path: Path) -> None:
+    """The SDK writes every PEM block of a chain as a certificate, whatever is in it."""
+    owner = made.leaf(made.authority())
+    both = order.format(chain=owner.chain_pem.decode(), key=owner.key_pem.decode())
+    file = tmp_path / "both.pem"
+    file.write_text(both)
+    opened = open_signer(f"pem:{file},{file}")
+    assert isinstance(opened, KeySigner)
+    picture = Asset.from_bytes(made.encoded(made.picture()))
+    for number, signer in enumerate(
+        (
+            opened,
+            CallbackSigner.of(both, opened.sign),
+            CallbackSigner(both, "es256", opened.sign),
+            OwnSigner(both, opened),
+        )
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "picture.jpg").write_bytes(sign(picture, Recipe.published(), signer).asset.content)
+        seal(folder, signer)
+        for path in folder.iterdir():
+            for form in forms_of(owner.key_pem):
+                assert form not in path.read_bytes(), f"{path.name} holds the key"
 
 
 def test_a_crash_while_signing_shows_no_key_in_its_traceback(

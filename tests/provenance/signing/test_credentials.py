@@ -158,6 +158,16 @@ def test_keys_check_speaks_and_fails(tmp_path: Path) -> None:
     assert "refused  it has no authority key identifier" in result.output
 
 
+def test_keys_check_says_that_a_key_stands_in_the_chains_file(tmp_path: Path) -> None:
+    made = make()
+    (tmp_path / "both.pem").write_bytes(made.chain + made.key_pem)
+    command = ["keys", "check", str(tmp_path / "both.pem"), "--key", str(tmp_path / "both.pem")]
+    result = CliRunner().invoke(assay, command)
+    assert result.exit_code == 0
+    assert "note     a private key stands among the certificates" in result.output
+    assert "private key stands" not in " ".join(f.statement for f in check_chain(made.chain, made.key_pem))
+
+
 def test_the_development_authority_is_private_and_says_what_it_is(assay_home: Path) -> None:
     chain, key = development_credential()
     folder = assay_home / "development"
