@@ -16,7 +16,7 @@ from assay.detectors.card import ModelRefused, View
 from assay.detectors.classifier import Classifier
 from assay.detectors.quality import Quality, measure
 from assay.detectors.views import whole
-from assay.provenance.decoding import upright
+from assay.provenance.decoding import upright, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,9 +70,13 @@ def heatmap(classifier: Classifier, image: Image.Image, quality: Quality | None 
 
 
 def overlay(image: Image.Image, llr: Floats, *, limit: float = 2.0) -> Image.Image:
-    """The upright picture in grey with the map over it: warm above 0, cold below, full colour at `limit`; legend below."""
-    picture = upright(image)
-    picture.thumbnail((1600, 1600))
+    """What `coloured` gives, with the legend below."""
+    return _with_legend(coloured(image, llr, limit=limit), limit)
+
+
+def coloured(image: Image.Image, llr: Floats, *, limit: float = 2.0) -> Image.Image:
+    """The upright picture in grey with the map over it: warm above 0, cold below, full colour at `limit`; at most 1600 pixels."""
+    picture = within(upright(image), 1600)
     grey = np.asarray(picture.convert("L"), np.float32)[..., None].repeat(3, 2)
     scaled = np.clip(llr / limit, -1, 1)
     field = np.asarray(Image.fromarray(scaled, mode="F").resize(picture.size, Image.Resampling.BICUBIC), np.float32)[
@@ -81,7 +85,7 @@ def overlay(image: Image.Image, llr: Floats, *, limit: float = 2.0) -> Image.Ima
     warm, cold = np.array([214, 69, 27], np.float32), np.array([44, 104, 178], np.float32)
     strength = np.abs(field) * 0.6
     mixed = grey * (1 - strength) + np.where(field > 0, warm, cold) * strength
-    return _with_legend(Image.fromarray(mixed.clip(0, 255).astype(np.uint8)), limit)
+    return Image.fromarray(mixed.clip(0, 255).astype(np.uint8))
 
 
 def _with_legend(picture: Image.Image, limit: float) -> Image.Image:

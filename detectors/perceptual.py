@@ -7,8 +7,9 @@ Rules: a picture too plain to be told from others has none; likeness is a hint f
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL.Image import Resampling
 
-from assay.provenance.decoding import rgb
+from assay.provenance.decoding import rgb, within
 from assay.provenance.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ def perceptual_hash(image: "Image") -> str:
         import pdqhash
     except ImportError as error:
         raise MissingExtra("grouping pictures that look alike", "near") from error
-    small = rgb(image)
-    small.thumbnail((_EDGE, _EDGE))
+    small = within(rgb(image), _EDGE, Resampling.BICUBIC)
     bits, quality = pdqhash.compute(np.asarray(small))
     if quality < _LEAST_QUALITY:
         return ""

@@ -140,6 +140,13 @@ def upright(image: Image.Image, *, ground: str = "white") -> Image.Image:
     return image if image.mode == "RGB" else rgb(image)
 
 
+def within(image: Image.Image, edge: int, resample: Image.Resampling = Image.Resampling.LANCZOS) -> Image.Image:
+    """A copy of at most `edge` pixels on its long side. Pillow's `thumbnail` changes the picture itself, at which others still look."""
+    found = image.copy()
+    found.thumbnail((edge, edge), resample)
+    return found
+
+
 def turned(image: Image.Image) -> Image.Image:
     """The picture rotated as EXIF says, and then without EXIF; as it is where EXIF says nothing or cannot be read."""
     turn = _TURNS.get(orientation(image))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from assay.provenance.decoding import upright
+from assay.provenance.decoding import upright, within
 
 Box = tuple[float, float, float, float]
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
@@ -57,9 +57,7 @@ def ground(image: Image.Image) -> Image.Image:
     """The working picture: upright, grey, at most 512 pixels on its long side."""
     if image.mode in ("RGB", "L") and (factor := max(image.size) // (2 * EDGE)) > 1:
         image = image.reduce(factor)
-    whole = upright(image)
-    whole.thumbnail((EDGE, EDGE), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    return whole.convert("L")
+    return within(upright(image), EDGE, Image.Resampling.BILINEAR).convert("L")
 
 
 def cut(picture: Image.Image, box: Box, turn: Image.Transpose | None = None, *, side: int = SIDE) -> Image.Image:

@@ -5,10 +5,8 @@ Rules: never larger than asked for and never larger than the picture; a picture 
 
 import io
 
-from PIL import Image
-
 from assay.provenance.asset import Asset
-from assay.provenance.decoding import can_decode, decode, upright
+from assay.provenance.decoding import can_decode, decode, upright, within
 from assay.provenance.errors import AssayError
 
 MEDIA_TYPE = "image/jpeg"
@@ -20,10 +18,9 @@ def thumbnail(asset: Asset, edge: int) -> bytes | None:
     if not edge or not can_decode(asset.media_type):
         return None
     try:
-        image = upright(decode(asset))
+        image = within(upright(decode(asset)), edge)
     except AssayError:
         return None
-    image.thumbnail((edge, edge), Image.Resampling.LANCZOS, reducing_gap=2.0)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=_QUALITY, optimize=True, comment=b"")
     return buffer.getvalue()

@@ -9,7 +9,7 @@ import io
 from PIL import Image
 
 from assay.provenance.asset import Asset
-from assay.provenance.decoding import decode, upright
+from assay.provenance.decoding import decode, upright, within
 from assay.provenance.errors import AssayError
 
 QUALITY = 85  # of JPEG
@@ -26,10 +26,7 @@ def thumbnail(asset: Asset, *, edge: int = 640) -> str:
 
 def encode(image: Image.Image, *, edge: int = 640) -> str:
     """The same for a decoded picture; transparency is shown on mid grey."""
-    shown = upright(image, ground="#808080")
-    if shown is image:
-        shown = image.copy()
-    shown.thumbnail((edge, edge), Image.Resampling.LANCZOS)
+    shown = within(upright(image, ground="#808080"), edge)
     buffer = io.BytesIO()
     shown.save(buffer, "JPEG", quality=QUALITY, optimize=True, comment=b"")
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -120,17 +120,14 @@ def heatmap_of(outcome: Report | Failure, model: str | None) -> str:
     if not any(piece.signal == PIXELS for piece in (*verdict.grounds, *verdict.dissent)):
         return ""
     from assay.detectors.classifier import load
-    from assay.detectors.heatmap import heatmap, overlay
-    from assay.provenance.decoding import upright
+    from assay.detectors.heatmap import coloured, heatmap
 
     try:
         image = decode(outcome.asset)
         field = heatmap(load(model, threads=1), image)
     except AssayError:
         return ""
-    shape = upright(image)
-    shape.thumbnail((1600, 1600))
-    return encode(overlay(image, field).crop((0, 0, *shape.size)), edge=EDGE)
+    return encode(coloured(image, field), edge=EDGE)
 
 
 def _observes(piece: Evidence) -> bool:

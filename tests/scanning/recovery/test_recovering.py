@@ -211,6 +211,27 @@ def test_one_scanner_serves_several_threads_at_once(repository, signed, monkeypa
         assert list(threads.map(scanned, copies)) == expected
 
 
+def test_no_signal_changes_the_picture_that_others_look_at(repository, monkeypatch):
+    """A search by looks works on a small picture: a copy, or all that comes after it judges, measures and tells of the small one."""
+    monkeypatch.setenv("ASSAY_REPOSITORY", str(repository.path))
+    copy = jpeg_asset(photograph(9, (900, 700)), "copy.jpg")
+    subject = Subject(copy, verify(copy), thorough=True)
+    before = subject.image.tobytes()
+    for signal in (*standard_signals("swift"), *standard_signals("swift", faces=True)):
+        signal.examine(subject)
+        assert subject.image.size == (900, 700), signal.name
+        assert subject.image.tobytes() == before, signal.name
+    with_repository = Scanner(signals=standard_signals("swift")).scan(copy)
+    monkeypatch.setenv("ASSAY_REPOSITORY", str(repository.path.with_name("none.sqlite")))
+    without = Scanner(signals=standard_signals("swift")).scan(copy)
+    assert (with_repository.width, with_repository.height) == (without.width, without.height) == (900, 700)
+
+    def looked(report):
+        return [piece for piece in report.evidence if piece.signal != RecoveredManifest.name]
+
+    assert looked(with_repository) == looked(without)
+
+
 def test_a_repository_that_is_being_written_is_not_lent_to_a_signal(repository):
     with pytest.raises(ValueError, match="belongs to its own thread"):
         RecoveredManifest(repository=repository)
