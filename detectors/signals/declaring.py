@@ -12,12 +12,18 @@ from assay.provenance.disclosure.block import Field, Flaw
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One field that says something of origin. `meaning` completes "… says that the image was …"."""
+    """One field that says something of origin. `meaning` completes "… says that the image was …", unless `says` replaces that."""
 
     field: Field
     origin: Origin
     meaning: str
     generator: str = ""
+    says: str = ""
+
+    @property
+    def statement(self) -> str:
+        """What the field says, in one sentence without its end."""
+        return f"{self.field.path} {self.says or f'says that the image was {self.meaning}'}"
 
 
 def trace(field: Field) -> Trace:
@@ -35,7 +41,7 @@ def spoken(signal: str, claims: list[Claim], *, nothing: str) -> Evidence:
     if origins == {Origin.SYNTHETIC, Origin.COMPOSITE}:  # both say "generated"; the narrower claim is certain
         origins = {Origin.COMPOSITE}
     if len(origins) > 1:
-        said = "; ".join(f"{claim.field.path}: {claim.meaning}" for claim in speaking)
+        said = "; ".join(f"{claim.field.path}: {claim.says or claim.meaning}" for claim in speaking)
         contradiction = Finding("contradictory-declarations", Severity.WARNING, f"The file contradicts itself: {said}.")
         return Evidence.silent(
             signal, Silence.INCONCLUSIVE, "The file contradicts itself.", traces=traces, findings=(contradiction,)
@@ -46,14 +52,14 @@ def spoken(signal: str, claims: list[Claim], *, nothing: str) -> Evidence:
         return Evidence.silent(
             signal,
             Silence.INCONCLUSIVE,
-            f"{first.field.path} says that the image was {first.meaning}{where}; that leaves its origin open.",
+            f"{first.statement}{where}; that leaves its origin open.",
             traces=traces,
         )
     (origin,) = origins
     first = next(claim for claim in speaking if claim.origin is origin)
     return Evidence(
         signal=signal,
-        statement=f"{first.field.path} says that the image was {first.meaning}.",
+        statement=f"{first.statement}.",
         origin=origin,
         basis=Basis.DECLARED,
         generator=next((claim.generator for claim in speaking if claim.generator), ""),

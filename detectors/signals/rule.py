@@ -94,13 +94,17 @@ class Draw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule. `signal` is the signal that it belongs to; `meaning` completes "… says that the image was …"."""
+    """One rule. `signal` is the signal that it belongs to; `meaning` completes "… says that the image was …".
+
+    `says`, where it is there, stands for all behind the field's name; `{name}` in it is what was drawn under that name, quoted.
+    """
 
     id: str
     signal: str
     tool: str
     origin: Origin
     meaning: str
+    says: str = ""
     source: str
     all: tuple[Condition, ...]
     draws: tuple[Draw, ...] = ()

@@ -22,6 +22,7 @@ class RuleRefused(AssayError):
     """A rule file cannot be used: it does not follow the schema."""
 
 
+_QUOTED = re.compile(r"\{(.*?)\}")
 RULED = ("declaration-ai-fields", "declaration-credit", "declaration-app", "generator-metadata")
 
 
@@ -90,6 +91,8 @@ def _rule(table: dict[str, Any]) -> Rule:
         Draw(name=entry["name"], pattern=_pattern(entry), json=entry.get("json", ""))
         for entry in table.pop("draws", ())
     )
+    if missing := set(_QUOTED.findall(table.get("says", ""))) - {draw.name for draw in draws}:
+        raise ValueError(f"says quotes {', '.join(sorted(missing))}, which nothing draws")
     return Rule(all=conditions, draws=draws, origin=Origin(table.pop("origin")), **table)
 
 

@@ -12,6 +12,8 @@ from assay.detectors.signals.rule import FieldTable, Hit, JsonCache, Rule, apply
 from assay.detectors.signals.rule_loading import rules_for
 from assay.detectors.subject import Subject
 
+_QUOTED = 100  # characters of a free text that a statement quotes
+
 
 class RuledSignal:
     """A signal whose knowledge is data. Subclasses name themselves; `rules` replaces the shipped ones."""
@@ -27,7 +29,11 @@ class RuledSignal:
         fields, parsed = FieldTable(subject.metadata.fields), JsonCache()
         hits = [hit for rule in self.rules if (hit := apply(rule, fields, parsed))]
         hits.sort(key=lambda hit: hit.rule.origin is Origin.UNDETERMINED)
-        claims = [Claim(field, hit.rule.origin, _meaning(hit), hit.rule.tool) for hit in hits for field in hit.fields]
+        claims = [
+            Claim(field, hit.rule.origin, _meaning(hit), hit.rule.tool, _says(hit))
+            for hit in hits
+            for field in hit.fields
+        ]
         evidence = spoken(self.name, claims, nothing=self.nothing)
         notes = tuple(
             Finding(RETOUCHING if hit.rule.retouching else hit.rule.id, Severity.NOTE, hit.rule.note)
@@ -68,6 +74,13 @@ class GeneratorMetadata(RuledSignal):
 def _meaning(hit: Hit) -> str:
     models = [value for name, value in hit.drawn if name == "model"]
     return f"{hit.rule.meaning} ({', '.join(models[:4])})" if models else hit.rule.meaning
+
+
+def _says(hit: Hit) -> str:
+    said = hit.rule.says
+    for name, value in hit.drawn:
+        said = said.replace(f"{{{name}}}", f"“{value[:_QUOTED]}{'…' if len(value) > _QUOTED else ''}”")
+    return said
 
 
 def _drawn(hit: Hit) -> list[Trace]:

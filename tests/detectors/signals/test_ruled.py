@@ -409,6 +409,7 @@ def test_every_rule_with_structure_is_exercised():
         "comfyui-without-sampler",
         "google-software",
         "iptc-ai-system-version",
+        "iptc-ai-words",
     }
     assert structured - left_open <= {*HITS, *COMPOSITES}
 
@@ -437,6 +438,45 @@ def test_weak_fields_are_told_but_leave_the_origin_open(content):
     assert [evidence.silence for evidence in told] == [Silence.INCONCLUSIVE]
 
 
+def ai_fields(**values: str) -> Evidence:
+    written = "".join(f"<iptcExt:{name}>{value}</iptcExt:{name}>" for name, value in values.items())
+    return AiFieldsDeclaration().examine(Subject(asset(jpeg(xmp_segment(xmp(written)))), AssayError("not verified")))
+
+
+@pytest.mark.parametrize(
+    "denial",
+    [
+        "No AI was used", "no", "None.", "not applicable", "n/a", "AI was not used", "AI wasn’t used for this", "keine", "Keine KI", "nicht verwendet",
+        "KI wurde nicht eingesetzt", "Aucune", "sans IA", "L’IA n’a pas été utilisée", "ninguna", "nessuna", "nenhuma", "geen", "нет", "なし", "没有", "-", "0",
+    ],
+)  # fmt: skip
+def test_who_writes_that_no_ai_was_used_is_not_said_to_have_used_it(denial):
+    evidence = ai_fields(AISystemUsed=denial)
+    assert not evidence.speaks
+    assert evidence.statement.startswith(f"XMP Iptc4xmpExt:AISystemUsed holds “{denial}”") or denial == "-"
+    assert not ai_fields(AISystemUsed="not applicable", AIPromptInformation="no prompt").speaks
+
+
+@pytest.mark.parametrize(
+    "system",
+    ["Nano Banana 2", "Nova Canvas", "NovelAI", "Noise2Art", "Nightcafé", "Sinkin.ai", "Pascal", "无界AI", "Imagen 4"],
+)
+def test_a_product_is_no_denial_for_its_first_letters(system):
+    evidence = ai_fields(AISystemUsed=system)
+    assert (evidence.origin, evidence.statement) == (
+        Origin.SYNTHETIC,
+        f"XMP Iptc4xmpExt:AISystemUsed names “{system}” as the AI system used.",
+    )
+
+
+def test_free_text_is_quoted_and_a_long_one_shortened():
+    street = ai_fields(AIPromptInformation="a street without cars, AI style")
+    assert (
+        street.statement == "XMP Iptc4xmpExt:AIPromptInformation gives “a street without cars, AI style” as the prompt."
+    )
+    assert f"“{'a' * 100}…”" in ai_fields(AIPromptInformation="a" * 300).statement
+
+
 def rule_files():
     return [
         item for item in (files("assay") / "detectors" / "signals" / "rules").iterdir() if item.name.endswith(".toml")
@@ -450,7 +490,14 @@ def test_shipped_rules_follow_the_schema(item):
 
 
 def test_patterns_are_fast_on_hostile_values():
-    values = ["Steps: 1, " * 7_000, "a" * 65_536, " -S 1 -s" * 8_000, "Job ID: " + "0" * 65_536, ", Model: " * 7_000]
+    values = [
+        "not " * 16_000,
+        "Steps: 1, " * 7_000,
+        "a" * 65_536,
+        " -S 1 -s" * 8_000,
+        "Job ID: " + "0" * 65_536,
+        ", Model: " * 7_000,
+    ]
     patterns = [
         p for rule in all_rules("") for p in (*(c.matches for c in rule.all), *(d.pattern for d in rule.draws)) if p
     ]
@@ -490,6 +537,7 @@ def test_a_newsroom_adds_a_rule_without_code(tmp_path, monkeypatch):
         (RULE.replace("^[0-9", "^([0-9"), "house-generator"),
         (RULE.replace("matches", "matchs"), "matchs"),
         (RULE.replace("source =", "sauce ="), "sauce"),
+        (RULE.replace("source =", 'says = "names {camera}"\nsource ='), "camera"),
         (RULE.split("[[rule.all]]")[0], "all"),
         ("[[rule]", "no TOML"),
         (RULE.replace("generator-metadata", "generator-magic"), "generator-magic"),
