@@ -93,7 +93,7 @@ def derive(
     derived, actions = _derived(asset, derivation)
     if derivation.drop_gps:
         actions += _redactions(asset, asset_sidecar)
-    recipe = Recipe.edited(asset, agent=ASSAY, actions=tuple(actions), title=derived.name, complete=True)
+    recipe = Recipe.edited(asset, agent=ASSAY, actions=tuple(actions), complete=True)
     signed = sign(
         derived,
         replace(recipe, parent_sidecar=asset_sidecar, thumbnail=thumbnail),

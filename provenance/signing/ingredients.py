@@ -48,7 +48,8 @@ def upstream_of(asset: Asset, anchors: tuple[_c2pa.Anchors, ...], *, sidecar: by
     try:
         reading = _c2pa.read(asset, _c2pa.context(anchors), sidecar=sidecar)
     except _c2pa.ManifestUnreadable as error:
-        return Found(Upstream.UNREADABLE, reason=error.message)
+        # The reason is written into the manifest, and the name may be a path of this machine.
+        return Found(Upstream.UNREADABLE, reason=error.message.removeprefix(f"{asset.name}: "))
     return Found(Upstream.READABLE, reading) if reading else Found(Upstream.NONE)
 
 

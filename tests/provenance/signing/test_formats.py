@@ -145,6 +145,27 @@ def test_a_manifest_that_cannot_be_parsed_is_recorded_as_broken(signer: Signer) 
     assert parent["validation_results"]["activeManifest"]["failure"][0]["code"] == "general.error"
 
 
+@pytest.mark.parametrize("state", ["unsigned", "signed", "unreadable"])
+def test_where_a_picture_lies_on_this_machine_is_told_to_nobody(state: str, signer: Signer, tmp_path: Path) -> None:
+    content = sign(picture("JPEG"), RECIPE, signer).asset.content
+    if state == "unsigned":
+        content = picture("JPEG").content
+    elif state == "unreadable":
+        content = content.replace(b"cbor", b"cbox")
+    folder = tmp_path / "jane.doe" / "clients"
+    folder.mkdir(parents=True)
+    (folder / "photo.jpg").write_bytes(content)
+    asset = Asset.open(folder / "photo.jpg")
+    component = Component(asset, Relationship.INPUT_TO)
+    for made in (
+        sign(asset, Recipe.published(), signer, into=folder / "signed.jpg"),
+        sign(picture("JPEG"), Recipe.edited(asset, agent=ASSAY, inputs=(component,)), signer),
+        derive(asset, Derivation(resize=(8, 8)), signer, into=folder / "small.jpg"),
+    ):
+        assert b"jane.doe" not in made.asset.content
+        assert b"photo.jpg" in made.asset.content
+
+
 def test_inputs_and_components_are_ingredients_with_their_relationship(signer: Signer) -> None:
     inputs = (
         Component(picture("JPEG", "style"), Relationship.INPUT_TO),
