@@ -1,7 +1,8 @@
 """Running the server: one process with an event loop, its workers beside it, until it is told to end.
 
 Rules: bound to the loopback unless told otherwise, and to others only with keys or on explicit wish; SIGTERM and SIGINT
-drain: no new connection, what was accepted is finished; connections that send no request, or leave answers unread, are closed.
+drain: no new connection, what was accepted is finished; connections that send no request, or leave answers unread, are closed;
+no other protocol is offered, so a request that asks for one is answered as any other.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -168,7 +170,11 @@ def _protocol(seconds: float, unread: float) -> type[HttpToolsProtocol]:
 
         def data_received(self, data: bytes) -> None:
             self._since += len(data)
-            super().data_received(data)
+            self._unset_keepalive_if_required()
+            try:
+                self._parse(memoryview(data))
+            except httptools.HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
             working = self.cycle is not None and not self.cycle.response_complete
             if working:
                 self._stop()
@@ -179,9 +185,34 @@ def _protocol(seconds: float, unread: float) -> type[HttpToolsProtocol]:
                     self.transport.write(_TOO_LONG)
                 self.transport.close()
 
+        def _parse(self, data: memoryview) -> None:
+            """Raises `HttpParserError`.
+
+            The parser ends a request that asks for an upgrade with its head, and would take its body for the next request: it begins
+            anew with the same head without that wish.
+            """
+            while True:
+                try:
+                    self.parser.feed_data(data)
+                    return
+                except httptools.HttpParserUpgrade as upgrade:
+                    data = data[upgrade.args[0] :]
+                head = b"%b %b HTTP/%b\r\n" % (
+                    self.parser.get_method(),
+                    self.url,
+                    self.parser.get_http_version().encode(),
+                )
+                kept = (b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade")
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's first one
+                self.parser.feed_data(b"".join((head, *kept, b"\r\n")))
+
         def on_headers_complete(self) -> None:
             self._since = 0
-            super().on_headers_complete()
+            if self.parser.get_method() == b"CONNECT":
+                raise httptools.HttpParserError("nothing is tunnelled")
+            if not self.parser.should_upgrade():
+                super().on_headers_complete()
 
         def on_chunk_header(self) -> None:
             self._since = 0  # what comes after the last one is kept as headers are
@@ -192,7 +223,8 @@ def _protocol(seconds: float, unread: float) -> type[HttpToolsProtocol]:
 
         def on_message_complete(self) -> None:
             self._since = 0
-            super().on_message_complete()
+            if not self.parser.should_upgrade():
+                super().on_message_complete()
 
         def pause_writing(self) -> None:
             super().pause_writing()

@@ -205,6 +205,66 @@ def test_what_is_no_http_is_refused_without_a_line_in_the_log(monkeypatch: pytes
     assert logged == []
 
 
+H2C = b"Host: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+INNER = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"Content-Length: %d\r\n\r\n" % len(INNER), INNER),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"%x\r\n%b\r\n0\r\n\r\n" % (len(INNER), INNER)),
+        (b"Expect: 100-continue\r\nContent-Length: 4\r\n\r\n", b"fine"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 50, 10_000])
+def test_an_upgrade_is_ignored_and_the_body_is_no_request(address: str, framing: bytes, body: bytes, size: int) -> None:
+    """curl --http2 and Java's client ask for HTTP/2 with every upload."""
+    sent = b"POST /v1/scan HTTP/1.1\r\n" + H2C + framing + body
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as line:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(2):  # the connection stays in step
+            for start in range(0, len(sent), size):
+                line.sendall(sent[start : start + size])
+            told = b""
+            while not told.endswith(b"}\n") and (part := line.recv(4096)):
+                told += part
+            assert told.count(b"HTTP/1.1 200 ") == told.count(b"HTTP/1.1 ") - told.count(b" 100 Continue") == 1
+            assert b'"said": "examined"' in told
+        line.sendall(INNER.replace(b"Host", b"Connection: close\r\nHost"))
+        told = b""
+        while part := line.recv(4096):
+            told += part
+        assert told.count(b"HTTP/1.1 ") == 1
+        assert told.endswith(b'{"status":"ok"}')
+
+
+def test_many_upgrades_at_once_are_as_many_requests(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    asked = b"GET /healthz HTTP/1.1\r\n" + H2C + b"\r\n"
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        line.sendall(asked * 1500 + INNER.replace(b"Host", b"Connection: close\r\nHost"))
+        told = b""
+        while part := line.recv(65536):
+            told += part
+    assert told.count(b"HTTP/1.1 200 OK") == 1501
+
+
+def test_nothing_is_tunnelled(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    asked = b"CONNECT http://localhost/healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(INNER)
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        line.sendall(asked)
+        time.sleep(0.1)
+        told = b""
+        with contextlib.suppress(ConnectionError):
+            line.sendall(INNER)
+            while part := line.recv(4096):
+                told += part
+    assert (told.count(b"HTTP/1.1 "), told[:13]) == (1, b"HTTP/1.1 400 ")
+
+
 def test_idle_connections_may_be_used_again(address: str) -> None:
     with httpx.Client(trust_env=False) as client:
         for _ in range(3):
