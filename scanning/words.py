@@ -52,6 +52,7 @@ UNDETERMINED = {  # findings that say why nothing speaks: the first that is ther
     "tampered": "Inconclusive: the file was changed after it was signed, so its manifest no longer says where it comes from.",
     "broken-history": "Inconclusive: the signed history of this image is broken, so it does not say where the image comes from.",
     "contradictory-declarations": "Inconclusive: the file contradicts itself about where this image comes from.",
+    "originals-disagree": "Inconclusive: this image looks like a copy of several whose recovered manifests state different origins.",
 }
 CONTRADICTION = "Inconclusive: the strongest statements about this image contradict one another."
 
@@ -111,11 +112,13 @@ SURE_UNDETERMINED = {  # the same findings: what is sure there, and what is not
     "tampered": "That its bytes are not those that were signed is certain; what was changed, by whom and why, is not told.",
     "broken-history": "That its signed history does not hold is certain; where the image comes from is not.",
     "contradictory-declarations": "Not sure at all: anybody can write, change or remove such statements.",
+    "originals-disagree": "Not sure at all: of which of them this image is a copy is not known.",
 }
 CHANGE_UNDETERMINED = {
     "tampered": "The unchanged file, from whoever signed it or from where it was first published.",
     "broken-history": "The unchanged file, and what it was made from, from whoever signed them.",
     "contradictory-declarations": "A trusted signature, the original file, or the word of whoever made it.",
+    "originals-disagree": "The original file with its manifest, or a difference that shows when the pictures are compared.",
 }
 SURE_OF_RECOVERED = (
     "The manifest is as good as its signer; that this image is a copy of what was signed is likely, not proved, for a "

@@ -2,18 +2,20 @@
 
 Rules: where there is no repository nothing is computed, a database is not asked (confined processes reach none; who asked it
 hands over an excerpt), and no file is ever changed (confined processes may not); a recovered manifest never proves anything
-about a copy, so this speaks at most as a mark does, and only as strongly as the manifest itself holds; crops and marks are
-tried in a thorough examination only; threads take turns at the one open repository, for its indexes may be large.
+about a copy, so this speaks at most as a mark does, and only as strongly as the manifest itself holds; all that match are
+heard, and where they differ each is named; crops and marks are tried in a thorough examination only; threads take turns at
+the one open repository, for its indexes may be large.
 """
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from assay.detectors.evidence import Basis, Evidence, Finding, Rate, Severity, Silence, Trace
+from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Rate, Severity, Silence, Trace
 from assay.detectors.fingerprints.pdq import installed
 from assay.detectors.fingerprints.searching import Searcher, marked, operating_point
-from assay.detectors.signals.manifest import ManifestSignal
+from assay.detectors.signals.manifest import WORDS, ManifestSignal
 from assay.detectors.subject import Subject
 from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import Custody
@@ -24,6 +26,17 @@ from assay.provenance.trust import TrustPolicy, default_policy
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+_GENERATED = frozenset({Origin.SYNTHETIC, Origin.COMPOSITE})
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one remembered manifest says of origin, or why it says nothing."""
+
+    record: Record
+    evidence: Evidence
 
 
 class RecoveredManifest:
@@ -69,43 +82,65 @@ class RecoveredManifest:
             return self._silent(Silence.FAILED, error.message)
 
     def _search(self, searcher: Searcher, subject: Subject, picture: "Image") -> Evidence:
-        if matches := searcher.search(picture, crops=subject.thorough):
-            best = matches[0]
-            how = (
-                f"It looks like a copy of a picture whose manifest is remembered ({best.distance} of 256 bits differ)."
-            )
-            trace = Trace("pixels PDQ distance", str(best.distance))
-            return self._speak(searcher.repository, best.record, how, trace, operating_point().false_matches)
         mark, records = marked(searcher.repository, picture) if subject.thorough else (None, ())
-        if mark and records:
+        told = []
+        if mark is not None:
             how = "It carries the hidden identifier of a picture whose manifest is remembered."
             trace = Trace(f"pixels {mark.scheme}", mark.payload.hex())
-            return self._speak(searcher.repository, records[0], how, trace, None)
-        return self._silent(Silence.ABSENT, "No remembered picture is like this one.")
+            told += [self._recalled(searcher.repository, record, how, trace, None) for record in records]
+        known = {record.id for record in records}
+        for match in searcher.search(picture, crops=subject.thorough):
+            if match.record.id not in known:
+                how = f"It looks like a copy of a picture whose manifest is remembered ({match.distance} of 256 bits differ)."
+                trace = Trace("pixels PDQ distance", str(match.distance))
+                rate = operating_point().false_matches
+                told.append(self._recalled(searcher.repository, match.record, how, trace, rate))
+        if not told:
+            return self._silent(Silence.ABSENT, "No remembered picture is like this one.")
+        return self._weighed(told)
 
-    def _speak(self, repository: Repository, record: Record, how: str, trace: Trace, rate: Rate | None) -> Evidence:
+    def _recalled(self, repository: Repository, record: Record, how: str, trace: Trace, rate: Rate | None) -> _Told:
+        """What one remembered manifest says of origin."""
         custody = recall(repository, record, self._policy or default_policy())
         stand_in = Subject(_stand_in(repository.thumbnail(record)), custody)
         stated = ManifestSignal().examine(stand_in)
         statement = f"{how} {stated.statement}"
-        finding = Finding("recovered-manifest", Severity.NOTE, statement)
         traces = (
             Trace("repository manifest", record.manifest),
             Trace("repository sha256", record.sha256),
             trace,
         )
         if not stated.speaks:
-            return Evidence.silent(self.name, Silence.INCONCLUSIVE, statement, findings=(finding,), traces=traces)
-        return Evidence(
-            signal=self.name,
-            statement=statement,
-            origin=stated.origin,
-            basis=min(stated.basis, Basis.MARKED),
-            generator=stated.generator,
-            findings=(finding,),
-            traces=traces,
-            false_positive_rate=rate if rate and rate.trials else None,
+            return _Told(record, Evidence.silent(self.name, Silence.INCONCLUSIVE, statement, traces=traces))
+        return _Told(
+            record,
+            Evidence(
+                signal=self.name,
+                statement=statement,
+                origin=stated.origin,
+                basis=min(stated.basis, Basis.MARKED),
+                generator=stated.generator,
+                traces=traces,
+                false_positive_rate=rate if rate and rate.trials else None,
+            ),
         )
+
+    def _weighed(self, told: list[_Told]) -> Evidence:
+        """One voice of all that match, the best first: the strongest basis speaks, and says "in part" where one of it does;
+        where it states different origins, nobody knows which picture this is a copy of."""
+        speaking = [each.evidence for each in told if each.evidence.speaks]
+        basis = max((evidence.basis for evidence in speaking), default=Basis.NONE)
+        strongest = [evidence for evidence in speaking if evidence.basis is basis] or [told[0].evidence]
+        spoken = min(strongest, key=lambda evidence: evidence.origin is not Origin.COMPOSITE)
+        statement = f"{spoken.statement}{_more(len(told) - 1)}"
+        note = Finding("recovered-manifest", Severity.NOTE, statement)
+        if _agree(speaking):
+            return replace(spoken, statement=statement, findings=(note,))
+        warning = Finding("originals-disagree", Severity.WARNING, _differing(told))
+        if _agree(strongest):
+            return replace(spoken, statement=statement, findings=(warning, note))
+        traces = tuple(trace for evidence in speaking for trace in evidence.traces)
+        return Evidence.silent(self.name, Silence.INCONCLUSIVE, warning.statement, findings=(warning,), traces=traces)
 
     def _searching(self, path: Path) -> Searcher:
         """The open repository; opened anew where the file or its log has changed since."""
@@ -119,6 +154,32 @@ class RecoveredManifest:
 
     def _silent(self, silence: Silence, statement: str) -> Evidence:
         return Evidence.silent(self.name, silence, statement)
+
+
+def _agree(said: list[Evidence]) -> bool:
+    """Whether all state one origin; "all of it" and "in part" are both generated."""
+    origins = {evidence.origin for evidence in said}
+    return len(origins) <= 1 or origins <= _GENERATED
+
+
+def _more(others: int) -> str:
+    if not others:
+        return ""
+    return f" {others} more remembered picture{'s match' if others > 1 else ' matches'}; `assay recover` shows all."
+
+
+def _differing(told: list[_Told]) -> str:
+    """The best match for each origin that is stated, and how many more there are."""
+    named: dict[Origin, _Told] = {}
+    for each in told:
+        if each.evidence.speaks:
+            named.setdefault(each.evidence.origin, each)
+    each_said = [f"“{each.record.name}” {WORDS[origin]}, says {each.record.signer}" for origin, each in named.items()]
+    more = f"; {len(told) - len(named)} more match" if len(told) > len(named) else ""
+    return (
+        "It looks like a copy of several pictures whose remembered manifests state different origins: "
+        f"{'; '.join(each_said)}{more}. `assay recover` shows them; compare the pictures."
+    )
 
 
 def _stand_in(thumbnail: bytes) -> Asset:

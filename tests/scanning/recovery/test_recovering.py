@@ -13,7 +13,7 @@ import pytest
 from photograph_like import jpeg_asset, photograph
 from PIL import Image
 
-from assay.detectors.evidence import Basis, Origin, Silence
+from assay.detectors.evidence import Basis, Origin, Severity, Silence
 from assay.detectors.fingerprints.iscc import ISCC, image_code, sequence
 from assay.detectors.signals.recovered_manifest import RecoveredManifest
 from assay.detectors.subject import Subject
@@ -179,6 +179,63 @@ def test_as_evidence_it_is_a_mark_and_no_proof(repository, signed):
     nobody: TrustPolicy = replace(default_policy(), lists=())
     weaker = RecoveredManifest(repository.path, policy=nobody).examine(Subject(copy, verify(copy), thorough=True))
     assert (weaker.origin, weaker.basis) == (Origin.SYNTHETIC, Basis.DECLARED)
+
+
+IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+KNOWN = TrustPolicy(lists=(custody_assets.trust_list(ROOT),))
+
+
+def versions(repository: Repository, *source_types: str, credential=CREDENTIAL) -> Asset:
+    """Versions of one picture with a patch that differs, each signed as of its source type and remembered; a copy of the last."""
+    for at, term in enumerate(source_types):
+        image = photograph(7)
+        image.paste((30 * at, 90, 200), (300, 200, 330, 230))
+        signed = custody_assets.sign(jpeg_asset(image).content, custody_assets.created(IPTC + term), credential)
+        asset = Asset.from_bytes(signed.content, name=f"{term}-{at}.jpg")
+        remember(asset, repository, policy=KNOWN)
+    return jpeg_asset(image.resize((400, 300)), "copy.jpg", quality=60)
+
+
+def scanned(repository: Repository, copy: Asset):
+    return Scanner(signals=[RecoveredManifest(repository.path, policy=KNOWN)]).scan(copy)
+
+
+def test_matches_that_state_different_origins_are_all_named_and_decide_nothing(tmp_path):
+    with Repository(tmp_path / "r.sqlite") as repository:
+        copy = versions(repository, "digitalCapture", "digitalCapture", "compositeWithTrainedAlgorithmicMedia")
+        verdict = scanned(repository, copy).verdict
+    assert verdict.origin is Origin.UNDETERMINED
+    (finding,) = verdict.findings
+    assert (finding.code, finding.severity) == ("originals-disagree", Severity.WARNING)
+    for name in ("digitalCapture-", "compositeWithTrainedAlgorithmicMedia-2.jpg", "1 more match"):
+        assert name in finding.statement
+    assert "copy of several whose recovered manifests state different origins" in answer(verdict).headline
+    assert answer(verdict).who == "Nobody."
+
+
+def test_several_matches_of_one_origin_speak_and_are_counted(tmp_path):
+    with Repository(tmp_path / "r.sqlite") as repository:
+        verdict = scanned(repository, versions(repository, "digitalCapture", "print", "digitalCapture")).verdict
+    assert (verdict.origin, verdict.basis) == (Origin.CAPTURED, Basis.MARKED)
+    assert "2 more remembered pictures match" in answer(verdict).who
+
+
+def test_a_match_that_is_generated_and_one_that_is_in_part_make_a_composite(tmp_path):
+    with Repository(tmp_path / "r.sqlite") as repository:
+        terms = ("compositeWithTrainedAlgorithmicMedia", "trainedAlgorithmicMedia")
+        verdict = scanned(repository, versions(repository, *terms)).verdict
+    assert (verdict.origin, verdict.basis) == (Origin.COMPOSITE, Basis.MARKED)
+    assert [finding.code for finding in verdict.findings] == ["recovered-manifest"]
+
+
+def test_a_strangers_manifest_does_not_silence_a_trusted_one_but_is_named(tmp_path):
+    stranger = custody_assets.leaf(custody_assets.authority("Elsewhere"), organisation="Stranger")
+    with Repository(tmp_path / "r.sqlite") as repository:
+        versions(repository, "trainedAlgorithmicMedia")
+        verdict = scanned(repository, versions(repository, "digitalCapture", credential=stranger)).verdict
+    assert (verdict.origin, verdict.basis) == (Origin.SYNTHETIC, Basis.MARKED)
+    (warning,) = [finding for finding in verdict.findings if finding.code == "originals-disagree"]
+    assert "“digitalCapture-0.jpg” was captured by a camera, says Stranger" in warning.statement
 
 
 def test_the_verdict_says_what_it_rests_on(repository, signed):
