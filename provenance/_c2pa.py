@@ -1,7 +1,8 @@
 """The only room that knows the C2PA SDK (c2pa-python); everything above it sees plain dictionaries and bytes.
 
 Rules: every Reader and Builder gets a context of ours, and that context reaches no network unless named hosts are allowed;
-the SDK makes no thumbnails (its own are large and blown up); SDK exceptions leave this room as `AssayError`.
+the SDK makes no thumbnails (its own are large and blown up); SDK exceptions leave this room as `AssayError`; a signal waits for
+the end of a call, for what its handler raises within the SDK's callbacks is dropped, and the file read as if it ended there.
 """
 
 import io
@@ -16,6 +17,7 @@ import c2pa
 
 from assay.provenance.asset import Asset
 from assay.provenance.errors import AssayError, SigningFailed
+from assay.provenance.interrupts import held
 
 # Extended key usages accepted for claim signing; the SDK alone accepts e-mail protection only (0.91).
 ACCEPTED_EKUS = (
@@ -103,6 +105,7 @@ if hasattr(os, "register_at_fork"):  # a context made before a fork is refused b
     os.register_at_fork(after_in_child=context.cache_clear)
 
 
+@held()
 def read(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = None) -> Reading | None:
     """Read an asset's manifest store; None where there is none. Raises `ManifestUnreadable`."""
     try:
@@ -121,6 +124,7 @@ def read(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = Non
         raise ManifestUnreadable(f"{asset.name}: its manifest cannot be read: {_reason(error)}") from error
 
 
+@held()
 def crjson(asset: Asset, sdk_context: c2pa.Context, *, sidecar: bytes | None = None) -> str:
     """The SDK's crJSON report, verbatim. Raises `ManifestUnreadable`, also where there is no manifest."""
     try:
@@ -150,6 +154,7 @@ def signer_from_callback(
         raise SigningFailed(f"the key or certificate chain is refused: {_reason(error)}") from None
 
 
+@held()
 def build(
     manifest: dict[str, Any],
     signer: c2pa.Signer,

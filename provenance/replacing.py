@@ -1,7 +1,7 @@
 """The one way in which assay writes a file: to a temporary neighbour, checked by the caller, then renamed into place.
 
-Rules: the source is never touched; a failure leaves neither a half-written output nor a temporary file; an existing file
-is replaced only when the caller says so.
+Rules: the source is never touched; a failure or an interrupt leaves neither a half-written output nor a temporary file; an
+existing file is replaced only when the caller says so.
 """
 
 import os
@@ -12,6 +12,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from assay.provenance.errors import OutputRefused
+from assay.provenance.interrupts import held, let_through
 
 
 @contextmanager
@@ -27,21 +28,23 @@ def replacing(
             raise OutputRefused.same_file(target)
     if target.exists() and not overwrite:
         raise OutputRefused.exists(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}-", suffix=target.suffix, dir=target.parent)
-    except OSError as error:
-        raise OutputRefused.from_os_error(target, error) from error
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(mode)
-        _rename(temporary, target, overwrite)
-    except OSError as error:
-        raise OutputRefused.from_os_error(target, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with held():
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}-", suffix=target.suffix, dir=target.parent)
+        except OSError as error:
+            raise OutputRefused.from_os_error(target, error) from error
+        os.close(descriptor)
+        temporary = Path(name)
+        try:
+            with let_through():
+                yield temporary
+            temporary.chmod(mode)
+            _rename(temporary, target, overwrite)
+        except OSError as error:
+            raise OutputRefused.from_os_error(target, error) from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def free(target: Path) -> Path:
