@@ -1,12 +1,14 @@
 """The database of a server's state: SQLite in a folder for one server, PostgreSQL for several that share their work.
 
 Rules: what was answered with "accepted" is on disk before the answer goes out; every change is one transaction; every time is
-told by the database's clock, for servers' clocks differ; a database of another version is refused and left alone; one that is
-away is `StateUnavailable`, never a lost change. Tables: `tables`; why this library: docs/adr/0010.
+told by the database's clock, for servers' clocks differ; what is deleted in a folder is in none of its files any more; a
+database of another version is refused and left alone; one that is away is `StateUnavailable`, never a lost change. Tables:
+`tables`; why this library: docs/adr/0010.
 """
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +45,11 @@ class Base:
         self._engine.dispose()
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """A transaction: all of it or nothing. Raises `StateUnavailable`."""
+    def transaction(self, *, deleting: bool = False) -> Iterator[Connection]:
+        """A transaction: all of it or nothing. `deleting`: afterwards what it deleted is in no log either.
+
+        Raises `StateUnavailable`.
+        """
         try:
             with self._engine.begin() as connection:
                 yield connection
@@ -53,6 +58,18 @@ class Base:
                 f"the state cannot be read or written now: {cause(error)}",
                 "try again; a request with the same Idempotency-Key is never taken twice",
             ) from error
+        if deleting:
+            self.empty_log()
+
+    def empty_log(self) -> None:
+        """Move SQLite's log into its file: it holds what was deleted for as long as nothing else is written over it.
+
+        Where it cannot be done now, the next deletion or sweep does it.
+        """
+        if self.shared:
+            return
+        with suppress(sqlite3.Error, SQLAlchemyError), closing(self._engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def connect(place: Path | str) -> Base:
@@ -65,6 +82,7 @@ def connect(place: Path | str) -> Base:
 
 def _opened(engine: Engine, name: object, *, shared: bool, other: str) -> Base:
     base = Base(engine, shared=shared)
+    base.empty_log()  # what a killed server left of it
     try:
         with engine.begin() as connection:
             found = _version(connection)

@@ -192,7 +192,7 @@ class Jobs:
         self._settle(claimed, "failed", document, "", "")
 
     def _settle(self, claimed: Item, state: str, document: bytes, origin: str, basis: str) -> None:
-        with self._base.transaction() as change:
+        with self._base.transaction(deleting=True) as change:
             # the last two items of a job may end at once: whoever comes second must see the first
             change.execute(select(jobs.c.id).where(jobs.c.id == claimed.job).with_for_update())
             kept = change.execute(
@@ -244,12 +244,12 @@ class Jobs:
 
     def delete(self, job: str, owner: str) -> bool:
         """Forget a job and its uploads."""
-        with self._base.transaction() as change:
+        with self._base.transaction(deleting=True) as change:
             return bool(change.execute(delete(jobs).where(jobs.c.id == job, jobs.c.owner == owner)).rowcount)
 
     def forget(self, sha256: str, owner: str) -> int:
         """Delete an upload's bytes and every document on it; returns in how many places it was."""
-        with self._base.transaction() as change:
+        with self._base.transaction(deleting=True) as change:
             mine = select(jobs.c.id).where(
                 jobs.c.owner == owner, jobs.c.id.in_(select(item.c.job).where(item.c.sha256 == sha256))
             )
@@ -268,7 +268,7 @@ class Jobs:
 
     def expire(self, retention: float) -> int:
         """Forget finished jobs older than `retention` seconds; returns how many."""
-        with self._base.transaction() as change:
+        with self._base.transaction(deleting=True) as change:
             return change.execute(delete(jobs).where(jobs.c.finished < now() - retention)).rowcount
 
     def due(self) -> Delivery | None:

@@ -1,13 +1,16 @@
 """Jobs: accepted is kept, over kill -9 too; told once they are done; forgotten when asked."""
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,6 +35,7 @@ from assay.scanning.service.receiving import Upload
 from assay.scanning.service.working import WebhookRefused, check_webhook, signed
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "docs" / "schema" / "job-1.json").read_text())
+SECRET = b"what only its owner may read"
 UPLOADS = tuple(Upload(f"{number}.png", picture(size=(40 + number, 40))) for number in range(6))
 
 
@@ -274,6 +278,54 @@ def test_what_is_forgotten_is_gone(jobs: Jobs, tmp_path: Path) -> None:
     assert jobs.delete(other, "somebody else")
     assert jobs.describe(other, "somebody else") is None
     assert jobs.document(first, 1, "somebody else") is None
+
+
+def finish(jobs: Jobs, job: str) -> None:
+    jobs.finish(jobs.claim(), SECRET)
+
+
+def delete(jobs: Jobs, job: str) -> None:
+    jobs.delete(job, "anybody")
+
+
+def forget(jobs: Jobs, job: str) -> None:
+    jobs.forget(hashlib.sha256(SECRET * 5000).hexdigest(), "anybody")
+
+
+def expire(jobs: Jobs, job: str) -> None:
+    finish(jobs, job)
+    jobs.expire(-1)
+
+
+@pytest.mark.parametrize(("end", "left"), [(finish, 1), (delete, 0), (forget, 0), (expire, 0)])
+def test_what_is_deleted_is_in_no_file_of_the_folder(
+    tmp_path: Path, end: Callable[[Jobs, str], None], left: int
+) -> None:
+    """The database's log included, which an idle server would never write over."""
+
+    def found() -> int:
+        return sum(path.read_bytes().count(SECRET) for path in tmp_path.iterdir())
+
+    with contextlib.closing(connect(tmp_path)) as base:
+        jobs = Jobs(base)
+        job, _ = jobs.accept("anybody", [Upload("a", SECRET * 5000)], Options())
+        assert found() >= 4900  # some are cut in two by the ends of pages
+        end(jobs, job)
+        assert found() == left
+
+
+def test_a_log_that_a_killed_server_left_is_emptied(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from sqlalchemy import text; from assay.scanning.service.base import connect\n"
+        "base = connect(Path(sys.argv[1]))\n"
+        "with base.transaction() as change: change.execute(text(f\"CREATE TABLE said AS SELECT '{sys.argv[2]}'\"))\n"
+        "with base.transaction() as change: change.execute(text('DROP TABLE said'))\n"
+        "os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path, SECRET], check=True, timeout=60)
+    assert SECRET in (tmp_path / "service.sqlite-wal").read_bytes()
+    with contextlib.closing(connect(tmp_path)):
+        assert not any(SECRET in path.read_bytes() for path in tmp_path.iterdir())
 
 
 def test_finished_jobs_are_forgotten_after_a_while(jobs: Jobs) -> None:
