@@ -143,7 +143,7 @@ class _Examiner:
             return answer | {"broken": error.message}
         except ParserCrashed as error:
             content = failed(type(error).__name__, error.message)
-            answer["keep"] = not (error.foreign or answer["refused"])
+            answer["keep"] = error.lasting and not answer["refused"]
         except AssayError as error:
             content = failed(type(error).__name__, error.message.removeprefix(f"{item.name}: "))
         except Exception as error:  # nothing may be raised in here

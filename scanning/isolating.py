@@ -5,6 +5,7 @@ what it presents is neutralised again here: text keeps colours and no other cont
 about, HTML keeps no element and no attribute that our templates do not write. A child that dies is a `Failure`.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -219,17 +220,17 @@ def _running(task: Task, stream: TextIO) -> Iterator[Callable[..., Shown]]:
 def _examined(task: Task, pool: Pool, path: Path, sidecar: Path | None) -> Shown:
     try:
         asset = Asset.open(path, limits=DEFAULT_LIMITS)
-        message = _asked(asset, path, sidecar)
+        message, key = _asked(asset, path, sidecar)
         try:
-            return _checked(task, Shown.unpacked(pool.ask(message)), asset)
+            return _checked(task, Shown.unpacked(pool.ask(message, key=key)), asset)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ParserCrashed(f"its answer is malformed: {error}"[:300]) from None
     except AssayError as error:
         return task.shown(Failure(str(path), error))
 
 
-def _asked(asset: Asset, path: Path, sidecar: Path | None) -> bytes:
-    """A picture, and the sidecar that was named or lies beside it, as a question."""
+def _asked(asset: Asset, path: Path, sidecar: Path | None) -> tuple[bytes, str]:
+    """A picture, and the sidecar that was named or lies beside it, as a question; and by what to know both again under other names."""
     found, refused = None, ""
     try:
         found = beside_of(path, sidecar)
@@ -237,9 +238,10 @@ def _asked(asset: Asset, path: Path, sidecar: Path | None) -> bytes:
         if sidecar is not None:
             raise
         refused = error.message
-    return asking.question(
+    question = asking.question(
         asset.name, asset.content, beside=found, refused=refused, named=sidecar is not None, sha256=asset.sha256
     )
+    return question, asset.sha256 + (f" {hashlib.sha256(found.store).hexdigest()}" if found else "")
 
 
 def _checked(task: Task, shown: Shown, asset: Asset) -> Shown:

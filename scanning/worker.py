@@ -3,17 +3,19 @@
 Rules: a child gets bytes and gives back bounded bytes, never a pickle; whatever happens to it costs one answer and no other;
 every child computes with one thread, so that as many children as cores do not fight; children ignore Ctrl-C and end when
 their parent is gone; before the first file a child gives up network, programs and writing (`child`, `confining`); what harmed a
-child is not opened again.
+child is not opened again, whatever it is called the next time; what only took too long is, after a while.
 """
 
 import contextlib
 import hashlib
+import math
 import os
 import pickle
 import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from multiprocessing import get_context
@@ -30,16 +32,25 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON
 # glibc would give a picture's memory back after each file and fault it in again for the next: a tenth of a child's time
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 * MEBIBYTE), "MALLOC_TRIM_THRESHOLD_": str(64 * MEBIBYTE)}
 _START_SECONDS = 120.0
+_HUNG_SECONDS = (
+    600.0  # until a file that had no answer in time is opened again: its child, or the machine, may have been stopped
+)
 _LACKING = "a library needs instructions that this processor lacks, most likely ONNX Runtime"
 
 
 class ParserCrashed(AssayError):
-    """Examining a file killed the process that did it, or would not end. `foreign`: something outside killed it."""
+    """Examining a file killed the process that did it, or would not end. `foreign`: something outside killed it; `hung`: there was
+    no answer in time; `unopened`: that was earlier, and the file was not opened again."""
 
-    def __init__(self, reason: str, *, foreign: bool = False) -> None:
+    def __init__(self, reason: str, *, foreign: bool = False, hung: bool = False, unopened: bool = False) -> None:
         super().__init__(f"crashed the parser: {reason}", "the file may be hostile; nothing of it was believed")
         self.reason = reason
-        self.foreign = foreign
+        self.foreign, self.hung, self.unopened = foreign, hung, unopened
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it is the file's own doing for certain, and would happen on every machine and every day."""
+        return not (self.foreign or self.hung)
 
 
 class WorkersFailed(AssayError):
@@ -67,7 +78,7 @@ class Pool:
         instead: Callable[[str], Callable[[], Examine]] | None = None,
         told: Callable[[str], None] | None = None,
     ) -> None:
-        self._tasks: queue.SimpleQueue[tuple[bytes, Future[bytes]] | None] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[tuple[bytes, str, Future[bytes]] | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         limits = limits or WorkerLimits()
         harmful, making = _Quarantine(), _Making(make, instead, told)
@@ -84,17 +95,20 @@ class Pool:
     ) -> None:
         self.close(now=error is not None)
 
-    def submit(self, content: bytes) -> "Future[bytes]":
+    def submit(self, content: bytes, *, key: str = "") -> "Future[bytes]":
         """The answer for one file's bytes; fails with `ParserCrashed` where the file killed two children,
-        or hung one, now or earlier, and with `WorkersFailed` where none can be started."""
+        or hung one, now or earlier, and with `WorkersFailed` where none can be started.
+
+        `key`: by what to know it again should it do harm, where `content` holds more than the file, such as a name; else its hash.
+        """
         future: Future[bytes] = Future()
-        self._tasks.put((content, future))
+        self._tasks.put((content, key, future))
         return future
 
-    def ask(self, content: bytes) -> bytes:
+    def ask(self, content: bytes, *, key: str = "") -> bytes:
         """The answer, waited for in the caller's own thread: for whoever has one file at a time, and without the two changes
         of threads that `submit` costs. Raises as `submit` fails."""
-        return self._lanes[0].ask(content)
+        return self._lanes[0].ask(content, key)
 
     def close(self, *, now: bool = False) -> None:
         """End the children: after the work in hand, or at once."""
@@ -109,23 +123,27 @@ class Pool:
 
 
 class _Quarantine:
-    """Hashes of what harmed a child, and how; shared by the lanes of one pool."""
+    """What harmed a child, and how; shared by the lanes of one pool."""
 
     _MOST = 4_096
 
     def __init__(self) -> None:
-        self._reasons: dict[bytes, str] = {}
+        self._harms: dict[str, tuple[str, float]] = {}  # by key: the reason, and until when it counts
 
-    def refuse(self, content: bytes) -> None:
+    def refuse(self, content: bytes, key: str) -> None:
         """Raise `ParserCrashed` for what harmed a child before. Nothing is hashed while nothing did."""
-        if self._reasons and (reason := self._reasons.get(hashlib.sha256(content).digest())):
-            raise ParserCrashed(f"{reason}; it was not opened again")
+        if not self._harms:
+            return
+        reason, until = self._harms.get(key or _hash(content), ("", 0.0))
+        if time.monotonic() < until:
+            raise ParserCrashed(f"{reason}; it was not opened again", hung=until < math.inf, unopened=True)
 
-    def add(self, content: bytes, reason: str) -> None:
+    def add(self, content: bytes, key: str, error: ParserCrashed) -> None:
         """Remember; beyond some thousands the oldest are forgotten and may do their harm once more."""
-        while len(self._reasons) >= self._MOST:
-            self._reasons.pop(next(iter(self._reasons)), None)
-        self._reasons[hashlib.sha256(content).digest()] = reason
+        while len(self._harms) >= self._MOST:
+            self._harms.pop(next(iter(self._harms)), None)
+        until = time.monotonic() + _HUNG_SECONDS if error.hung else math.inf
+        self._harms[key or _hash(content)] = error.reason, until
 
 
 class _Making:
@@ -160,7 +178,7 @@ class _Lane(threading.Thread):
         self,
         making: _Making,
         limits: WorkerLimits,
-        tasks: "queue.SimpleQueue[tuple[bytes, Future[bytes]] | None]",
+        tasks: "queue.SimpleQueue[tuple[bytes, str, Future[bytes]] | None]",
         closing: threading.Event,
         harmful: _Quarantine,
     ) -> None:
@@ -172,19 +190,19 @@ class _Lane(threading.Thread):
         self._carrier = Carrier()
         self._asking = threading.Lock()  # one file at a time, whoever's thread asks
 
-    def ask(self, content: bytes) -> bytes:
+    def ask(self, content: bytes, key: str) -> bytes:
         """The answer for one file, in the caller's thread."""
         with self._asking:
-            return self._examine(content)
+            return self._examine(content, key)
 
     def run(self) -> None:
         while (task := self._tasks.get()) is not None:
-            content, future = task
+            content, key, future = task
             if self._closing.is_set() or not future.set_running_or_notify_cancel():
                 future.cancel()
                 continue
             try:
-                future.set_result(self.ask(content))
+                future.set_result(self.ask(content, key))
             except AssayError as error:
                 future.set_exception(error)
             except BaseException as error:  # a defect of ours: whoever waits must hear of it
@@ -200,14 +218,14 @@ class _Lane(threading.Thread):
             with contextlib.suppress(Exception):
                 child.kill()
 
-    def _examine(self, content: bytes) -> bytes:
+    def _examine(self, content: bytes, key: str) -> bytes:
         """Ask the child unless the content harmed one before; remember what harms this one."""
-        self._harmful.refuse(content)
+        self._harmful.refuse(content, key)
         try:
             return self._ask_twice(content)
         except ParserCrashed as error:
             if not error.foreign:
-                self._harmful.add(content, error.reason)
+                self._harmful.add(content, key, error)
             raise
 
     def _ask_twice(self, content: bytes) -> bytes:
@@ -248,7 +266,7 @@ class _Lane(threading.Thread):
             answer = hear(descriptor, most=self._limits.answer + 1, seconds=self._limits.seconds)
         except TimeoutError:
             self._kill_child()
-            raise ParserCrashed(f"no answer within {self._limits.seconds:g} seconds") from None
+            raise ParserCrashed(f"no answer within {self._limits.seconds:g} seconds", hung=True) from None
         except Malformed as error:
             self._kill_child()
             raise ParserCrashed(f"its answer is {error}") from None
@@ -321,6 +339,10 @@ class _Lane(threading.Thread):
                 self._child.kill()
                 self._child.join()
         self._child = self._pipe = None
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _failed(said: str) -> WorkersFailed:

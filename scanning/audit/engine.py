@@ -181,7 +181,7 @@ class Audit:
         except WorkersFailed:
             raise
         except ParserCrashed as error:
-            content, keep = failed(type(error).__name__, error.message), keep and not error.foreign
+            content, keep = failed(type(error).__name__, error.message), keep and error.lasting
         except (ValueError, TypeError) as error:
             content = failed(ParserCrashed.__name__, f"crashed the parser: its answer is malformed: {error}")
         except CancelledError:

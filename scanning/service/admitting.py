@@ -75,7 +75,7 @@ class Examiner:
     async def ask_patiently(self, task: Task, *, hung_up: Callable[[], Awaitable[None]] | None = None) -> Answer:
         """The same without a limit to the queue: for work that was accepted before."""
         self.waiting += 1
-        future = self._pool.submit(task.packed())
+        future = self._pool.submit(task.packed(), key=task.key)
         try:
             message = await self._answered(future, hung_up)
         finally:

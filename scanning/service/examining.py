@@ -57,6 +57,11 @@ class Task:
         if not self.sha256:
             object.__setattr__(self, "sha256", hashlib.sha256(self.content).hexdigest())
 
+    @property
+    def key(self) -> str:
+        """By what a pool knows the content again should it do harm, whatever callers name it and ask for besides."""
+        return f"{self.do}{' thorough' if self.thorough else ''} {self.sha256}"
+
     def packed(self) -> bytes:
         """The task as the child gets it."""
         head = {"do": self.do, "name": self.name, "thorough": self.thorough, "prior": self.prior}

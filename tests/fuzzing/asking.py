@@ -34,7 +34,7 @@ class _Instant:
 
     size = 1
 
-    def submit(self, message: bytes) -> "Future[bytes]":
+    def submit(self, message: bytes, *, key: str) -> "Future[bytes]":
         head, _ = envelope.unpacked(message)
         page = head["do"] == LOOK
         body = b"<p>seen</p>" if page else json.dumps({"asset": {"name": head["name"]}}).encode() + b"\n"

@@ -19,6 +19,7 @@ from misbehaving import (
     unable,
 )  # fmt: skip
 
+from assay.scanning import worker
 from assay.scanning.audit.row import Content
 from assay.scanning.child import WorkerLimits
 from assay.scanning.worker import ParserCrashed, Pool, WorkersFailed
@@ -43,6 +44,26 @@ def test_a_harmful_file_costs_its_own_answer_and_no_other() -> None:
             with pytest.raises(ParserCrashed, match=HARMS[harm]):
                 harmed.result()
             assert Content.from_json(healthy.result()).height == 7
+
+
+def test_what_harmed_a_child_is_known_again_by_its_key() -> None:
+    with Pool(misbehaving, size=2, limits=LIMITS) as pool:
+        told = [pool.submit(EXIT + b" one", key="the file").exception()]
+        told += [pool.submit(EXIT + b" two", key=key).exception() for key in ("the file", "")]
+    assert ["it was not opened again" in str(error) for error in told] == [False, True, False]
+    assert [error.unopened for error in told if isinstance(error, ParserCrashed)] == [False, True, False]
+
+
+def test_what_had_no_answer_in_time_is_opened_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its child may have been stopped. What killed one is not."""
+    monkeypatch.setattr(worker, "_HUNG_SECONDS", 1.0)
+    with Pool(misbehaving, size=1, limits=WorkerLimits(seconds=0.5)) as pool:
+        told = [pool.submit(harm).exception() for harm in (CRASH, HANG, HANG)]
+        time.sleep(1.0)
+        told += [pool.submit(harm).exception() for harm in (CRASH, HANG)]
+    told = [error for error in told if isinstance(error, ParserCrashed)]
+    assert [error.unopened for error in told] == [False, False, True, True, False]
+    assert [error.lasting for error in told] == [True, False, False, True, False]
 
 
 def test_processor_time_is_limited_for_each_file() -> None:

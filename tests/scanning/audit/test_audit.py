@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from misbehaving import CRASH, GARBAGE, SLOW, misbehaving, unable
+from misbehaving import CRASH, GARBAGE, HANG, SLOW, misbehaving, unable
 
 from assay.provenance.errors import AssayError
 from assay.scanning.audit.engine import Audit
 from assay.scanning.audit.ledger import Ledger, Version
 from assay.scanning.audit.row import Row
 from assay.scanning.audit.sources import Item, items, refused
+from assay.scanning.child import WorkerLimits
 from assay.scanning.worker import Pool, WorkersFailed
 
 VERSION = Version("assay 1", "", "lists")
@@ -84,6 +85,19 @@ def test_leaving_in_the_middle_loses_nothing_that_was_known(folder: Path, tmp_pa
     again, examined = audited(folder, tmp_path / "ledger")
     assert [row.name for row in again[:4]] == given
     assert examined <= 6
+
+
+def test_what_had_no_answer_in_time_is_no_finding_for_later_audits(tmp_path: Path) -> None:
+    """The machine may have been at fault; what crashed is remembered."""
+    given = [Item("hung.png", lambda: HANG), Item("copy.png", lambda: HANG), Item("crashed.png", lambda: CRASH)]
+    examined = []
+    for _ in range(2):
+        limits = WorkerLimits(seconds=1.0)
+        with Ledger(tmp_path / "ledger", VERSION) as kept, Pool(misbehaving, size=1, limits=limits) as pool:
+            audit = Audit(given, ledger=kept, pool=pool)
+            assert [row.error for row in audit] == ["ParserCrashed"] * 3
+        examined.append(audit.examined)
+    assert examined == [2, 1]
 
 
 def test_items_that_cannot_be_read_are_rows_with_their_reason() -> None:

@@ -46,6 +46,15 @@ def test_a_file_that_kills_its_worker_costs_one_answer(address: str) -> None:
     assert "assay_worker_crashes_total 5.0" in httpx.get(f"{address}/metrics", trust_env=False).text
 
 
+def test_a_file_that_killed_a_worker_is_not_opened_again_whatever_it_is_called(address: str) -> None:
+    told = []
+    for query in ("name=a", "name=a", "name=b", "name=c&prior=0.5", "name=d&thorough=true"):
+        answer = httpx.post(f"{address}/v1/scan?{query}", content=b"crash once", timeout=30, trust_env=False)
+        assert answer.status_code == 500
+        told.append("it was not opened again" in answer.json()["detail"])
+    assert told == [False, True, True, True, False]
+
+
 def test_a_full_queue_is_refused_with_the_time_to_wait(address: str) -> None:
     with ThreadPoolExecutor(12) as callers:
         answers = list(callers.map(lambda _: post(address, b"slow"), range(12)))
