@@ -4,6 +4,7 @@ Rules: pure look-up, no network.
 """
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from assay.provenance.asset import Asset
 from assay.provenance.jumbf.containers import Embedded, embedded_stores
@@ -17,6 +18,15 @@ class Located:
     stores: tuple[Embedded, ...]
     remote_url: str = ""
     residue: tuple[str, ...] = ()
+
+    @property
+    def host(self) -> str:
+        """Whom the remote address names."""
+        try:
+            named = urlsplit(self.remote_url).hostname
+        except ValueError:  # the file may have anything for an address
+            named = None
+        return named or "an unnamed host"
 
 
 def locate(asset: Asset) -> Located:

@@ -7,7 +7,6 @@ content is an answer and never an exception. The numbered comments follow C2PA 2
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import cbor2
 
@@ -267,9 +266,8 @@ def _warnings(policy: TrustPolicy, links: list[Link]) -> tuple[str, ...]:
 def _without_store(asset: Asset, located: Located) -> Custody:
     headline_, breaks = _NO_MANIFEST, tuple[Gap, ...]()
     if located.remote_url:
-        host = urlsplit(located.remote_url).hostname or "an unnamed host"
-        headline_ = f"Its manifest is kept at {host} and was not fetched: nothing can be said of it."
-        breaks = (Gap("remote-manifest-not-fetched", f"its manifest is kept at {host} and was not fetched"),)
+        headline_ = f"Its manifest is kept at {located.host} and was not fetched: nothing can be said of it."
+        breaks = (Gap("remote-manifest-not-fetched", f"its manifest is kept at {located.host} and was not fetched"),)
     elif located.residue:
         headline_ = f"No manifest, but traces of one that was removed or hidden: {located.residue[0]}."
     return Custody(

@@ -187,6 +187,17 @@ def test_a_remote_host_that_answers_badly_is_no_accusation(
             assert codes(custody) == {"remote-manifest-not-fetched"}
 
 
+def test_a_remote_address_that_is_none_is_told_like_another(
+    policy: TrustPolicy, local: FetchLimits, tmp_path: Path
+) -> None:
+    xmp = b"<x xmlns:dcterms='http://purl.org/dc/terms/' dcterms:provenance='https://[example/m'/>"
+    (tmp_path / "photo.jpg").write_bytes(made.encoded(made.picture(), xmp=xmp))
+    for remote in (None, local):
+        custody = examine(tmp_path / "photo.jpg", policy, remote=remote).custody
+        assert custody.bottom_line is BottomLine.NO_MANIFEST
+        assert codes(custody) == {"remote-manifest-not-fetched"}
+
+
 def test_a_certificate_made_for_something_else_is_invalid_and_not_tampered(
     root: made.Credential, jpeg: bytes, judged: Judged
 ) -> None:
