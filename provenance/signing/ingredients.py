@@ -1,7 +1,8 @@
 """Taking pictures in as ingredients, with whatever manifest they bring.
 
 Rules: a manifest that is there is carried over, embedded or from a sidecar; one that cannot be parsed is recorded as such,
-never dropped in silence; what we found at ingest is what the SDK found, not what we hoped.
+never dropped in silence; one that is kept elsewhere is not fetched, and that is said; what we found at ingest is what the
+SDK found, not what we hoped.
 """
 
 import re
@@ -11,8 +12,9 @@ from typing import Any
 
 from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
+from assay.provenance.custody.locating import locate
 from assay.provenance.errors import AssayError
-from assay.provenance.jumbf.containers import jpeg_segments
+from assay.provenance.jumbf.containers import embedded_stores, jpeg_segments
 from assay.provenance.media_type import MediaType
 from assay.provenance.sidecar import read_sidecar, sidecars_of
 from assay.provenance.signing.definition import Part
@@ -39,6 +41,7 @@ class Found:
     upstream: Upstream
     reading: _c2pa.Reading | None = None
     reason: str = ""
+    elsewhere: str = ""  # where it brings none and names a remote one: who keeps that, in words
 
 
 def upstream_of(asset: Asset, anchors: tuple[_c2pa.Anchors, ...], *, sidecar: bytes | None = None) -> Found:
@@ -48,6 +51,9 @@ def upstream_of(asset: Asset, anchors: tuple[_c2pa.Anchors, ...], *, sidecar: by
     try:
         reading = _c2pa.read(asset, _c2pa.context(anchors), sidecar=sidecar)
     except _c2pa.ManifestUnreadable as error:
+        located = locate(asset)
+        if sidecar is None and located.remote_url and not located.residue:
+            return Found(Upstream.NONE, elsewhere=f"its manifest is kept at {located.host} and was not fetched")
         # The reason is written into the manifest, and the name may be a path of this machine.
         return Found(Upstream.UNREADABLE, reason=error.message.removeprefix(f"{asset.name}: "))
     return Found(Upstream.READABLE, reading) if reading else Found(Upstream.NONE)
@@ -70,7 +76,7 @@ def own_sidecar(asset: Asset) -> bytes | None:
 
     Two pictures of one folder may share a stem, so a store counts only if its hard binding matches.
     """
-    if asset.path is None or may_carry_manifest(asset):
+    if asset.path is None or embedded_stores(asset.content, asset.media_type):
         return None
     for path in sidecars_of(asset.path):
         try:
@@ -97,6 +103,9 @@ def ingest(part: Part, anchors: tuple[_c2pa.Anchors, ...], *, edge: int = 0) -> 
     label = definition["label"]
     if is_bare_jxl(part.asset):
         media_type = _PLAIN_BYTES  # the SDK knows the container only
+    if found.elsewhere:
+        media_type = _PLAIN_BYTES  # of an image the SDK asks for the manifest
+        definition["description"] = found.elsewhere
     if found.upstream is Upstream.UNREADABLE:
         # The SDK refuses such bytes as an image; as plain bytes it takes them, and our record says what they were.
         media_type = _PLAIN_BYTES
@@ -104,6 +113,7 @@ def ingest(part: Part, anchors: tuple[_c2pa.Anchors, ...], *, edge: int = 0) -> 
         status = {"code": "general.error", "explanation": found.reason}
         definition["validation_results"] = {"activeManifest": {"success": [], "informational": [], "failure": [status]}}
     elif found.reading is not None and part.sidecar is not None:
+        media_type = _PLAIN_BYTES  # in an image the SDK looks for another one
         resources[f"{label}.c2pa"] = part.sidecar
         definition |= {
             "active_manifest": found.reading.report["active_manifest"],

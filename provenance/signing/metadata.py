@@ -1,9 +1,11 @@
 """The metadata of a picture that is being re-encoded: what goes along, what is taken out, what the new format cannot carry.
 
 Rules: EXIF, XMP and the colour profile are carried over where the format allows; nothing is lost without being named; a
-position is taken out everywhere, maker notes and all else that cannot be read for one included.
+position is taken out everywhere, maker notes and all else that cannot be read for one included; so is what points to a
+manifest, for that is the old file's.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,6 +47,10 @@ _STRUCTURE = frozenset(  # TIFF tags that describe the encoding, not the picture
         *(0xCD41,),  # the C2PA manifest store: it binds the original's bytes, never these
     }
 )
+_TERMS = b"http://purl.org/dc/terms/"
+_REFERENCE = re.compile(  # in XMP, to the manifest of the bytes that were: an attribute or an element
+    rb"""\s[\w.-]+:provenance\s*=\s*(?:"[^"<>]*"|'[^'<>]*')|<([\w.-]+:provenance)\b[^<>]*(?:/>|>[^<>]*</\1\s*>)"""
+)
 _CARRIES: dict[MediaType, tuple[str, ...]] = {
     MediaType.JPEG: ("exif", "xmp", "icc_profile"),
     MediaType.PNG: ("exif", "xmp", "icc_profile"),
@@ -71,6 +77,8 @@ class Metadata:
         xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
         if isinstance(image, TiffImageFile):
             xmp = xmp or image.tag_v2.get(700, b"")
+        xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
+        xmp, references = _REFERENCE.subn(b"", xmp) if _TERMS in xmp else (xmp, 0)
         others = ["malformed EXIF"] if malformed else []
         if image.info.get("photoshop") or exif.get(33723) or exif.get(34377):
             others.append("IPTC")
@@ -78,13 +86,10 @@ class Metadata:
             others.append("comment")
         if getattr(image, "n_frames", 1) > 1:
             others.append("further pictures in the file")
+        if references:
+            others.append("reference to a manifest")
         others += [f"text “{plain(key, limit=40)}”" for key in getattr(image, "text", {}) if key != "XML:com.adobe.xmp"]
-        return cls(
-            exif,
-            xmp.encode() if isinstance(xmp, str) else bytes(xmp),
-            image.info.get("icc_profile") or b"",
-            tuple(others),
-        )
+        return cls(exif, xmp, image.info.get("icc_profile") or b"", tuple(others))
 
     @property
     def has_position(self) -> bool:

@@ -90,6 +90,8 @@ def sign(
     recipe = recipe.upon(asset, has_manifest=found.upstream is not Upstream.NONE, sidecar=asset_sidecar)
     job = _Job(asset, recipe, signer, anchors, embed=not detached)
     warnings = [WARNING] if signer.development else []
+    if found.elsewhere:
+        warnings.append(f"{found.elsewhere}: what is signed now does not carry it")
     if is_bare_jxl(asset):
         if detached:
             raise SigningFailed(

@@ -197,3 +197,24 @@ def test_the_original_is_never_the_target(signer: Signer, tmp_path: Path) -> Non
     with pytest.raises(OutputRefused, match="source itself"):
         derive(Asset.open(source), Derivation(), signer, into=source, overwrite=True)
     assert source.read_bytes() == photo().content
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "<d dcterms:provenance='self#jumbf=/c2pa/urn:1' dc:format='image/jpeg'/>",
+        '<d dc:format="image/jpeg" dcterms:provenance = "https://manifests.example/1"/>',
+        "<d dc:format='image/jpeg'/><dcterms:provenance>\n https://manifests.example/1 </dcterms:provenance>",
+        "<d dc:format='image/jpeg'/><dcterms:provenance rdf:resource='https://manifests.example/1'/>",
+    ],
+)
+def test_what_names_the_originals_manifest_is_not_carried_over(reference: str, signer: Signer) -> None:
+    xmp = f"<x:xmpmeta xmlns:x='adobe:ns:meta/' xmlns:dcterms='http://purl.org/dc/terms/'>{reference}</x:xmpmeta>"
+    buffer = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(buffer, "JPEG", xmp=xmp.encode())
+    made = derive(Asset.from_bytes(buffer.getvalue(), name="photo.jpg"), Derivation(), signer)
+    with Image.open(io.BytesIO(made.asset.content)) as image:
+        kept = image.info["xmp"]
+    assert b"image/jpeg" in kept
+    assert b":provenance" not in kept
+    assert "not carried over: reference to a manifest" in [a.get("description") for a in actions(read(made.asset))]

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import cbor2
+import custody_assets
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -143,6 +144,48 @@ def test_a_manifest_that_cannot_be_parsed_is_recorded_as_broken(signer: Signer) 
     assert parent["relationship"] == "parentOf"
     assert "could not be parsed" in parent["description"]
     assert parent["validation_results"]["activeManifest"]["failure"][0]["code"] == "general.error"
+
+
+def remote() -> custody_assets.Signed:
+    """A picture that only names the address of its manifest, and that manifest."""
+    signer = custody_assets.leaf(custody_assets.authority())
+    return custody_assets.sign(
+        picture("JPEG").content,
+        custody_assets.created(),
+        signer,
+        embed=False,
+        remote_url="https://manifests.example/1.c2pa",
+    )
+
+
+def test_a_manifest_that_is_kept_elsewhere_is_named_and_breaks_nothing(signer: Signer) -> None:
+    asset = Asset.from_bytes(remote().content, name="remote.jpg")
+    for made in (
+        sign(asset, Recipe.published(), signer),
+        sign(picture("PNG"), Recipe.edited(asset, agent=ASSAY), signer),
+        derive(asset, Derivation(resize=(24, 24)), signer),
+    ):
+        assert made.upstream is Upstream.NONE
+        (parent,) = active(read(made.asset))["ingredients"]
+        assert (parent["title"], parent["format"], parent["relationship"]) == ("remote.jpg", "image/jpeg", "parentOf")
+        assert parent["description"] == "its manifest is kept at manifests.example and was not fetched"
+        assert verify(made.asset).bottom_line is BottomLine.INCOMPLETE_HISTORY
+    generated = sign(asset, RECIPE, signer)
+    assert "ingredients" not in active(read(generated.asset))
+    assert any("manifests.example" in warning for warning in generated.warnings)
+
+
+def test_a_sidecar_counts_beside_a_file_that_names_a_remote_manifest_too(signer: Signer, tmp_path: Path) -> None:
+    made = remote()
+    (tmp_path / "photo.jpg").write_bytes(made.content)
+    (tmp_path / "photo.c2pa").write_bytes(made.store)
+    asset = Asset.open(tmp_path / "photo.jpg")
+    sidecar = own_sidecar(asset)
+    assert sidecar == made.store
+    signed = sign(asset, Recipe.published(), signer, asset_sidecar=sidecar)
+    custody = verify(signed.asset)
+    assert custody.bottom_line is BottomLine.VALID
+    assert len(custody.links) == 2
 
 
 @pytest.mark.parametrize("state", ["unsigned", "signed", "unreadable"])
