@@ -162,6 +162,7 @@ def _protocol(seconds: float, unread: float) -> type[HttpToolsProtocol]:
         _waiting: asyncio.TimerHandle | None = None
         _answering: RequestResponseCycle | None = None  # of several that came at once, the one whose turn it is
         _writing: asyncio.TimerHandle | None = None  # while more is written than the caller takes
+        _head = 0  # bytes of this request's line and headers, those after its last chunk among them
         _since = 0  # bytes received since a head, a chunk's size, a piece of a body or a request was complete
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -174,13 +175,14 @@ def _protocol(seconds: float, unread: float) -> type[HttpToolsProtocol]:
             try:
                 self._parse(memoryview(data))
             except httptools.HttpParserError:
-                self.send_400_response("Invalid HTTP request received.")
+                if self._head <= _HEAD:
+                    self.send_400_response("Invalid HTTP request received.")
             working = self.cycle is not None and not self.cycle.response_complete
             if working:
                 self._stop()
             elif self._waiting is None:
                 self._wait()
-            if self._since > _HEAD and not self.transport.is_closing():
+            if max(self._since, self._head) > _HEAD and not self.transport.is_closing():
                 if not working:
                     self.transport.write(_TOO_LONG)
                 self.transport.close()
@@ -206,6 +208,23 @@ def _protocol(seconds: float, unread: float) -> type[HttpToolsProtocol]:
                 self.parser = httptools.HttpRequestParser(self)
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's first one
                 self.parser.feed_data(b"".join((head, *kept, b"\r\n")))
+
+        def on_message_begin(self) -> None:
+            self._head = 0
+            super().on_message_begin()
+
+        def on_url(self, url: bytes) -> None:
+            self._lengthen(len(url))
+            super().on_url(url)
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            self._lengthen(len(name) + len(value) + len(":\r\n"))
+            super().on_header(name, value)
+
+        def _lengthen(self, size: int) -> None:
+            self._head += size
+            if self._head > _HEAD:
+                raise httptools.HttpParserError("its head is too long")
 
         def on_headers_complete(self) -> None:
             self._since = 0

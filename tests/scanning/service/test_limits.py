@@ -144,6 +144,7 @@ def test_slow_senders_are_cut_off(address: str) -> None:
         assert b"connection: close" in answer.lower()
 
 
+INNER = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 CHUNKED = b"POST /v1/scan HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -170,6 +171,26 @@ def test_headers_without_an_end_are_refused_before_they_fill_the_memory(
                 told += part
     assert told[:13] == answer  # and not the 408 of one that is slow
     assert post(address, b"fine").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("head", "answer"),
+    [
+        (b"GET /%b HTTP/1.1\r\nHost: localhost\r\n" % (b"z" * 60_000), b"HTTP/1.1 404 "),
+        (b"GET /%b HTTP/1.1\r\nHost: localhost\r\n" % (b"z" * 80_000), b"HTTP/1.1 431 "),
+        (INNER[:-2] + b"X-Long: %b\r\n" % (b"z" * 1000) * 60, b"HTTP/1.1 200 "),
+        (INNER[:-2] + b"X-Long: %b\r\n" % (b"z" * 1000) * 120, b"HTTP/1.1 431 "),
+        (CHUNKED + b"1\r\nx\r\n0\r\n" + b"X-Long: %b\r\n" % (b"z" * 1000) * 120, b""),
+    ],
+)
+def test_a_head_that_comes_whole_may_be_no_longer(address: str, head: bytes, answer: bytes) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        line.sendall(head + b"\r\n")
+        told = b""
+        with contextlib.suppress(ConnectionResetError):
+            told = line.recv(4096)
+    assert told[:13] == answer
 
 
 def test_answers_that_nobody_reads_are_dropped(address: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -215,7 +236,6 @@ def test_what_is_no_http_is_refused_without_a_line_in_the_log(monkeypatch: pytes
 
 
 H2C = b"Host: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
-INNER = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.mark.parametrize(
