@@ -34,6 +34,7 @@ _HEADERS = tuple(
         "Cache-Control": "no-store",
     }.items()
 )
+_HUNG_UP = 499  # what proxies call it; counted where nobody was there to be answered
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -63,7 +64,13 @@ class Guard:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        status = 500
+        status, gone = 500, False
+
+        async def heard() -> Message:
+            nonlocal gone
+            message = await receive()
+            gone = message["type"] == "http.disconnect"
+            return message
 
         async def guarded(message: Message) -> None:
             nonlocal status
@@ -77,19 +84,19 @@ class Guard:
         endpoint = self._straight.get(path) if scope["method"] == "POST" and not scope["query_string"] else None
         try:
             if refusal := self._refusal(scope):
-                await problem(refusal)(scope, receive, guarded)
+                await problem(refusal)(scope, heard, guarded)
             elif endpoint is None:
-                await self.app(scope, receive, guarded)
+                await self.app(scope, heard, guarded)
             else:
                 scope["app"] = self.app
-                answer = await _answered(endpoint, Request(scope, receive))
+                answer = await _answered(endpoint, Request(scope, heard))
                 status = answer.status_code
                 headers = [*answer.raw_headers, *_HEADERS]
                 await send({"type": "http.response.start", "status": status, "headers": headers})
                 await send({"type": "http.response.body", "body": answer.body})
         finally:
             route = path if endpoint else getattr(scope.get("route"), "path", "other")
-            self.service.metrics.answered(route, status, time.perf_counter() - started)
+            self.service.metrics.answered(route, _HUNG_UP if gone else status, time.perf_counter() - started)
 
     def _refusal(self, scope: Scope) -> Forbidden | None:
         headers = dict(reversed(scope["headers"]))  # of several with one name the first counts

@@ -70,7 +70,7 @@ def test_a_full_queue_is_refused_with_the_time_to_wait(address: str) -> None:
 
 def test_who_hangs_up_gives_up_the_place_in_the_queue(address: str) -> None:
     host, port = address.removeprefix("http://").split(":")
-    before = _examined(address)
+    before, gone, misunderstood = _examined(address), _answered(address, 499), _answered(address, 400)
     lines = [socket.create_connection((host, int(port))) for _ in range(4)]
     for line in lines:
         line.sendall(b"POST /v1/scan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nslow")
@@ -84,6 +84,11 @@ def test_who_hangs_up_gives_up_the_place_in_the_queue(address: str) -> None:
     assert _waiting(address) <= 1
     assert post(address, b"fine").status_code == 200
     assert _examined(address) == before + 1  # none of the four was answered
+    with socket.create_connection((host, int(port))) as line:
+        line.sendall(b"POST /v1/scan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nsl")
+    while _answered(address, 499) < gone + 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (_answered(address, 499), _answered(address, 400)) == (gone + 5, misunderstood)
 
 
 def _waiting(address: str) -> float:
@@ -92,6 +97,10 @@ def _waiting(address: str) -> float:
 
 def _examined(address: str) -> float:
     return _metric(address, 'assay_examining_seconds_count{task="scan"}')
+
+
+def _answered(address: str, status: int) -> float:
+    return _metric(address, f'assay_requests_total{{route="/v1/scan",status="{status}"}}')
 
 
 def _metric(address: str, name: str) -> float:
