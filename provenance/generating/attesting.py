@@ -95,23 +95,18 @@ class Terms:
             "complete": complete,
             "when": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         }
+        source_type = edit_type(output.source_type, *request.inputs, *request.earlier, unseen=request.unseen)
         if request.inputs and output.upstream is Upstream.NONE:
             parent, *others = request.inputs
             edited = Recipe.edited(
                 parent,
                 agent=agent,
-                source_type=edit_type(output.source_type, parent),
+                source_type=source_type,
                 inputs=tuple(map(_reference, (*others, *request.references))),
                 **common,
             )
             recipe = replace(edited, parent_sidecar=own_sidecar(parent))
         else:  # with a manifest of the provider's, its own actions say what it did to the inputs
-            source_type = output.source_type
-            if request.inputs:
-                source_type = edit_type(source_type, request.inputs[0])
-            elif request.unseen and source_type == SourceType.TRAINED_ALGORITHMIC_MEDIA:
-                # no parent to show, a composite still
-                source_type = SourceType.COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA
             recipe = Recipe.created(
                 source_type, agent, inputs=tuple(map(_reference, (*request.inputs, *request.references))), **common
             )
@@ -152,9 +147,15 @@ def statements(request: Request, result: Result, output: Output, *, disclose_pro
     return {key: value for key, value in stated.items() if value not in ("", {})}
 
 
-def edit_type(source_type: str, parent: Asset) -> str:
-    """The type of an edited picture. What a model made stays so through corrections, and marks what it is set into."""
-    synthetic = declares_trained(parent)
+def edit_type(source_type: str, *gone_in: Asset, unseen: bool = False) -> str:
+    """The type of a picture that was made of others, the type of a new one where there are none.
+
+    What a model made stays so through corrections, and marks what it is set into. One picture that nobody says a model made,
+    or that is `unseen`, is enough to make the whole a composite.
+    """
+    if not gone_in and not unseen:
+        return source_type
+    synthetic = not unseen and all(map(declares_trained, gone_in))
     match source_type:
         case SourceType.TRAINED_ALGORITHMIC_MEDIA if not synthetic:
             return SourceType.COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA

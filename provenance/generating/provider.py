@@ -30,7 +30,8 @@ class Request:
     output_format: MediaType | None = None
     inputs: tuple[Asset, ...] = ()  # an edit changes the first; the others are looked at
     references: tuple[Asset, ...] = ()  # looked at, none of them changed
-    unseen: bool = False  # it changes a picture not at hand: an earlier turn's, a file at the provider's, a tensor
+    earlier: tuple[Asset, ...] = ()  # said before, and may have gone in too; told of the whole, but not ingredients
+    unseen: bool = False  # one not at hand may have gone in: behind a link, a file at the provider's, a tensor
     mask: Asset | None = None  # as the provider understands it
     parameters: Pairs = ()
 

@@ -1,29 +1,30 @@
 """`google.genai.Client`, synchronous and through `.aio`: Gemini's pictures, chats included, and Imagen's on Vertex.
 
-Rules: every finished picture part is signed, text and a thinking model's drafts stay as they are; the picture that a call
-changes is the last one said to the model; interfaces whose pictures do not pass through here are refused.
+Rules: every finished picture part is signed, text and a thinking model's drafts stay as they are; what goes into a picture is
+what the SDK sends, whatever form it was handed over in; interfaces whose pictures do not pass through here are refused.
 """
 
 import asyncio
 import copy
-import io
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import wraps
 from typing import Any
 
 from google.genai import types
 from google.genai.client import AsyncClient
-from PIL import Image
 
 from assay.provenance.asset import Asset
 from assay.provenance.errors import AssayError
 from assay.provenance.generating.attesting import Terms, carried
 from assay.provenance.generating.google import NAME, image_parts, imagen_result, result
 from assay.provenance.generating.provider import CannotDo, Pairs, Request
+from assay.provenance.generating.wrapping.conversation import Pictures, with_pictures
 from assay.provenance.generating.wrapping.refusing import Refusing, refusing
+from assay.provenance.media_type import sniff
 
 _UNSIGNED = ("batches", "live", "interactions", "agents", "triggers")
 _UNSIGNED_METHODS = ("edit_image", "upscale_image", "recontext_image", "generate_videos")
+_WITHOUT_PICTURES = ("text/", "audio/")
 _RECORDED = ("aspect_ratio", "image_size", "person_generation", "output_mime_type", "output_compression_quality")
 
 
@@ -130,22 +131,18 @@ def _sign_imagen(response: Any, request: Request, terms: Terms, provider: str) -
 
 
 def _content_request(arguments: dict[str, Any]) -> Request:
-    """The call in assay's words: the last turn's text, and the pictures in it; failing these, the last picture before."""
-    turns = list(_turns(arguments.get("contents")))
-    texts, pictures = turns[-1] if turns else ([], [])
-    if not pictures:
-        pictures = next((earlier[-1:] for _, earlier in reversed(turns[:-1]) if earlier), [])
-    inputs = tuple(picture for picture in pictures if picture is not None)
+    """The call in assay's words: the last turn's text, and the pictures of the whole conversation."""
     config = _config(arguments.get("config"), types.GenerateContentConfig)
-    image = config.image_config or types.ImageConfig()
-    return Request(
-        prompt="\n".join(texts),
+    kept: list[Pictures] = [[None]] if config.cached_content else []
+    instruction = list(_turns(config.system_instruction)) if config.system_instruction else []
+    turns = list(_turns(arguments.get("contents")))
+    request = Request(
+        prompt="\n".join(turns[-1][0]) if turns else "",
         model=str(arguments.get("model", "")),
         seed=config.seed,
-        inputs=inputs,
-        unseen=bool(pictures) and not inputs,
-        parameters=_recorded(image),
+        parameters=_recorded(config.image_config or types.ImageConfig()),
     )
+    return with_pictures(request, [*kept, *(pictures for _, pictures in (*instruction, *turns))])
 
 
 def _imagen_request(arguments: dict[str, Any]) -> Request:
@@ -169,17 +166,23 @@ def _recorded(settings: Any) -> Pairs:
     return tuple((name, str(value)) for name in _RECORDED if (value := getattr(settings, name, None)) is not None)
 
 
-Turn = tuple[list[str], list[Asset | None]]  # texts, and pictures: None for one that is a file at the provider's
+Turn = tuple[list[str], Pictures]
 
 
 def _turns(contents: Any) -> Iterator[Turn]:
     """The conversation as texts and pictures per turn; loose parts make one turn together, as in the SDK."""
     loose: Turn = ([], [])
     for item in contents if isinstance(contents, list | tuple) else [contents]:
-        parts = item.get("parts") if isinstance(item, dict) else getattr(item, "parts", None)
-        if parts is None:
-            _sort(item, *loose)
-            continue
+        match item:
+            case list():
+                parts = item
+            case types.Content():
+                parts = item.parts or []
+            case dict() if item.keys() & {"role", "parts"}:
+                parts = item.get("parts") or []
+            case _:
+                _sort(item, *loose)
+                continue
         if any(loose):
             yield loose
             loose = ([], [])
@@ -191,25 +194,25 @@ def _turns(contents: Any) -> Iterator[Turn]:
         yield loose
 
 
-def _sort(part: Any, texts: list[str], pictures: list[Asset | None]) -> None:
-    if isinstance(part, str):
-        texts.append(part)
-    elif isinstance(part, Image.Image):
-        buffer = io.BytesIO()
-        part.save(buffer, "PNG")
-        pictures.append(Asset.from_bytes(buffer.getvalue(), name="input.png"))
-    elif isinstance(part, dict) and not ({"text", "inline_data", "inlineData", "file_data", "fileData"} & part.keys()):
-        return  # function calls …: nothing at hand
-    else:
-        parsed = types.Part.model_validate(part) if isinstance(part, dict) else part
-        if text := getattr(parsed, "text", None):
-            texts.append(text)
-        stored = parsed if isinstance(parsed, types.File) else getattr(parsed, "file_data", None)
-        if stored and (stored.mime_type or "").startswith("image/"):
-            pictures.append(None)
-        blob = getattr(parsed, "inline_data", None)
-        if blob and blob.data and (blob.mime_type or "").startswith("image/"):
-            try:
-                pictures.append(Asset.from_bytes(blob.data, name="input"))
-            except AssayError as error:
-                raise CannotDo(f"an input picture cannot be recorded: {error.message}", error.hint) from error
+def _sort(part: Any, texts: list[str], pictures: Pictures) -> None:
+    said = types.UserContent(part).parts[0]  # read as the SDK reads it
+    if said.text:
+        texts.append(said.text)
+    if said.thought:  # a draft of the model's own
+        return
+    answered = said.function_response and said.function_response.parts
+    for one in (said, *(answered or ())):
+        for data in (one.inline_data, one.file_data):
+            if data and not (data.mime_type or "").lower().startswith(_WITHOUT_PICTURES):
+                pictures.append(_picture(data))
+
+
+def _picture(data: Any) -> Asset | None:
+    """None for a file at the provider's, and for a document or a film: there may be pictures in it."""
+    content = getattr(data, "data", None)
+    if not content or not (sniff(content) or (data.mime_type or "").lower().startswith("image/")):
+        return None
+    try:
+        return Asset.from_bytes(content, name="input")
+    except AssayError as error:
+        raise CannotDo(f"an input picture cannot be recorded: {error.message}", error.hint) from error

@@ -1,14 +1,17 @@
 """The image tool of OpenAI's Responses API.
 
 Rules: a picture that stands in several events of one stream is signed once, and all of them bring the same bytes; helpers
-that would let a picture slip by (`stream`, `connect`, raw forms) are refused where the image tool is asked for.
+that would let a picture slip by (`stream`, `connect`, raw forms) are refused where the image tool is asked for; unless the
+provider says that a picture is new, whatever was or may have been shown to the model may have gone into it.
 """
 
 import asyncio
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property, wraps
+from itertools import groupby
 from typing import Any
 
 from openai import AsyncStream, Stream
@@ -17,9 +20,15 @@ from assay.provenance.asset import Asset
 from assay.provenance.generating.attesting import Terms, carried
 from assay.provenance.generating.provider import CannotDo, Pairs, Request, Result
 from assay.provenance.generating.receiving import decoded, received
+from assay.provenance.generating.wrapping.conversation import Pictures, with_pictures
 from assay.provenance.generating.wrapping.openai_stream import SignedAsyncStream, SignedStream, refuse_raw
 
 _TOOL = "image_generation"
+_KEPT = ("previous_response_id", "conversation", "prompt")  # arguments that bring in what is kept at the provider's
+_OPAQUE = (  # items that may stand for pictures, or fetch some for the model to see
+    "item_reference", "compaction", "code_interpreter_call", "mcp_call", "shell_call_output", "program_output",
+)  # fmt: skip
+_LINKS = ("image_url", "file_data", "file_id", "file_url", "url")  # where the parts of an item keep a picture or a file
 
 
 def sign_responses(resource: Any, terms: Terms, provider: str) -> None:
@@ -62,45 +71,57 @@ class _Pictures:
     def __init__(self, arguments: Mapping[str, Any], terms: Terms, provider: str) -> None:
         self._terms, self._provider = terms, provider
         self._signed: dict[str, str] = {}  # hash of the text as received, text as signed
-        asked = arguments.get("input")
-        self._prompt = asked if isinstance(asked, str) else "\n".join(_texts(asked))
-        self._model = model if isinstance(model := arguments.get("model"), str) else ""
-        self._asked = asked
+        self._arguments = arguments
+        self._model, self._response_id = "", ""  # as answered
+        self._fetched = False  # whether a tool of the provider's may have shown the model a picture
         if _wants_pictures(arguments):
             refuse_raw(arguments)
-            terms.permit(Request(prompt=self._prompt, model=self._model, inputs=self._inputs))
+            terms.permit(self._request)
 
     @cached_property
-    def _inputs(self) -> tuple[Asset, ...]:
-        """The pictures that came along; where none is answered nobody looks at them, for text passes as ever."""
-        return tuple(Asset.from_bytes(content, name="input") for content in _pictures(self._asked))
+    def _request(self) -> Request:
+        """The call in assay's words; where no picture is answered nobody looks at those asked with: text passes as ever."""
+        asked, model = self._arguments.get("input"), self._arguments.get("model")
+        request = Request(
+            prompt=asked if isinstance(asked, str) else "\n".join(_texts(asked)),
+            model=model if isinstance(model, str) else "",
+        )
+        return with_pictures(request, list(_turns(self._arguments)))
 
     def sign_event(self, event: Any) -> Any:
         """Sign what a finished item or response brings; partial images stay as they are."""
         if event.type == "response.output_item.done":
-            self._sign(event.item, "", "")
+            self._sign(event.item)
         elif hasattr(event, "response"):
             self.sign_response(event.response)
         return event
 
     def sign_response(self, response: Any) -> Any:
+        self._model, self._response_id = (str(getattr(response, name, None) or "") for name in ("model", "id"))
         for item in getattr(response, "output", None) or ():
-            self._sign(item, str(response.model or ""), str(response.id or ""))
+            self._sign(item)
         if not hasattr(response, "output") and _raw(response):
             raise CannotDo("a raw response may hold a picture that would leave unsigned", "call the method itself")
         return response
 
-    def _sign(self, item: Any, model: str, response_id: str) -> None:
-        if getattr(item, "type", "") != "image_generation_call" or not item.result or item.status == "generating":
+    def _sign(self, item: Any) -> None:
+        kind = getattr(item, "type", "")
+        self._fetched = self._fetched or kind in _OPAQUE
+        if kind != "image_generation_call" or not item.result or item.status == "generating":
             return
         key = hashlib.sha256(item.result.encode()).hexdigest()
         if key not in self._signed:
-            self._signed[key] = self._attested(item, model, response_id)
+            self._signed[key] = self._attested(item)
             self._signed[hashlib.sha256(self._signed[key].encode()).hexdigest()] = self._signed[key]
         item.result = self._signed[key]
 
-    def _attested(self, item: Any, model: str, response_id: str) -> str:
-        edited = item.action == "edit" or (item.action != "generate" and bool(self._inputs))
+    def _attested(self, item: Any) -> str:
+        request = self._request
+        if item.action == "generate":
+            shown = (*request.inputs, *request.references)
+            request = replace(request, inputs=(), references=shown, earlier=(), unseen=False)
+        elif self._fetched or (item.action == "edit" and not request.inputs):
+            request = replace(request, unseen=True)
         settings: Pairs = tuple(
             (name, value)
             for name in ("action", "size", "quality", "background")
@@ -110,17 +131,12 @@ class _Pictures:
             decoded(item.result, provider=self._provider),
             provider=self._provider,
             revised_prompt=item.revised_prompt or "",
-            request_id=response_id or item.id,
+            request_id=self._response_id or item.id,
             parameters=settings,
         )
-        request = Request(
-            prompt=self._prompt,
-            model=self._model,
-            inputs=self._inputs if edited else (),
-            unseen=edited and not self._inputs,
-            references=() if edited else self._inputs,
+        answer = Result(
+            provider=self._provider, model_requested=request.model, model_returned=self._model, outputs=(output,)
         )
-        answer = Result(provider=self._provider, model_requested=self._model, model_returned=model, outputs=(output,))
         return base64.b64encode(carried(self._terms.sign(request, answer, output))).decode()
 
 
@@ -143,22 +159,46 @@ def _raw(response: Any) -> bool:
     return "APIResponse" in type(response).__name__
 
 
-def _parts(asked: Any) -> Iterator[Any]:
+def _texts(asked: Any) -> Iterator[str]:
     for message in asked if isinstance(asked, list | tuple) else ():
         content = _of(message, "content")
-        yield from content if isinstance(content, list | tuple) else ([{"text": content}] if content else [])
+        for part in content if isinstance(content, list | tuple) else ({"text": content},):
+            if isinstance(text := _of(part, "text"), str):
+                yield text
 
 
-def _texts(asked: Any) -> Iterator[str]:
-    return (text for part in _parts(asked) if isinstance(text := _of(part, "text"), str))
+def _turns(arguments: Mapping[str, Any]) -> Iterator[Pictures]:
+    """The pictures of the conversation turn by turn: what the user says in a row, and what stands between."""
+    asked = arguments.get("input")
+    kept = any(isinstance(arguments.get(name), str | Mapping) for name in _KEPT)
+    if kept or not isinstance(asked, str | list | tuple):  # without an input: a response that is fetched later
+        yield [None]
+    items = asked if isinstance(asked, list | tuple) else ()
+    for _, turn in groupby(items, key=lambda item: bool(_of(item, "role") == "user")):
+        yield [picture for item in turn for picture in _pictures(item)]
 
 
-def _pictures(asked: Any) -> Iterator[bytes]:
-    """Pictures that come along as data URLs; those behind links and file identifiers are not at hand."""
-    for part in _parts(asked):
-        url = _of(part, "image_url")
-        if isinstance(url, str) and url.startswith("data:image/") and ";base64," in url:
-            yield decoded(url.partition(";base64,")[2], provider="the caller")
+def _pictures(item: Any) -> Iterator[Asset | None]:
+    """The pictures in one item, said, made or found by a tool. A file counts as one: it may hold pictures."""
+    kind = _of(item, "type")
+    if kind == "image_generation_call":
+        if _of(item, "status") != "failed":
+            result = _of(item, "result")
+            yield _asset(result) if result else None
+    elif kind in _OPAQUE or not (kind or _of(item, "role")):  # the type of a reference may be left out
+        yield None
+    for name in ("content", "output", "outputs"):
+        parts = _of(item, name)
+        for part in parts if isinstance(parts, list | tuple) else (parts,):
+            link = next((link for key in _LINKS if isinstance(link := _of(part, key), str)), "")
+            if link.startswith("data:image/") and ";base64," in link:
+                yield _asset(link.partition(";base64,")[2])
+            elif link:
+                yield None
+
+
+def _asset(text: str) -> Asset:
+    return Asset.from_bytes(decoded(text, provider="the caller"), name="input")
 
 
 def _of(thing: Any, name: str) -> Any:

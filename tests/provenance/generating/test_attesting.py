@@ -27,6 +27,8 @@ def test_what_a_model_made_stays_so_through_corrections() -> None:
     assert [edit_type(t, synthetic) for t in (trained, composite, enhanced)] == [trained, mixed, trained]
     assert [edit_type(t, unknown) for t in (trained, composite, enhanced)] == [mixed, composite, enhanced]
     assert edit_type(trained, Asset.from_bytes(broken_upstream())) == mixed  # a broken manifest proves nothing
+    assert edit_type(trained, synthetic, unknown) == edit_type(trained, synthetic, unseen=True) == mixed
+    assert [edit_type(t) for t in (trained, composite, enhanced)] == [trained, composite, enhanced]  # nothing went in
 
 
 @pytest.mark.parametrize("media_type", [MediaType.PNG, MediaType.JPEG, MediaType.WEBP])

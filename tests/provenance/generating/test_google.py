@@ -269,6 +269,9 @@ def test_picture_parts_are_signed_and_text_is_left_alone(wire: Wire) -> None:
         lambda c: [types.Content(role="user", parts=[types.Part(text="make it blue"), types.Part.from_bytes(data=c, mime_type="image/png")])],
         lambda c: [{"role": "user", "parts": [{"text": "make it blue"}, {"inline_data": {"mime_type": "image/png", "data": c}}]}],
         lambda c: ["make it blue", Image.frombytes("RGB", (4, 4), c[:48])],
+        lambda c: [["make it blue", Image.frombytes("RGB", (4, 4), c[:48])]],
+        lambda c: ["make it blue", types.Part.from_bytes(data=c, mime_type="application/octet-stream")],
+        lambda c: [{"text": "make it blue"}, {"function_response": {"name": "get", "response": {}, "parts": [{"inline_data": {"mime_type": "image/png", "data": c}}]}}],
     ],
 )  # fmt: skip
 def test_a_picture_in_the_call_is_the_parent_of_the_edit(wire: Wire, contents: Any) -> None:
@@ -381,6 +384,9 @@ def test_a_pictures_metadata_never_reaches_a_model(wire: Wire) -> None:
         types.Part.from_uri(file_uri="https://files.example/1", mime_type="image/png"),
         {"file_data": {"file_uri": "https://files.example/1", "mime_type": "image/png"}},
         types.File(uri="https://files.example/1", mime_type="image/png", name="files/1"),
+        types.Part(file_data=types.FileData(file_uri="https://files.example/1")),
+        types.Part.from_uri(file_uri="https://files.example/1", mime_type="application/pdf"),
+        types.Part.from_bytes(data=b"%PDF-1.7", mime_type="application/pdf"),
     ],
 )
 def test_an_edit_of_a_file_at_the_providers_is_a_composite_without_parent(wire: Wire, stored: Any) -> None:
@@ -389,3 +395,26 @@ def test_an_edit_of_a_file_at_the_providers_is_a_composite_without_parent(wire: 
     for contents in (["bluer", stored], [types.UserContent([stored, "look"]), types.UserContent("bluer")]):
         told = said(first(models.generate_content(model="g", contents=contents)))
         assert (told.labels, told.source_type) == (["c2pa.created"], "compositeWithTrainedAlgorithmicMedia")
+
+
+def test_whatever_was_shown_before_may_have_gone_in_too(wire: Wire) -> None:
+    wire.answer(*[answer(part(painting(1)))] * 6)
+    models = assay.signed(gemini(wire), signer="dev:").models
+    photo = types.Part.from_bytes(data=painting(2), mime_type="image/png")
+    synthetic = types.Part.from_bytes(data=signed_upstream(), mime_type="image/png")
+    stored = types.Part.from_uri(file_uri="https://files.example/1", mime_type="image/png")
+    draft = types.Part(thought=True, inline_data=photo.inline_data)
+    words, noise = types.Part.from_bytes(data=b"a", mime_type="text/plain"), types.Part.from_bytes(data=b"a", mime_type="audio/wav")  # fmt: skip
+    for before, config, source_type in (
+        ([synthetic, draft, words, noise], {}, "trainedAlgorithmicMedia"),
+        ([photo], {}, "compositeWithTrainedAlgorithmicMedia"),
+        ([stored], {}, "compositeWithTrainedAlgorithmicMedia"),
+        (["look"], {"cached_content": "cachedContents/1"}, "compositeWithTrainedAlgorithmicMedia"),
+        (["look"], {"system_instruction": [photo]}, "compositeWithTrainedAlgorithmicMedia"),
+    ):
+        contents = [types.UserContent(before), types.ModelContent("Yes?"), types.Content(role="model"), types.UserContent([synthetic, "bluer"])]  # fmt: skip
+        told = said(first(models.generate_content(model="g", contents=contents, config=config)))  # type: ignore[arg-type]
+        assert (told.labels, told.source_type) == (["c2pa.opened", "c2pa.edited"], source_type)
+        assert len(told.ingredients) == 1
+    told = said(first(models.generate_content(model="g", contents=["a lake", words, noise])))
+    assert (told.labels, told.source_type) == (["c2pa.created"], "trainedAlgorithmicMedia")

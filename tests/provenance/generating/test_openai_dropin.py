@@ -13,6 +13,7 @@ from openai.types import ImagesResponse
 from openai.types.responses import Response as ModelResponse
 from PIL import Image
 from provider_wire import (
+    Said,
     Wire,
     b64,
     broken_upstream,
@@ -300,7 +301,12 @@ def test_a_response_that_is_cancelled_or_fetched_later_brings_signed_pictures(wi
     wire.answer(reply(model_response(CALL | {"result": b64(painting())})))
     responses = client(wire).responses
     for response in (responses.cancel("resp_1"), responses.retrieve("resp_1")):
-        assert said(base64.b64decode(response.output[0].result)).state == "Trusted"  # type: ignore[union-attr, arg-type]
+        told = said(base64.b64decode(response.output[0].result))  # type: ignore[union-attr, arg-type]
+        assert (told.state, told.source_type) == ("Trusted", "trainedAlgorithmicMedia")
+    wire.server.clear()
+    wire.answer(reply(model_response(CALL | {"result": b64(painting()), "action": None})))
+    told = said(base64.b64decode(responses.retrieve("resp_1").output[0].result))  # type: ignore[union-attr, arg-type]
+    assert told.source_type == "compositeWithTrainedAlgorithmicMedia"  # what it was asked with is not at hand
 
 
 def test_an_edit_through_responses_has_the_picture_of_the_conversation_as_parent(wire: Wire) -> None:
@@ -318,6 +324,98 @@ def test_an_edit_of_an_earlier_turn_that_is_not_at_hand_is_a_composite_without_p
     response = client(wire).responses.create(model="m", input="bluer", previous_response_id="resp_0", tools=[{"type": "image_generation"}])  # fmt: skip
     told = said(base64.b64decode(response.output[0].result))  # type: ignore[union-attr, arg-type]
     assert (told.labels, told.source_type) == (["c2pa.created"], "compositeWithTrainedAlgorithmicMedia")
+
+
+def user(*pictures: dict[str, Any], text: str = "more blue") -> dict[str, Any]:
+    return {"role": "user", "content": [{"type": "input_text", "text": text}, *({"type": "input_image"} | p for p in pictures)]}  # fmt: skip
+
+
+def shown(content: bytes) -> dict[str, Any]:
+    return {"image_url": f"data:image/png;base64,{b64(content)}"}
+
+
+LINK = {"image_url": "https://example.org/photo.jpg"}
+
+
+def drawn(wire: Wire, asked: Any, *before: dict[str, Any], action: str | None = None, **more: Any) -> Said:
+    """What the signature says of a picture that is answered after `before`."""
+    wire.server.clear()
+    wire.answer(reply(model_response(*before, CALL | {"result": b64(painting(2)), "action": action})))
+    response = client(wire).responses.create(model="m", input=asked, tools=[{"type": "image_generation"}], **more)
+    return said(base64.b64decode(response.output[-1].result))
+
+
+@pytest.mark.parametrize("action", [None, "auto", "edit"])
+@pytest.mark.parametrize(
+    ("asked", "more"),
+    [
+        ([user(LINK)], {}),
+        ([user({"file_id": "file-1"})], {}),
+        ([user({"type": "input_file", "file_url": "https://example.org/report.pdf"})], {}),
+        ([user(LINK, shown(signed_upstream()))], {}),  # the link is the one that is changed
+        ([user(), {"type": "image_generation_call", "id": "ig_0"}, user()], {}),
+        ([user(), {"id": "ig_0"}, user()], {}),
+        ([{"type": "function_call_output", "call_id": "c", "output": [{"type": "input_image"} | LINK]}, user()], {}),
+        ([{"type": "computer_call_output", "call_id": "c", "output": {"type": "computer_screenshot"} | LINK}, user()], {}),
+        ([{"type": "compaction", "encrypted_content": "…"}, user()], {}),
+        ("more blue", {"previous_response_id": "resp_0"}),
+        ("more blue", {"conversation": "conv_0"}),
+        ("more blue", {"prompt": {"id": "pmpt_0"}}),
+    ],
+)  # fmt: skip
+def test_a_picture_that_is_not_at_hand_may_have_gone_in(
+    wire: Wire, asked: Any, more: dict[str, Any], action: str | None
+) -> None:
+    told = drawn(wire, asked, action=action, **more)
+    assert (told.labels, told.source_type) == (["c2pa.created"], "compositeWithTrainedAlgorithmicMedia")
+
+
+def test_a_picture_that_the_provider_calls_new_is_new_whatever_was_shown(wire: Wire) -> None:
+    for asked in ([user(LINK)], [user(shown(painting(1)))], [user(shown(painting(1))), {"id": "msg_1"}, user()]):
+        told = drawn(wire, asked, action="generate", previous_response_id="resp_0")
+        assert (told.labels, told.source_type) == (["c2pa.created"], "trainedAlgorithmicMedia")
+
+
+@pytest.mark.parametrize("action", [None, "edit"])
+def test_the_picture_of_the_last_turn_is_the_parent(wire: Wire, action: str | None) -> None:
+    made = {"type": "image_generation_call", "id": "ig_0", "status": "completed", "result": b64(signed_upstream())}
+    photo, synthetic = shown(painting(1)), shown(signed_upstream())
+    failed = made | {"status": "failed", "result": None}
+    for asked, parents, source_type in (
+        ([user(), made, user()], 1, "trainedAlgorithmicMedia"),
+        ([user(), failed, user(synthetic)], 1, "trainedAlgorithmicMedia"),
+        ([user(photo), made, user()], 1, "compositeWithTrainedAlgorithmicMedia"),  # the photograph may be in it again
+        ([user(photo), {"role": "assistant", "content": "Yes?"}, user(synthetic)], 1, "compositeWithTrainedAlgorithmicMedia"),
+        ([user(LINK), made, user()], 1, "compositeWithTrainedAlgorithmicMedia"),
+        ([user(synthetic), user(photo)], 1, "compositeWithTrainedAlgorithmicMedia"),  # said in a row: one turn
+        ([user(synthetic), made, user(photo)], 0, "compositeWithTrainedAlgorithmicMedia"),
+    ):  # fmt: skip
+        told = drawn(wire, asked, action=action)
+        assert told.labels == ["c2pa.opened", "c2pa.edited"]
+        assert told.source_type == source_type
+        assert len(told.report["manifests"]) == 1 + parents  # which of the two it is: one of them brings a manifest
+        assert [kind for kind, _ in told.ingredients].count("parentOf") == 1
+
+
+def test_what_a_tool_of_the_providers_fetched_may_have_gone_in(wire: Wire) -> None:
+    ran = {"type": "code_interpreter_call", "id": "ci_1", "status": "completed", "container_id": "c", "code": "…", "outputs": None}  # fmt: skip
+    assert drawn(wire, "a lake", ran).source_type == "compositeWithTrainedAlgorithmicMedia"
+    assert drawn(wire, "a lake", ran, action="generate").source_type == "trainedAlgorithmicMedia"
+    assert drawn(wire, "a lake").source_type == "trainedAlgorithmicMedia"
+
+
+def test_a_stream_names_the_model_and_the_response_as_an_answer_in_one_piece_does(wire: Wire) -> None:
+    done = CALL | {"result": b64(painting(2))}
+    wire.answer(
+        events(
+            {"type": "response.created", "response": model_response(), "sequence_number": 1},
+            {"type": "response.output_item.done", "item": done, "output_index": 0, "sequence_number": 2},
+            {"type": "response.completed", "response": model_response(done), "sequence_number": 3},
+        )
+    )
+    _, item, _ = client(wire).responses.create(model="gpt-y", input="x", tools=[{"type": "image_generation"}], stream=True)  # fmt: skip
+    told = said(base64.b64decode(item.item.result))  # type: ignore[union-attr, arg-type]
+    assert (told.agent["name"], told.ours["requestId"]) == ("gpt-y-1", "resp_1")
 
 
 def test_a_stream_of_responses_signs_one_picture_once_and_leaves_drafts_alone(wire: Wire) -> None:
