@@ -29,7 +29,7 @@ NOTHING = "No manifest was recovered: no picture in the repository is like this 
 class Recovered:
     """One manifest found again: by its bytes, or by its looks (`match`), by the mark in its pixels (`mark`), or both.
 
-    `proved` and `likely` are sentences.
+    `proved` and `likely` are sentences; where the manifest does not hold, `proved` says that, and nothing is.
     """
 
     record: Record
@@ -69,9 +69,10 @@ class Recovery:
         if best.same_bytes:
             return f"These very bytes are remembered, with a manifest signed by {best.record.signer}."
         more = f", and {len(self.found) - 1} more" if len(self.found) > 1 else ""
+        holds = "was signed" if best.holds else "does not hold, signed"
         if best.mark is not None:
-            return f"This picture carries the mark of one whose manifest was signed by {best.record.signer}{more}."
-        return f"This picture looks like a copy of one whose manifest was signed by {best.record.signer}{more}."
+            return f"This picture carries the mark of one whose manifest {holds} by {best.record.signer}{more}."
+        return f"This picture looks like a copy of one whose manifest {holds} by {best.record.signer}{more}."
 
 
 def remember(
@@ -154,12 +155,15 @@ def _alike(
     mark: Decoded | None = None,
 ) -> Recovered:
     custody = recall(repository, record, policy)
+    holds = (
+        "holds for the original, not for this copy" if custody.bottom_line.holds else "does not hold for the original"
+    )
     return Recovered(
         record=record,
         custody=custody,
         match=match,
         mark=mark,
-        proved=f"The recovered manifest holds for the original, not for this copy: {_lower(custody.headline)}",
+        proved=f"The recovered manifest {holds}: {_lower(custody.headline)}",
         likely=" ".join(
             filter(
                 None,

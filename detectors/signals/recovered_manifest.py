@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Rate, Severity, Silence, Trace
+from assay.detectors.evidence import DEVELOPMENT, Basis, Evidence, Finding, Origin, Rate, Severity, Silence, Trace
 from assay.detectors.fingerprints.pdq import installed
 from assay.detectors.fingerprints.searching import Searcher, marked, operating_point
 from assay.detectors.signals.manifest import WORDS, ManifestSignal
@@ -110,8 +110,10 @@ class RecoveredManifest:
             Trace("repository sha256", record.sha256),
             trace,
         )
+        findings = tuple(_of_original(finding, record) for finding in stated.findings)
         if not stated.speaks:
-            return _Told(record, Evidence.silent(self.name, Silence.INCONCLUSIVE, statement, traces=traces))
+            silent = Evidence.silent(self.name, Silence.INCONCLUSIVE, statement, findings=findings, traces=traces)
+            return _Told(record, silent)
         return _Told(
             record,
             Evidence(
@@ -120,6 +122,7 @@ class RecoveredManifest:
                 origin=stated.origin,
                 basis=min(stated.basis, Basis.MARKED),
                 generator=stated.generator,
+                findings=findings,
                 traces=traces,
                 false_positive_rate=rate if rate and rate.trials else None,
             ),
@@ -134,13 +137,17 @@ class RecoveredManifest:
         spoken = min(strongest, key=lambda evidence: evidence.origin is not Origin.COMPOSITE)
         statement = f"{spoken.statement}{_more(len(told) - 1)}"
         note = Finding("recovered-manifest", Severity.NOTE, statement)
+        others = [finding for each in told for finding in each.evidence.findings if finding.code != DEVELOPMENT]
+        found = tuple(dict.fromkeys((*spoken.findings, *others)))
         if _agree(speaking):
-            return replace(spoken, statement=statement, findings=(note,))
+            return replace(spoken, statement=statement, findings=(*found, note))
         warning = Finding("originals-disagree", Severity.WARNING, _differing(told))
         if _agree(strongest):
-            return replace(spoken, statement=statement, findings=(warning, note))
+            return replace(spoken, statement=statement, findings=(warning, *found, note))
         traces = tuple(trace for evidence in speaking for trace in evidence.traces)
-        return Evidence.silent(self.name, Silence.INCONCLUSIVE, warning.statement, findings=(warning,), traces=traces)
+        return Evidence.silent(
+            self.name, Silence.INCONCLUSIVE, warning.statement, findings=(warning, *found), traces=traces
+        )
 
     def _searching(self, path: Path) -> Searcher:
         """The open repository; opened anew where the file or its log has changed since."""
@@ -154,6 +161,17 @@ class RecoveredManifest:
 
     def _silent(self, silence: Silence, statement: str) -> Evidence:
         return Evidence.silent(self.name, silence, statement)
+
+
+def _of_original(finding: Finding, record: Record) -> Finding:
+    """What was found of the original, told of a file that is likely a copy and no more: never an alarm about its own bytes."""
+    if finding.code == DEVELOPMENT:
+        said = (
+            "The original was signed with this machine's own development authority: it proves nothing to anybody else."
+        )
+        return replace(finding, statement=said)
+    said = f"Of the original “{record.name}”: {finding.statement[:1].lower()}{finding.statement[1:]}"
+    return Finding(f"original-{finding.code}", Severity.WARNING, said)
 
 
 def _agree(said: list[Evidence]) -> bool:

@@ -81,9 +81,12 @@ def recall(repository: Repository, record: Record, policy: TrustPolicy) -> Custo
     then = record.kept[:10]
     intact = Axis(Answer.YES, f"it fitted the original's bytes when it was remembered on {then}")
     bound = _bound(found)
-    links = tuple(_restored(link, intact) if link.label in bound else link for link in found.links)
+    history = next(link for link in found.links if link.label in bound).axes.unbroken  # an update's blames the stand-in
+    links = tuple(_restored(link, intact, history) if link.label in bound else link for link in found.links)
     line = record.bottom_line
-    if line.holds:
+    if line.holds and history.answer is Answer.NO:
+        line = BottomLine.BROKEN_HISTORY
+    elif line.holds:
         standings = {link.now for link in links if link.label in bound or link.revocation_state == _REVOKED}
         if Standing.INVALID in standings:
             line = BottomLine.INVALID
@@ -93,10 +96,17 @@ def recall(repository: Repository, record: Record, policy: TrustPolicy) -> Custo
         links = (*links[:-1], replace(links[-1], now=Standing.INVALID))
     links = (*links[:-1], replace(links[-1], title=active.title or record.name))
     vouched = active.axes.timely.statement if active.axes.timely.answer is Answer.NO else active.axes.trusted.statement
-    headline = (
-        f"Signed by {active.signer.who}, {vouched}; it fitted the bytes of the original (sha256 {record.sha256[:16]}…) "
-        f"when it was remembered on {then}."
-    )
+    signed = f"Signed by {active.signer.who}, {vouched}"
+    fitted = f"it fitted the bytes of the original (sha256 {record.sha256[:16]}…) when it was remembered on {then}."
+    reason = _reason(found, history)
+    match line:
+        case BottomLine.BROKEN_HISTORY:
+            headline = f"Its history is broken: {reason}. {signed}; {fitted}"
+        case BottomLine.INVALID:
+            headline = f"It is not in order{reason and f': {reason}'}. {signed}; {fitted}"
+        case _:
+            but = "but" if active.axes.trusted.answer is Answer.YES else "and"
+            headline = f"{signed}{reason and f', {but} {reason}'}; {fitted}"
     return replace(
         found,
         asset_name=record.name,
@@ -118,9 +128,19 @@ def _bound(custody: Custody) -> frozenset[str]:
     return frozenset(found)
 
 
-def _restored(link: Link, intact: Axis) -> Link:
+def _reason(custody: Custody, history: Axis) -> str:
+    """Why the chain is no better than its bottom line, where that is not its signer's doing."""
+    assert custody.active is not None
+    grave = [gap.statement for gap in (*custody.breaks, *custody.active.breaks) if gap.grave]
+    if grave or history.answer is Answer.YES:
+        return grave[0] if grave else ""
+    first, *more = history.statement.split("; ")
+    return f"{first} (and {len(more)} more such)" if more else first
+
+
+def _restored(link: Link, intact: Axis, history: Axis) -> Link:
     """A link as it stands when the bytes that it binds are taken for unchanged."""
-    axes = replace(link.axes, intact=intact)
+    axes = replace(link.axes, intact=intact, unbroken=history)
     if link.revocation_state == _REVOKED or axes.timely.answer is Answer.NO:
         standing = Standing.INVALID
     else:

@@ -12,7 +12,7 @@ from assay.detectors.source_types import source_type
 from assay.scanning.labels.policy import Facts, LabelPolicy
 
 SCHEMA = "assay.label/1"
-_MANIFEST = "c2pa-manifest"  # the signal whose statement a signature vouches for
+_SIGNED = ("c2pa-manifest", "recovered-manifest")  # the signals whose statement a signature vouches for
 Document = dict[str, Any]
 
 
@@ -67,7 +67,7 @@ def _basis(document: Document) -> str:
     if not any(finding["code"] == DEVELOPMENT for finding in document["findings"]):
         return str(verdict["basis"])
     bases = [
-        min(Basis[piece["basis"].upper()], Basis.DECLARED if piece["signal"] == _MANIFEST else Basis.PROVED)
+        min(Basis[piece["basis"].upper()], Basis.DECLARED if piece["signal"] in _SIGNED else Basis.PROVED)
         for piece in document["evidence"]
         if piece["signal"] in verdict["grounds"]
     ]

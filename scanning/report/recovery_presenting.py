@@ -81,7 +81,8 @@ def show(recovery: Recovery, console: Console) -> None:
         record = found.record
         _item(console, "original", Text(f"{plain(record.name)}, {_size(found)}, sha256 {record.sha256[:16]}…"))
         _item(console, "custody", Text(line, f"bold {style}"))
-        _item(console, "proved", Text(plain(found.proved, limit=700)))
+        proved = ("proved", "dim") if found.holds else ("not proved", "red")
+        _item(console, proved[0], Text(plain(found.proved, limit=700)), proved[1])
         _item(console, "certain" if found.same_bytes else "only likely", Text(plain(found.likely, limit=700)), "yellow")
         if not found.same_bytes:
             _item(console, "counts as", Text("marked at most, never as proved"))
@@ -167,6 +168,7 @@ def _card(recovery: Recovery) -> dict[str, Any]:
                 "size": _size(found),
                 "picture": _original(found),
                 "line": found.custody.bottom_line.value,
+                "holds": found.holds,
                 "proved": found.proved,
                 "likely": found.likely,
                 "match": found.match,

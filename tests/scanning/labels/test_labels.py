@@ -257,10 +257,11 @@ reason = "Nothing calls for a label."
     [
         ((GENERATED,), "proved", "proved"),
         ((DEVELOPED,), "rest", "declared"),
+        ((said("recovered-manifest", Origin.SYNTHETIC, Basis.MARKED, DEVELOPMENT),), "rest", "declared"),
         ((DEVELOPED, MARKED), "marked", "marked"),
         ((DEVELOPED, said("generator-stealth", Origin.SYNTHETIC, Basis.PROVED)), "proved", "proved"),
     ],
-    ids=["trusted", "development key", "and a watermark", "and a publisher's key"],
+    ids=["trusted", "development key", "recovered", "and a watermark", "and a publisher's key"],
 )
 def test_what_a_development_key_vouches_for_counts_as_a_declaration(
     grounds: tuple[Evidence, ...], rule: str, basis: str, tmp_path: Path

@@ -139,12 +139,48 @@ def test_trust_is_asked_anew_and_never_better_than_it_was(repository, signed):
     assert recall(repository, other, default_policy()).bottom_line is BottomLine.VALID
 
 
+def edited(parent: Asset) -> Asset:
+    image = decode(parent).convert("RGB").point(lambda value: value * 7 // 8)
+    return sign(
+        jpeg_asset(image, "edited.jpg"), Recipe.edited(parent, agent=SoftwareAgent("editor")), open_signer("dev:")
+    ).asset
+
+
+@pytest.mark.parametrize("defect", ["tampered parent", "stranger's parent"])
+def test_what_the_original_rests_on_is_not_lost_with_its_file(tmp_path, signed, defect):
+    """The chain of the original has a doubt besides its signer: it is told of the original, wherever it is recovered."""
+    stranger = custody_assets.sign(jpeg_asset(photograph(1)).content, custody_assets.created(), CREDENTIAL)
+    parent = tampered(signed) if defect == "tampered parent" else Asset.from_bytes(stranger.content, name="strange.jpg")
+    original = edited(parent)
+    copy = jpeg_asset(decode(original).resize((400, 300)), "copy.jpg", quality=70)
+    with Repository(tmp_path / "r.sqlite") as repository:
+        remember(original, repository)
+        recovery = recover(copy, repository)
+    (found,) = recovery.found
+    report = Scanner(signals=[RecoveredManifest(tmp_path / "r.sqlite")]).scan(copy)
+    codes = [finding.code for finding in report.verdict.findings]
+    if defect == "tampered parent":
+        assert found.custody.bottom_line is BottomLine.BROKEN_HISTORY
+        assert found.proved.startswith("The recovered manifest does not hold for the original: its history is broken:")
+        assert "“tampered.jpg”" in found.proved
+        assert "does not hold" in recovery.headline
+        assert "Not proved" in page([recovery])
+        assert codes == ["development-authority", "original-broken-history", "recovered-manifest"]
+        assert "Of the original “edited.jpg”: its history is broken" in report.verdict.findings[1].statement
+    else:
+        assert found.custody.bottom_line is BottomLine.VALID
+        assert "but “strange.jpg”, from which it was made, was signed by Throw-away Tests" in found.proved
+        assert codes == ["development-authority", "recovered-manifest"]
+
+
 def test_what_has_expired_since_is_no_longer_valid(repository, signed):
     (record,) = repository.by_sha256(signed.sha256)
     later = recall(repository, record, replace(default_policy(), now=datetime.now(UTC) + timedelta(days=800)))
     assert later.bottom_line is BottomLine.INVALID
     assert later.active.now is Standing.INVALID
-    assert "is not valid today" in later.headline
+    assert later.headline.startswith(
+        "It is not in order. Signed by assay development, its certificate is not valid today"
+    )
 
 
 def test_an_update_manifest_is_remembered_with_what_it_updates(tmp_path, signed):
@@ -158,6 +194,7 @@ def test_an_update_manifest_is_remembered_with_what_it_updates(tmp_path, signed)
     assert [link.kind for link in custody.links] == ["standard", "update"]
     assert [link.now for link in custody.links] == [Standing.TRUSTED] * 2
     assert custody.bottom_line is BottomLine.TRUSTED
+    assert [link.axes.unbroken.answer for link in custody.links] == [Answer.YES] * 2
 
 
 def test_a_store_that_was_changed_in_the_repository_is_not_believed(repository, signed):
@@ -176,6 +213,7 @@ def test_as_evidence_it_is_a_mark_and_no_proof(repository, signed):
     said = signal.examine(Subject(copy, verify(copy), thorough=True))
     assert (said.origin, said.basis) == (Origin.SYNTHETIC, Basis.MARKED)
     assert said.generator == "example-model"
+    assert [finding.code for finding in said.findings] == ["development-authority", "recovered-manifest"]
     nobody: TrustPolicy = replace(default_policy(), lists=())
     weaker = RecoveredManifest(repository.path, policy=nobody).examine(Subject(copy, verify(copy), thorough=True))
     assert (weaker.origin, weaker.basis) == (Origin.SYNTHETIC, Basis.DECLARED)
