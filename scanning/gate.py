@@ -40,7 +40,7 @@ def _unreadable(report: "Report") -> bool:
 CONDITIONS: dict[str, tuple[str, "Callable[[Report], bool]"]] = {
     "synthetic": ("held to be generated, wholly or in part", _synthetic),
     "undisclosed": ("held to be generated, and the file does not say so", _undisclosed),
-    "tampered": ("changed after signing, or made from something that was", _tampered),
+    "tampered": ("not what was signed, or made from something that is not", _tampered),
     "contested": ("the evidence contradicts itself", lambda report: report.verdict.contested),
     "unreadable": ("could not be opened or decoded", _unreadable),
 }

@@ -49,7 +49,10 @@ DEVELOPED: dict[Origin, str] = {  # proved, by nothing but signatures that rest 
 RETOUCHED = "The file states, without proof, that places in this image were retouched with a tool that uses AI."
 INCONCLUSIVE = "Inconclusive: nothing found here says where this image comes from."
 UNDETERMINED = {  # findings that say why nothing speaks: the first that is there gives the sentence
-    "tampered": "Inconclusive: the file was changed after it was signed, so its manifest no longer says where it comes from.",
+    "tampered": (
+        "Inconclusive: the manifest that was found does not hold for this file; one of them was changed after signing, or it was made "
+        "for another file."
+    ),
     "broken-history": "Inconclusive: the signed history of this image is broken, so it does not say where the image comes from.",
     "contradictory-declarations": "Inconclusive: the file contradicts itself about where this image comes from.",
     "originals-disagree": "Inconclusive: this image looks like a copy of several whose recovered manifests state different origins.",
@@ -109,13 +112,13 @@ CHANGE = {
     Basis.NONE: "An earlier or larger copy, a signed manifest, the original file, or where it was first published.",
 }
 SURE_UNDETERMINED = {  # the same findings: what is sure there, and what is not
-    "tampered": "That its bytes are not those that were signed is certain; what was changed, by whom and why, is not told.",
+    "tampered": "That the manifest does not hold for these bytes is certain; whether anything was changed, what, by whom and why, is not told.",
     "broken-history": "That its signed history does not hold is certain; where the image comes from is not.",
     "contradictory-declarations": "Not sure at all: anybody can write, change or remove such statements.",
     "originals-disagree": "Not sure at all: of which of them this image is a copy is not known.",
 }
 CHANGE_UNDETERMINED = {
-    "tampered": "The unchanged file, from whoever signed it or from where it was first published.",
+    "tampered": "The file that was signed, from whoever signed it, or this one from where it was first published.",
     "broken-history": "The unchanged file, and what it was made from, from whoever signed them.",
     "contradictory-declarations": "A trusted signature, the original file, or the word of whoever made it.",
     "originals-disagree": "The original file with its manifest, or a difference that shows when the pictures are compared.",

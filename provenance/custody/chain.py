@@ -224,6 +224,7 @@ class Custody:
     residue: tuple[str, ...] = ()  # signs of a removed or hidden manifest
     sdk_state: str = ""
     place: str = ""  # where the store lay: a segment, a box, a sidecar, a remote host
+    apart: bool = False  # whether that was not in the file
     remote_url: str = ""
     warnings: tuple[str, ...] = ()  # stale trust list, development authority in use …
     store: "ManifestStore | None" = field(default=None, repr=False, compare=False)  # for thumbnails

@@ -63,7 +63,10 @@ def examine_asset(
         found = verify(asset, policy, sidecar=given.store, sidecar_name=f"the sidecar {given.name}")
         if not _meant_for_another(found, given):
             return Examined(asset, replace(found, residue=custody.residue), given.store)
-        gap = Gap("foreign-sidecar", f"{given.name} beside it was made for another file of that name")
+        gap = Gap(
+            "foreign-sidecar",
+            f"{given.name} beside it does not fit it: it belongs to another file of that name, or to this one before a change",
+        )
         return Examined(asset, replace(custody, breaks=(*custody.breaks, gap)))
     if custody.remote_url and remote is not None:
         return _fetched(asset, custody, policy, remote)

@@ -205,8 +205,10 @@ def _vouched_by_nobody(draft: Draft) -> bool:
     return draft.judged.standing is Standing.UNKNOWN and draft.judged.trusted.answer is not Answer.YES
 
 
-def headline(drafts: tuple[Draft, ...], axes: Mapping[str, Axis], line: BottomLine, gaps: Iterable[Gap]) -> str:
-    """The first thing anybody reads: one sentence that names the weakest link."""
+def headline(
+    drafts: tuple[Draft, ...], axes: Mapping[str, Axis], line: BottomLine, gaps: Iterable[Gap], *, apart: bool = False
+) -> str:
+    """The first thing anybody reads: one sentence that names the weakest link. `apart`: its manifest is not in the file."""
     active = drafts[-1]
     history = axes[active.label]
     vouched = active.judged.standing is Standing.TRUSTED
@@ -216,7 +218,8 @@ def headline(drafts: tuple[Draft, ...], axes: Mapping[str, Axis], line: BottomLi
     match line:
         case BottomLine.TAMPERED:
             no = active.judged.intact if active.judged.intact.answer is Answer.NO else active.judged.authentic
-            return f"Do not rely on it: {no.statement} (it names {active.who} as signer)."
+            warning = "No manifest holds for it" if apart else "Do not rely on it"  # a stray one accuses no file
+            return f"{warning}: {no.statement} (it names {active.who} as signer)."
         case BottomLine.BROKEN_HISTORY:
             return f"Its history is broken: {history.statement}. The file itself is {said}."
         case BottomLine.INVALID:

@@ -45,18 +45,20 @@ def judge_link(
     certified: Certified,
     *,
     bound: bool,
+    apart: str = "",
     updated: Axis | None = None,
     old_record: bool = False,
     defects: tuple[str, ...] = (),
 ) -> Judged:
     """Judge one link on its statuses and on its certificates.
 
-    `bound`: it is about the bytes of this very file, being the active manifest or what that updates. `updated` is given for
+    `bound`: it is about the bytes of this very file, being the active manifest or what that updates. `apart`: where it was found, if
+    that is not in the file. `updated` is given for
     manifests that bind no bytes of their own, update manifests: whether those hold of what it updates (C2PA 2.2 §11.2.3).
     `old_record` is true for what was taken in by an ingredient assertion before version 3, which without failures carries no record at all. `defects` are
     what our own reader could not make sense of.
     """
-    intact = _intact(found, bound=bound, updated=updated, old_record=old_record)
+    intact = _intact(found, bound=bound, apart=apart, updated=updated, old_record=old_record)
     authentic = _authentic(found, certified)
     timely = _timely(found, certified)
     trusted = _trusted(found, certified, authentic, timely)
@@ -93,8 +95,15 @@ def signer(judgement: TrustJudgement | None) -> Signer:
     )
 
 
-def _intact(found: Found, *, bound: bool, updated: Axis | None, old_record: bool) -> Axis:
+def _intact(found: Found, *, bound: bool, apart: str, updated: Axis | None, old_record: bool) -> Axis:
+    """That the bytes do not fit tells not that they were changed: the manifest may have come from somewhere else."""
     altered = _codes(found, ALTERED)
+    if bound and apart and set(altered) & BINDING_MISMATCH:
+        return Axis(
+            Answer.NO,
+            f"the manifest kept apart from it ({apart}) was made for other bytes: this file was changed since, or is another one",
+            altered,
+        )
     if _SPLICED in " ".join(status.explanation for status in found.failures(BINDING_MISMATCH)):
         return Axis(
             Answer.NO,
@@ -102,8 +111,10 @@ def _intact(found: Found, *, bound: bool, updated: Axis | None, old_record: bool
             altered,
         )
     if set(altered) & BINDING_MISMATCH:
-        when = "after it was signed" if bound else "before it was taken in, and whoever did so was told"
-        return Axis(Answer.NO, f"its bytes were changed {when}", altered)
+        statement = "its bytes are not those that were signed"
+        if not bound:
+            statement = "its bytes were not those that were signed when it was taken in, and whoever did so was told"
+        return Axis(Answer.NO, statement, altered)
     if altered:
         return Axis(Answer.NO, "its manifest was changed after it was signed", altered)
     matched = tuple(sorted({status.code for status in found.now if status.code in BINDING_MATCH}))

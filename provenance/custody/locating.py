@@ -13,11 +13,12 @@ from assay.provenance.jumbf.residue import broken_carriers, provenance_reference
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """The stores in a file, what else points to one, and the signs of one that is gone."""
+    """The stores of a file, what else points to one, and the signs of one that is gone. `apart`: they were given, not found in it."""
 
     stores: tuple[Embedded, ...]
     remote_url: str = ""
     residue: tuple[str, ...] = ()
+    apart: bool = False
 
     @property
     def host(self) -> str:

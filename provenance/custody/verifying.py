@@ -41,7 +41,7 @@ def verify(
     """
     policy = default_policy() if policy is None else policy
     # 1. Find the manifest store (§15.3): in the sidecar named, else in the file.
-    located = locate(asset) if sidecar is None else Located((Embedded(sidecar_name, 0, sidecar),))
+    located = locate(asset) if sidecar is None else Located((Embedded(sidecar_name, 0, sidecar),), apart=True)
     if not located.stores:
         return _without_store(asset, located)
     # 2. Take it apart under limits before anything else reads it.
@@ -136,12 +136,13 @@ class _Walk:
             asset_name=self.asset.name,
             asset_sha256=self.asset.sha256,
             bottom_line=line,
-            headline=headline(chain, axes, line, whole),
+            headline=headline(chain, axes, line, whole, apart=self.located.apart),
             links=tuple(links),
             breaks=whole,
             residue=self.located.residue,
             sdk_state=self.read.state,
             place=self.located.stores[-1].place,
+            apart=self.located.apart,
             remote_url=self.read.remote_url or "",
             warnings=_warnings(self.policy, links),
             store=self.store,
@@ -178,6 +179,7 @@ class _Walk:
             found,
             certified,
             bound=bound,
+            apart=self.located.stores[-1].place if self.located.apart else "",
             updated=updated or (_NOTHING_UPDATED if _updates(stored) else None),
             old_record=old,
             defects=stored.defects if stored else ("it is not in the store",),
@@ -291,4 +293,5 @@ def _unreadable(asset: Asset, located: Located, reason: str) -> Custody:
         breaks=(Gap("unreadable-manifest", reason, grave=True),),
         residue=located.residue,
         place=located.stores[-1].place,
+        apart=located.apart,
     )

@@ -23,7 +23,7 @@ STANDINGS = {
     Standing.VALID: "intact, but no trust list knows the signer",
     Standing.UNKNOWN: "not recorded, and nothing can tell now",
     Standing.INVALID: "intact, but not in order",
-    Standing.TAMPERED: "changed after it was signed",
+    Standing.TAMPERED: "not what was signed",
 }
 BOTTOM_LINES = {
     BottomLine.NO_MANIFEST: "no manifest",

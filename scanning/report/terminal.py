@@ -95,7 +95,8 @@ class TerminalPresenter:
         style = _CUSTODY.get(line, "red")
         headline = "" if custody.headline in shown else f": {plain(custody.headline, limit=600)}"
         step = remote_step(custody)
-        told = Text.assemble((line.value.replace("-", " "), f"bold {style}"), headline, step and f" · {step}")
+        apart = f" · manifest: {plain(custody.place)}" if custody.apart else ""
+        told = Text.assemble((line.value.replace("-", " "), f"bold {style}"), headline, apart, step and f" · {step}")
         self._item("custody", told)
 
     def _voices(self, title: str, pieces: tuple[Evidence, ...]) -> None:

@@ -130,7 +130,7 @@ ATTACKS = {
     ),
     "an edit of a tampered picture": Attack(
         row="Launder", do=lambda: edit_of(tampered()), verdict="undetermined 0", custody="broken-history",
-        said=("the signed history of this image is broken", "its bytes were changed before it was taken in"),
+        said=("the signed history of this image is broken", "its bytes were not those that were signed when it was taken in"),
         unsaid=("A trusted signature states", "captured by a camera"), findings=frozenset({"broken-history"}),
     ),
     "an edit of a picture signed by oneself": Attack(

@@ -49,7 +49,7 @@ def test_an_update_manifest_leaves_the_picture_and_is_named(
     assert "update-manifest" in codes(custody)
     tampered = judged(updated.content[:-50] + b"!" + updated.content[-49:])
     assert tampered.bottom_line is BottomLine.TAMPERED
-    assert "its bytes were changed after it was signed" in tampered.headline
+    assert "its bytes are not those that were signed" in tampered.headline
     assert [link.now for link in tampered.links] == [Standing.TAMPERED] * 2
     assert not tampered.meets(Requirement.INTACT)
 
@@ -80,10 +80,32 @@ def test_a_sidecar_speaks_for_its_own_file_only(jpeg: bytes, signer: made.Creden
     assert judged(other, sidecar=store).bottom_line is BottomLine.TAMPERED
 
 
-def test_an_embedded_manifest_is_no_sidecar(jpeg: bytes, signed: made.Signed, judged: Judged) -> None:
-    custody = judged(jpeg, sidecar=signed.store)
+@pytest.mark.parametrize("embedded", [False, True])
+def test_a_file_beside_a_stray_sidecar_is_not_said_to_have_been_changed(
+    embedded: bool, jpeg: bytes, signed: made.Signed, signer: made.Credential, policy: TrustPolicy, tmp_path: Path
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(made.encoded(made.picture(colour="#102030")))
+    (tmp_path / "photo.c2pa").write_bytes(signed.store if embedded else apart(jpeg, signer).store)
+    custody = examine(tmp_path / "photo.jpg", policy).custody
     assert custody.bottom_line is BottomLine.TAMPERED
-    assert "made for another file, or was moved or left over when this one was saved anew" in custody.headline
+    assert custody.headline == (
+        "No manifest holds for it: the manifest kept apart from it (the sidecar photo.c2pa) was made for other bytes: this file was "
+        "changed since, or is another one (it names Throw-away Tests as signer)."
+    )
+    assert custody.apart
+
+
+def test_a_manifest_of_another_file_says_nothing_of_a_change(jpeg: bytes, signed: made.Signed, judged: Judged) -> None:
+    at, other = signed.content.index(b"\xff\xeb"), made.encoded(made.picture(colour="#203040"))
+    segments = signed.content[at : at + len(signed.content) - len(jpeg)]
+    same = judged(other[:at] + segments + other[at:])
+    assert (
+        same.headline
+        == "Do not rely on it: its bytes are not those that were signed (it names Throw-away Tests as signer)."
+    )
+    moved = judged(other[:2] + b"\xff\xfe\0\4ab" + other[2:at] + segments + other[at:])
+    assert "made for another file, or was moved or left over when this one was saved anew" in moved.headline
+    assert not moved.apart
 
 
 @pytest.mark.parametrize("name", ["photo.c2pa", "photo.jpg.c2pa"])

@@ -14,6 +14,7 @@ from PIL import Image
 
 from assay.detectors.evidence import Evidence, Finding, Rate, Severity, Silence
 from assay.provenance.asset import Asset
+from assay.provenance.custody.chain import BottomLine
 from assay.provenance.errors import MissingExtra
 from assay.scanning.report.document import document, to_json
 from assay.scanning.report.html import page
@@ -157,3 +158,12 @@ def test_a_posterior_only_with_the_users_prior() -> None:
     TerminalPresenter(stream, prior=0.01).show(outcome)
     assert "with your prior" in stream.getvalue()
     jsonschema.Draft202012Validator(SCHEMA).validate(document(outcome, prior=0.01))
+
+
+def test_a_manifest_that_was_not_in_the_file_is_named_beside_the_custody() -> None:
+    custody = replace(report().custody, bottom_line=BottomLine.VALID, place="the sidecar a\x1b.c2pa", apart=True)
+    beside = replace(report(), custody=custody)
+    assert "manifest: the sidecar a\\u{1b}.c2pa" in " ".join(terminal(beside, 0).split())
+    assert "Manifest: the sidecar a\\u{1b}.c2pa." in page([beside])
+    within = replace(beside, custody=replace(custody, place="APP11", apart=False))
+    assert "APP11" not in terminal(within, 0) + page([within])
