@@ -5,7 +5,7 @@ existing file is replaced only when the caller says so.
 """
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain, count
@@ -21,7 +21,8 @@ def replacing(
 ) -> Iterator[Path]:
     """Yield a temporary path beside `target`; on success it is renamed to `target`, on failure it is removed.
 
-    `sources` are files that must survive: if one of them is `target` (also by link), `OutputRefused` is raised.
+    `sources` are files that must survive: if one of them is `target` (also by link), `OutputRefused` is raised. The file's
+    mode is `mode`, less what the process' umask takes away.
     """
     for source in sources:
         if target.exists() and source.exists() and target.samefile(source):
@@ -29,17 +30,15 @@ def replacing(
     if target.exists() and not overwrite:
         raise OutputRefused.exists(target)
     with held():
+        temporary = target.parent / f".{target.stem[:40]}-{secrets.token_hex(8)}{target.suffix}"
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}-", suffix=target.suffix, dir=target.parent)
+            temporary.touch(mode, exist_ok=False)
         except OSError as error:
             raise OutputRefused.from_os_error(target, error) from error
-        os.close(descriptor)
-        temporary = Path(name)
         try:
             with let_through():
                 yield temporary
-            temporary.chmod(mode)
             _rename(temporary, target, overwrite)
         except OSError as error:
             raise OutputRefused.from_os_error(target, error) from error
