@@ -182,16 +182,16 @@ class Jobs:
                 .values(state="waiting", attempts=item.c.attempts - int(blameless), holder=None)
             )
 
-    def finish(self, claimed: Item, document: bytes, *, origin: str = "", basis: str = "") -> None:
-        """Keep what was found, unless it was told to be forgotten, or taken over by another server, meanwhile."""
-        self._settle(claimed, "done", document, origin, basis)
+    def finish(self, claimed: Item, document: bytes, *, origin: str = "", basis: str = "") -> bool:
+        """Keep what was found, unless it was told to be forgotten, or taken over by another server, meanwhile; returns whether."""
+        return self._settle(claimed, "done", document, origin, basis)
 
     def fail(self, claimed: Item, kind: str, message: str) -> None:
         """Keep that an item cannot be examined, and why."""
         document = json.dumps({"error": {"kind": kind, "message": message, "hint": ""}}).encode() + b"\n"
         self._settle(claimed, "failed", document, "", "")
 
-    def _settle(self, claimed: Item, state: str, document: bytes, origin: str, basis: str) -> None:
+    def _settle(self, claimed: Item, state: str, document: bytes, origin: str, basis: str) -> bool:
         with self._base.transaction(deleting=True) as change:
             # the last two items of a job may end at once: whoever comes second must see the first
             change.execute(select(jobs.c.id).where(jobs.c.id == claimed.job).with_for_update())
@@ -201,12 +201,13 @@ class Jobs:
                 .values(state=state, document=document, origin=origin, basis=basis, holder=None, until=None)
             )
             if not kept.rowcount:
-                return
+                return False
             change.execute(delete(contents).where(contents.c.job == claimed.job, contents.c.number == claimed.number))
             left = select(func.count()).where(item.c.job == claimed.job, item.c.state.in_(_OPEN))
             if not change.execute(left).scalar_one():
                 change.execute(update(jobs).where(jobs.c.id == claimed.job).values(state="finished", finished=now()))
                 change.execute(update(delivery).where(delivery.c.job == claimed.job).values(state="due", due=now()))
+        return True
 
     def describe(self, job: str, owner: str, *, documents: bool = True) -> dict[str, Any] | None:
         """A job as a document, with what was found of each file; None where the caller has none such."""

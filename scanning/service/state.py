@@ -99,17 +99,12 @@ class Service:
 
         try:
             answer = await self.examiner.ask(task, hung_up=hung_up)
-        except ParserCrashed:
-            self.metrics.crashes.inc()
+        except ParserCrashed as error:
+            self.metrics.crashed(error)
             raise
-        self.count(task, answer)
+        self.metrics.examined(task.do, answer)
+        self.metrics.gave(answer)
         return answer
-
-    def count(self, task: Task, answer: Answer) -> None:
-        """Note one examination."""
-        self.metrics.examining.labels(task.do).observe(answer.seconds)
-        if answer.basis:
-            self.metrics.verdicts.labels(answer.origin, answer.basis).inc()
 
 
 def service_of(request: Request) -> Service:

@@ -110,7 +110,7 @@ class Working:
                 await one()
             await asyncio.sleep(seconds)
 
-    async def _surely(self, function: Callable[..., None], *arguments: object, **named: object) -> None:
+    async def _surely(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
         """Note what was found, as soon as the database is there; another server may have taken over meanwhile."""
         while True:
             try:
@@ -159,15 +159,15 @@ class Working:
             await asyncio.sleep(_POLL_SECONDS * 10)
             return
         except ParserCrashed as error:
-            self._metrics.crashes.inc()
+            self._metrics.crashed(error)
             if error.foreign:
                 await self._surely(self.jobs.release, item, blameless=False)
             else:
                 await self._surely(self.jobs.fail, item, type(error).__name__, error.message)
             return
-        if answer.basis:
-            self._metrics.verdicts.labels(answer.origin, answer.basis).inc()
-        await self._surely(self.jobs.finish, item, answer.body, origin=answer.origin, basis=answer.basis)
+        self._metrics.examined(task.do, answer)
+        if await self._surely(self.jobs.finish, item, answer.body, origin=answer.origin, basis=answer.basis):
+            self._metrics.gave(answer)
         self._new.set()
 
     async def _renew(self) -> None:

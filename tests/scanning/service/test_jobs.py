@@ -29,7 +29,7 @@ from werkzeug import Request, Response
 from assay.scanning.service import tables, working
 from assay.scanning.service.base import Base, connect
 from assay.scanning.service.decisions import digest
-from assay.scanning.service.jobs import Jobs, Mismatched, Options
+from assay.scanning.service.jobs import Item, Jobs, Mismatched, Options
 from assay.scanning.service.keys import opened
 from assay.scanning.service.receiving import Upload
 from assay.scanning.service.working import WebhookRefused, check_webhook, signed
@@ -52,8 +52,12 @@ def jobs(base: Base) -> Jobs:
 
 
 def waiting(address: str) -> float:
+    return counted(address, "waiting")
+
+
+def counted(address: str, name: str) -> float:
     text = httpx.get(f"{address}/metrics", trust_env=False).text
-    return float(text.split("\nassay_waiting ")[1].split("\n")[0])
+    return float(text.partition(f"\nassay_{name} ")[2].split("\n")[0] or 0)
 
 
 def until(address: str, job: str, *, seconds: float = 60, headers: dict[str, str] | None = None) -> dict[str, object]:
@@ -408,6 +412,33 @@ def test_jobs_by_http(tmp_path: Path) -> None:
         assert ask.delete(place).status_code == 204
         assert ask.get(place).status_code == 404
         assert ask.delete("/v1/contents/" + "0" * 64).status_code == 404
+
+
+VERDICTS = 'verdicts_total{basis="none",origin="undetermined"}'
+EXAMINED = 'examining_seconds_count{task="scan"}'
+
+
+def test_what_jobs_examine_and_cost_is_counted_once(tmp_path: Path) -> None:
+    with served_here(obeying, state=tmp_path / "state") as address:
+        for name in ("one", "two"):  # the second is refused for what the first did
+            files = [("file", (name, b"fine " + name.encode())), ("file", (name, b"crash"))]
+            until(address, httpx.post(f"{address}/v1/jobs", files=files, trust_env=False).headers["location"])
+        assert [counted(address, name) for name in (EXAMINED, VERDICTS, "worker_crashes_total")] == [2, 2, 1]
+        httpx.post(f"{address}/v1/scan", content=b"crash", trust_env=False)
+        assert counted(address, "worker_crashes_total") == 1
+
+
+def test_a_verdict_that_nobody_gets_is_not_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = Jobs.finish
+
+    def finish_too_late(self: Jobs, claimed: Item, *found: object, **named: object) -> bool:
+        self.forget(claimed.sha256, "anybody")
+        return finish(self, claimed, *found, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Jobs, "finish", finish_too_late)
+    with served_here(obeying, state=tmp_path / "state") as address:
+        until(address, httpx.post(f"{address}/v1/jobs", content=b"fine", trust_env=False).headers["location"])
+        assert [counted(address, name) for name in (EXAMINED, VERDICTS)] == [1, 0]
 
 
 def test_a_server_without_state_takes_no_jobs() -> None:
