@@ -1,13 +1,15 @@
 """The way from the event loop into the pool: bounded, counted, given up when nobody waits any more.
 
 Rules: what cannot be examined soon is refused at once with the time after which to try again; upload bytes in memory are
-bounded in sum; a caller who hangs up frees the place in the queue.
+counted as they come and not as they are announced, and are bounded in sum and for one caller; who hangs up frees the place in
+the queue.
 """
 
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 
 import orjson
@@ -18,6 +20,7 @@ from assay.scanning.worker import ParserCrashed, Pool
 
 _FIRST_GUESS = 0.5  # seconds for one file, before any was measured
 _WEIGHT = 0.1  # of the newest measurement in the moving average
+_ARRIVING = 5.0  # seconds until uploads that are on their way are there, as a guess
 
 
 class Busy(AssayError):
@@ -32,12 +35,57 @@ class Abandoned(AssayError):
     """The caller hung up before there was an answer."""
 
 
+class Memory:
+    """Upload bytes in memory: `most` of all callers, half of that of one. `wait` tells in how many seconds to try again."""
+
+    def __init__(self, most: int, wait: Callable[[], float]) -> None:
+        self._most, self._wait = most, wait
+        self._held: Counter[str] = Counter()  # by caller
+        self._sum = 0
+
+    def check(self, caller: str, size: int, *, own: int) -> None:
+        """Raise `Busy` where an upload that has `own` bytes may not have `size` more beside the others; one alone always may."""
+        if self._sum > own and self._sum + size > self._most:
+            raise Busy("too many uploads are in memory already", max(_ARRIVING, self._wait()))
+        if self._held[caller] > own and self._held[caller] + size > self._most // 2:
+            raise Busy("too many uploads of yours are in memory already", max(_ARRIVING, self._wait()))
+
+    def add(self, caller: str, size: int) -> None:
+        """Count bytes that came, or with a minus sign those that are gone."""
+        self._sum += size
+        self._held[caller] += size
+        if not self._held[caller]:
+            del self._held[caller]
+
+
+class Holding:
+    """One caller's upload as it grows."""
+
+    def __init__(self, memory: Memory, caller: str) -> None:
+        self._memory, self._caller = memory, caller
+        self._size = 0
+
+    def check(self, size: int) -> None:
+        """Raise `Busy` where there is no room for `size` bytes more."""
+        self._memory.check(self._caller, size, own=self._size)
+
+    def grow(self, size: int) -> None:
+        """The same, and count them."""
+        self.check(size)
+        self._memory.add(self._caller, size)
+        self._size += size
+
+    def release(self) -> None:
+        """The upload is gone."""
+        self._memory.add(self._caller, -self._size)
+
+
 class Examiner:
     """Asks the pool. Used from one event loop; `waiting` counts what was submitted and is not answered yet."""
 
     def __init__(self, pool: Pool, *, queue: int, held: int) -> None:
-        self._pool, self._most, self._most_held = pool, pool.size + queue, held
-        self._held = 0
+        self._pool, self._most = pool, pool.size + queue
+        self._memory = Memory(held, self._wait)
         self._mean = _FIRST_GUESS
         self.waiting = 0
         self.warm = False
@@ -51,18 +99,20 @@ class Examiner:
     def check(self) -> None:
         """Raise `Busy` where another examination would wait too long."""
         if self.waiting >= self._most:
-            raise Busy(f"{self.waiting} examinations are waiting already", self.waiting * self._mean / self._pool.size)
+            raise Busy(f"{self.waiting} examinations are waiting already", self._wait())
 
-    @contextlib.asynccontextmanager
-    async def holding(self, size: int) -> AsyncIterator[None]:
-        """Account for an upload in memory. Raises `Busy` where there are too many bytes already."""
-        if self._held and self._held + size > self._most_held:
-            raise Busy("too many uploads are in memory already", self.waiting * self._mean / self._pool.size)
-        self._held += size
+    def _wait(self) -> float:
+        """Seconds until what is waiting now is answered."""
+        return self.waiting * self._mean / self._pool.size
+
+    @contextlib.contextmanager
+    def holding(self, caller: str) -> Iterator[Holding]:
+        """Account for one upload in memory until it is no longer needed."""
+        holding = Holding(self._memory, caller)
         try:
-            yield
+            yield holding
         finally:
-            self._held -= size
+            holding.release()
 
     async def ask(self, task: Task, *, hung_up: Callable[[], Awaitable[None]] | None = None) -> Answer:
         """The answer to one task. Raises `Busy`, `ParserCrashed`, `WorkersFailed` or `Abandoned`.

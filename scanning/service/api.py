@@ -65,9 +65,9 @@ def json_body(kind: type[BaseModel]) -> dict[str, Any]:
 async def scan(request: Request, name: Name = "image", thorough: Thorough = False, prior: Prior = None) -> Response:
     """The report (`assay.report/1`), byte for byte as `assay scan --format json` prints it."""
     service = service_of(request)
-    service.caller(request, "scan")
-    async with service.examiner.holding(service.held(request, service.settings.upload)):
-        upload = await service.upload(request)
+    owner = service.caller(request, "scan")
+    with service.holding(request, owner) as holding:
+        upload = await service.upload(request, holding)
         task = Task(do=SCAN, name=upload.name, thorough=thorough, prior=prior, content=upload.content)
         return document(await service.examine(request, task))
 
@@ -82,9 +82,9 @@ async def scan(request: Request, name: Name = "image", thorough: Thorough = Fals
 async def verify(request: Request, name: Name = "image") -> Response:
     """The chain of custody (`assay.custody/1`), byte for byte as `assay verify --format json` prints it."""
     service = service_of(request)
-    service.caller(request, "scan")
-    async with service.examiner.holding(service.held(request, service.settings.upload)):
-        upload = await service.upload(request)
+    owner = service.caller(request, "scan")
+    with service.holding(request, owner) as holding:
+        upload = await service.upload(request, holding)
         task = Task(do=VERIFY, name=upload.name, content=upload.content)
         return document(await service.examine(request, task))
 

@@ -59,8 +59,9 @@ async def hand_in(
     if webhook:
         check_webhook(webhook, service.settings.webhook_hosts)
     limit = min(service.settings.held, service.settings.upload * 4)
-    async with service.examiner.holding(service.held(request, limit)):
-        uploads = await receive(request, limit=limit, seconds=service.settings.receive * 4, files=_FILES)
+    with service.holding(request, owner) as holding:
+        seconds = service.settings.receive * 4
+        uploads = await receive(request, limit=limit, seconds=seconds, files=_FILES, holding=holding)
         service.metrics.uploads.inc(sum(len(upload.content) for upload in uploads))
         options = Options(thorough=thorough, prior=prior, webhook=webhook)
         job, new = await working.call(working.jobs.accept, owner, uploads, options, idempotency=idempotency_key)

@@ -63,8 +63,8 @@ async def label(
     chosen = service.policies.get(policy)
     if chosen is None:
         raise Malformed(f"there is no policy named {policy[:80]!r}", f"there are {', '.join(service.policies)}")
-    async with service.examiner.holding(service.held(request, service.settings.upload)):
-        upload = await service.upload(request)
+    with service.holding(request, owner) as holding:
+        upload = await service.upload(request, holding)
         task = Task(do=SCAN, name=upload.name, thorough=thorough, content=upload.content)
         answer = await service.examine(request, task)
     decision = labelled(json.loads(answer.body), chosen)

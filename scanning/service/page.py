@@ -42,9 +42,9 @@ async def look(request: Request, thorough: Annotated[bool, Query()] = False) -> 
     service = service_of(request)
     piece = "x-fragment" in request.headers
     try:
-        service.caller(request, "scan")
-        async with service.examiner.holding(service.held(request, service.settings.upload)):
-            upload = await service.upload(request)
+        owner = service.caller(request, "scan")
+        with service.holding(request, owner) as holding:
+            upload = await service.upload(request, holding)
             task = Task(
                 do=LOOK, name=upload.name, thorough=thorough or "thorough" in upload.ticked, content=upload.content
             )

@@ -1,7 +1,7 @@
 """Reading what was uploaded: raw bytes or a form, within limits of size and time, in memory and nowhere else.
 
-Rules: a body that is announced or grows too large is refused before it is kept; one that does not arrive in time is given up;
-a form's files never touch the disk.
+Rules: a body that is announced or grows too large, alone or beside those in memory already, is refused before it is kept; one
+that does not arrive in time is given up; a form's files never touch the disk.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from assay.provenance.errors import AssayError, LimitExceeded
-from assay.scanning.service.admitting import Abandoned
+from assay.scanning.service.admitting import Abandoned, Holding
 
 _FORM_SLACK = 64 * 1024  # bytes of boundaries and fields around the files of a form
 _DISCARD = 64 * 1024 * 1024  # bytes of a refused body that are read so that its sender hears the refusal
@@ -59,10 +59,13 @@ class _InMemory(MultiPartParser):
     spool_max_size = 2**62
 
 
-async def receive(request: Request, *, limit: int, seconds: float, files: int = 1) -> tuple[Upload, ...]:
+async def receive(
+    request: Request, *, limit: int, seconds: float, files: int = 1, holding: Holding | None = None
+) -> tuple[Upload, ...]:
     """The uploads of one request: the body itself, or every file of a form.
 
-    `limit` is for all bytes together. Raises `LimitExceeded`, `TooSlow`, `Malformed` or `Abandoned`.
+    `limit` is for all bytes together; `holding` counts them, None for what is small. Raises `LimitExceeded`, `Busy`, `TooSlow`,
+    `Malformed` or `Abandoned`.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     form = kind == "multipart/form-data"
@@ -72,18 +75,21 @@ async def receive(request: Request, *, limit: int, seconds: float, files: int = 
         if int(announced) <= _DISCARD:
             await _discard(request)
         raise LimitExceeded("the upload", "bytes", found=int(announced), limit=limit)
+    if holding is not None and announced.isdigit():
+        holding.check(int(announced))
+    body = _bounded(request, most, limit, holding)
     try:
         async with asyncio.timeout(seconds):
             if form:
-                return await _form(request, most=most, limit=limit, files=files)
-            body = b"".join([part async for part in _bounded(request, most, limit)])
+                return await _form(request, body, files=files)
+            content = b"".join([part async for part in body])
     except TimeoutError:
         raise TooSlow(
             f"the upload did not arrive within {seconds:g} seconds", "send it faster, or a smaller one"
         ) from None
-    if not body:
+    if not content:
         raise Malformed("there is no file in this request", "send an image as the body, or as the file of a form")
-    return (Upload(_name(request), body),)
+    return (Upload(_name(request), content),)
 
 
 async def receive_json(request: Request, kind: type[S], *, seconds: float) -> S:
@@ -101,7 +107,7 @@ def _name(request: Request) -> str:
     return (request.query_params.get("name") if request.scope["query_string"] else "") or DEFAULT_NAME
 
 
-async def _bounded(request: Request, most: int, limit: int) -> AsyncGenerator[bytes, None]:
+async def _bounded(request: Request, most: int, limit: int, holding: Holding | None) -> AsyncGenerator[bytes, None]:
     seen = 0
     more = True
     while more:
@@ -115,15 +121,16 @@ async def _bounded(request: Request, most: int, limit: int) -> AsyncGenerator[by
                 await _discard(request)
             raise LimitExceeded("the upload", "bytes", found=seen, limit=limit)
         if part:
+            if holding is not None:
+                holding.grow(len(part))
             yield part
 
 
-async def _form(request: Request, *, most: int, limit: int, files: int) -> tuple[Upload, ...]:
+async def _form(request: Request, body: AsyncGenerator[bytes, None], *, files: int) -> tuple[Upload, ...]:
     _check_charset(request.headers.get("content-type", ""))
-    stream = _bounded(request, most, limit)
     try:
         form = await _InMemory(
-            Headers(request.headers), stream, max_files=files, max_fields=20, max_part_size=_FORM_SLACK
+            Headers(request.headers), body, max_files=files, max_fields=20, max_part_size=_FORM_SLACK
         ).parse()
     except MultiPartException as error:
         raise Malformed(f"the form cannot be read: {error.message}", "send multipart/form-data") from None

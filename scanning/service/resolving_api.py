@@ -179,10 +179,10 @@ async def discovery(request: Request) -> JSONResponse:
 async def _asked(request: Request, task: Task) -> Response:
     """A picture, examined by a worker."""
     service = service_of(request)
-    service.caller(request, "scan")
+    owner = service.caller(request, "scan")
     require()
-    async with service.examiner.holding(service.held(request, service.settings.upload)):
-        upload = await service.upload(request)
+    with service.holding(request, owner) as holding:
+        upload = await service.upload(request, holding)
         asked = replace(task, name=upload.name, content=upload.content, sha256="")
         if in_database():
             told = await excerpted(request, asked)

@@ -3,13 +3,14 @@
 import base64
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import cast
 
 from starlette.requests import Request
 
 from assay.scanning.labels.policy import LabelPolicy
-from assay.scanning.service.admitting import Busy, Examiner
+from assay.scanning.service.admitting import Busy, Examiner, Holding
 from assay.scanning.service.examining import Answer, Task
 from assay.scanning.service.keys import Keys
 from assay.scanning.service.metrics import Metrics
@@ -18,6 +19,8 @@ from assay.scanning.service.refusing import Forbidden, Unauthorised
 from assay.scanning.service.settings import Settings
 from assay.scanning.service.working import Working
 from assay.scanning.worker import ParserCrashed
+
+_ANYBODY = "anybody"  # who calls where no keys are kept
 
 
 class Buckets:
@@ -62,7 +65,7 @@ class Service:
         Raises `Unauthorised`, `Forbidden` or `Busy`.
         """
         rate = self.settings.rate
-        name = f"address {request.client.host if request.client else ''}"
+        name = _address(request)
         if self.keys is not None and self.keys.any():
             key = self.keys.find(_secret(request))
             if key is None:
@@ -71,18 +74,18 @@ class Service:
                 raise Forbidden(f"this key may not {scope}", "make one with that scope")
             name, rate = f"key {key.name}", key.rate or rate
         self.buckets.take(name, rate)
-        return name if self.keys is not None and self.keys.any() else "anybody"
+        return name if self.keys is not None and self.keys.any() else _ANYBODY
 
-    def held(self, request: Request, limit: int) -> int:
-        """The bytes that an upload will take: what it announces, else as many as it may."""
-        announced = request.headers.get("content-length", "")
-        return min(int(announced), limit) if announced.isdigit() else limit
+    def holding(self, request: Request, owner: str) -> AbstractContextManager[Holding]:
+        """Memory for one upload. Where `caller` tells nobody apart, addresses do, as for the rate."""
+        caller = _address(request) if owner == _ANYBODY else owner
+        return self.examiner.holding(caller)
 
-    async def upload(self, request: Request) -> Upload:
+    async def upload(self, request: Request, holding: Holding) -> Upload:
         """The one file of a request. Raises what `receive` raises, and `Busy` before the body is read."""
         self.examiner.check()
         limits = self.settings
-        (upload,) = await receive(request, limit=limits.upload, seconds=limits.receive)
+        (upload,) = await receive(request, limit=limits.upload, seconds=limits.receive, holding=holding)
         self.metrics.uploads.inc(len(upload.content))
         return upload
 
@@ -110,6 +113,10 @@ class Service:
 def service_of(request: Request) -> Service:
     """The server that a request came to."""
     return cast(Service, request.app.state.service)
+
+
+def _address(request: Request) -> str:
+    return f"address {request.client.host if request.client else ''}"
 
 
 def _secret(request: Request) -> str:

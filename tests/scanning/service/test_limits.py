@@ -319,6 +319,55 @@ def test_uploads_in_memory_are_bounded_in_sum(address: str) -> None:
     assert "in memory" in refused.json()["detail"]
 
 
+def test_what_is_announced_and_does_not_come_takes_no_room(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    with contextlib.ExitStack() as lines:
+        for framing in (b"Content-Length: 1900000\r\n\r\nab", b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"):
+            line = lines.enter_context(socket.create_connection((host, int(port)), timeout=20))
+            line.sendall(b"POST /v1/scan HTTP/1.1\r\nHost: localhost\r\n" + framing)
+        time.sleep(0.1)
+        assert post(address, b"fine " + b"x" * 1_200_000).status_code == 200
+
+
+def test_an_upload_that_outgrows_the_room_is_refused_and_its_connection_goes_on(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    piece = b"%x\r\n%b\r\n" % (700_000, b"x" * 700_000)
+    with (
+        socket.create_connection((host, int(port)), timeout=20) as first,
+        socket.create_connection((host, int(port)), timeout=20) as second,
+    ):
+        for line in (first, second):
+            line.sendall(CHUNKED + piece)
+            time.sleep(0.1)
+        answer = second.recv(4096)
+        assert b"HTTP/1.1 429 " in answer
+        assert b"uploads of yours are in memory" in answer
+        assert b"retry-after: 5\r\n" in answer.lower()
+        second.sendall(piece + b"0\r\n\r\n" + INNER)
+        assert b"HTTP/1.1 200 " in second.recv(4096)
+        first.sendall(b"0\r\n\r\n")
+        assert b"HTTP/1.1 200 " in first.recv(4096)
+    assert post(address, b"x" * 1_900_000).status_code == 200
+
+
+def test_a_caller_leaves_room_for_others() -> None:
+    from assay.scanning.service.admitting import Busy, Holding, Memory
+
+    memory = Memory(100, lambda: 7.2)
+    first, second, other = (Holding(memory, caller) for caller in ("one", "one", "another"))
+    first.grow(80)  # nobody else has anything there
+    other.grow(10)
+    with pytest.raises(Busy, match="of yours"):
+        second.check(1)
+    with pytest.raises(Busy, match="try again in 8 s"):
+        first.grow(11)
+    first.release()
+    second.grow(40)
+    with pytest.raises(Busy, match="too many uploads are in memory"):
+        other.grow(51)
+    other.grow(50)
+
+
 def test_a_large_form_never_touches_the_disk(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: object) -> None:
         raise AssertionError("an upload was written to disk")
