@@ -50,6 +50,19 @@ DATABASE_VARIABLE = "ASSAY_DATABASE"  # keeps a password off the list of process
     "--retention", default=24.0, show_default=True, type=click.FloatRange(min=0), help="Hours until finished jobs go."
 )
 @click.option(
+    "--waiting-megabytes", default=4096, show_default=True, type=click.IntRange(1), help="Of jobs not examined yet."
+)
+@click.option(
+    "--caller-megabytes", default=1024, show_default=True, type=click.IntRange(1), help="The same of one caller."
+)
+@click.option(
+    "--spare-megabytes",
+    default=256,
+    show_default=True,
+    type=click.IntRange(0),
+    help="That stay free on the disk of --state; at least room for two uploads.",
+)
+@click.option(
     "--webhook-host", "webhook_hosts", multiple=True, metavar="HOST[:PORT]", help="May be called; repeatable."
 )
 @click.option(
@@ -74,6 +87,9 @@ def serve(
     state: Path | None,
     database: str | None,
     retention: float,
+    waiting_megabytes: int,
+    caller_megabytes: int,
+    spare_megabytes: int,
     webhook_hosts: tuple[str, ...],
     policies: tuple[str, ...],
     rate: int,
@@ -110,6 +126,9 @@ def serve(
         state=state,
         database=database or "",
         retention=retention * 3600,
+        waiting=waiting_megabytes * 2**20,
+        waiting_each=caller_megabytes * 2**20,
+        spare=spare_megabytes * 2**20,
         webhook_hosts=webhook_hosts,
         policies=policies,
         rate=rate,

@@ -47,7 +47,7 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
         metrics=metrics,
         policies={policy.name: policy for policy in policies},
     )
-    base = connect(settings.place) if settings.place is not None else None
+    base = connect(settings.place, spare=settings.reserve) if settings.place is not None else None
     if base is not None:
         service.keys = Keys(base)
         service.working = Working(base, service.keys, examiner=examiner, metrics=metrics, settings=settings)

@@ -1,11 +1,12 @@
 """The database of a server's state: SQLite in a folder for one server, PostgreSQL for several that share their work.
 
 Rules: what was answered with "accepted" is on disk before the answer goes out; every change is one transaction; every time is
-told by the database's clock, for servers' clocks differ; what is deleted in a folder is in none of its files any more; a
-database of another version is refused and left alone; one that is away is `StateUnavailable`, never a lost change. Tables:
-`tables`; why this library: docs/adr/0010.
+told by the database's clock, for servers' clocks differ; what is deleted in a folder is in none of its files any more, and
+some room stays free on its disk, for deleting takes room too; a database of another version is refused and left alone; one that
+is away is `StateUnavailable`, never a lost change. Tables: `tables`; why this library: docs/adr/0010.
 """
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -34,11 +35,20 @@ class StateUnavailable(AssayError):
     """The database does not answer now; it may soon."""
 
 
-class Base:
-    """One database. `shared`: whether other servers may be at work on it."""
+class NoRoom(AssayError):
+    """The disk of a state folder is nearly full."""
 
-    def __init__(self, engine: Engine, *, shared: bool) -> None:
-        self._engine, self.shared = engine, shared
+
+class Base:
+    """One database. `folder`: where it is, None in PostgreSQL; `spare`: bytes that stay free on that folder's disk."""
+
+    def __init__(self, engine: Engine, *, folder: Path | None, spare: int) -> None:
+        self._engine, self._folder, self._spare = engine, folder, spare
+
+    @property
+    def shared(self) -> bool:
+        """Whether other servers may be at work on it."""
+        return self._folder is None
 
     def close(self) -> None:
         """Let the database go."""
@@ -71,27 +81,47 @@ class Base:
         with suppress(sqlite3.Error, SQLAlchemyError), closing(self._engine.raw_connection()) as connection:
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def check_room(self, reading: Connection, size: int) -> None:
+        """Raise `NoRoom` unless `size` more bytes leave the spare ones free. How full PostgreSQL's disk is nobody sees from here."""
+        if self._folder is None:
+            return
+        empty, page = (
+            reading.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("freelist_count", "page_size")
+        )
+        needed = size + max(
+            0, size - empty * page
+        )  # in the log, and then in the file, as far as no page there is empty
+        if shutil.disk_usage(self._folder).free - needed < self._spare:
+            raise NoRoom(
+                "the disk of this server's state is nearly full",
+                "send less, try again when jobs are finished, or tell whoever runs the server",
+            )
 
-def connect(place: Path | str) -> Base:
+
+def connect(place: Path | str, *, spare: int = 0) -> Base:
     """Open or make the state: in a folder (SQLite), or at a URL (`postgresql://…`). Raises `StateRefused`."""
     if isinstance(place, Path):
-        return _opened(_in_folder(place), place / FILE, shared=False, other="name another folder with --state")
+        engine = _in_folder(place)
+        base = Base(engine, folder=place, spare=spare)
+        base.empty_log()  # a killed server left it, and may have filled the disk with it
+        _prepare(engine, place / FILE, other="name another folder with --state")
+        return base
     engine = _at(place)
-    return _opened(engine, engine.url.render_as_string(), shared=True, other="name another with --database")
+    _prepare(engine, engine.url.render_as_string(), other="name another with --database")
+    return Base(engine, folder=None, spare=0)
 
 
-def _opened(engine: Engine, name: object, *, shared: bool, other: str) -> Base:
-    base = Base(engine, shared=shared)
-    base.empty_log()  # what a killed server left of it
+def _prepare(engine: Engine, name: object, *, other: str) -> None:
+    """Make the tables where there are none. Raises `StateRefused`."""
     try:
         with engine.begin() as connection:
             found = _version(connection)
             if found == tables.VERSION:
-                return base
+                return
             if found is None:
                 tables.ALL.create_all(connection)
                 connection.execute(insert(tables.version).values(version=tables.VERSION))
-                return base
+                return
     except (OSError, SQLAlchemyError) as error:
         raise StateRefused(f"{name}: no usable state: {cause(error)}", other) from error
     raise StateRefused(f"{name}: a state of another version", other)

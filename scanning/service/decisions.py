@@ -27,21 +27,23 @@ class Decisions:
         self._base = base
 
     def keep(self, owner: str, decision: dict[str, Any]) -> str:
-        """Keep a decision; returns its id."""
+        """Keep a decision; returns its id. Raises `NoRoom`."""
         identity = "dec_" + secrets.token_urlsafe(18)
         sha256 = decision["asset"].get("sha256", "")
         with self._base.transaction() as change:
+            self._base.check_room(change, 0)
             change.execute(insert(decisions).values(id=identity, owner=owner, sha256=sha256, made=now()))
             _append(change, identity, {"kind": "decision", "decision": decision})
         return identity
 
     def add(self, identity: str, owner: str | None, entry: dict[str, Any]) -> dict[str, Any] | None:
         """Append an appeal or a review; returns the whole trail, None where there is no such decision of the owner's
-        (`owner` None: of anybody's)."""
+        (`owner` None: of anybody's). Raises `NoRoom`."""
         with self._base.transaction() as change:
             change.execute(select(decisions.c.id).where(decisions.c.id == identity).with_for_update())
             if not _is(change, identity, owner):
                 return None
+            self._base.check_room(change, 0)
             _append(change, identity, entry)
             return _trail(change, identity)
 

@@ -2,20 +2,23 @@
 
 Rules: a job is accepted when it is on disk, whole; an item is claimed for a while and the claim renewed, so that another server
 takes it over from one that died; what is found counts once, under the claim that holds; an item that kills servers is given up
-after a few attempts; an upload's bytes are deleted when its item is done. Synchronous: called from threads.
+after a few attempts; an upload's bytes are deleted when its item is done; what waits is bounded in bytes, of all and of one
+caller, and by the disk. Synchronous: called from threads.
 """
 
 import hashlib
 import json
+import math
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from assay.provenance.errors import AssayError
+from assay.scanning.service.admitting import Busy
 from assay.scanning.service.base import Base
 from assay.scanning.service.receiving import Upload
 from assay.scanning.service.tables import delivery, item, now
@@ -27,6 +30,9 @@ DELIVERY_SECONDS = 60.0  # the same of one attempt to deliver
 _ATTEMPTS = 3  # of one item, should the server or its worker die over it
 _STRANGE_SECONDS = 3600.0  # after a job was taken in, until what no server understands of it is given up
 _OPEN = ("waiting", "running")
+_REPORT = 64 * 1024  # bytes that a file may need beside its own: its report, its rows
+_RETRY_SECONDS = 30.0
+_AT_ONCE = 20  # finished jobs forgotten in one change
 
 
 class Mismatched(AssayError):
@@ -68,18 +74,40 @@ class Delivery:
 
 
 class Jobs:
-    """The jobs of one state."""
+    """The jobs of one state. `most`: bytes of uploads that may wait; `each`: the same of one caller."""
 
-    def __init__(self, base: Base) -> None:
-        self._base = base
+    def __init__(self, base: Base, *, most: float = math.inf, each: float = math.inf) -> None:
+        self._base, self._most, self._each = base, most, each
         if not base.shared:  # nobody else can be at work on what is claimed
             with base.transaction() as change:
                 change.execute(update(item).where(item.c.state == "running").values(state="waiting", holder=None))
 
+    def check(self, owner: str, size: int, *, idempotency: str = "") -> None:
+        """Raise `Busy` or `NoRoom` where `size` bytes would not be taken in now. A job that is there already needs no room."""
+        with self._base.transaction() as reading:
+            known = select(jobs.c.id).where(jobs.c.owner == owner, jobs.c.idempotency == idempotency)
+            if not reading.execute(known).first():
+                self._check(reading, owner, size)
+
+    def _check(self, reading: Connection, owner: str, size: int) -> None:
+        own = func.length(contents.c.content) + _REPORT
+        files, all_bytes, theirs = reading.execute(
+            select(
+                func.count(),
+                func.coalesce(func.sum(own), 0),
+                func.coalesce(func.sum(case((jobs.c.owner == owner, own), else_=0)), 0),
+            ).select_from(contents.join(jobs, jobs.c.id == contents.c.job))
+        ).one()
+        if theirs and theirs + size > self._each:
+            raise Busy("too many bytes of yours wait to be examined already", _RETRY_SECONDS)
+        if all_bytes and all_bytes + size > self._most:
+            raise Busy("too many bytes wait to be examined already", _RETRY_SECONDS)
+        self._base.check_room(reading, size + files * _REPORT)
+
     def accept(
         self, owner: str, uploads: Sequence[Upload], options: Options, *, idempotency: str = ""
     ) -> tuple[str, bool]:
-        """Put a job on disk; returns its id and whether it is new. Raises `Mismatched`."""
+        """Put a job on disk; returns its id and whether it is new. Raises `Mismatched`, `Busy` or `NoRoom`."""
         hashes = [hashlib.sha256(upload.content).hexdigest() for upload in uploads]
         told = json.dumps({"thorough": options.thorough, "prior": options.prior, "webhook": options.webhook})
         names = json.dumps([[upload.name, sha256] for upload, sha256 in zip(uploads, hashes, strict=True)])
@@ -89,6 +117,7 @@ class Jobs:
             with self._base.transaction() as change:
                 if idempotency and (known := _known(change, owner, idempotency, fingerprint)):
                     return known, False
+                self._check(change, owner, sum(len(upload.content) + _REPORT for upload in uploads))
                 change.execute(
                     insert(jobs).values(
                         id=identity,
@@ -112,6 +141,7 @@ class Jobs:
                 if known := _known(change, owner, idempotency, fingerprint):
                     return known, False
             raise
+        self._base.empty_log()  # the file grows now that there is room, and not when it is to be deleted from
         return identity, True
 
     def claim(self) -> Item | None:
@@ -245,11 +275,13 @@ class Jobs:
 
     def delete(self, job: str, owner: str) -> bool:
         """Forget a job and its uploads."""
+        self._empty((jobs.c.id == job) & (jobs.c.owner == owner))
         with self._base.transaction(deleting=True) as change:
             return bool(change.execute(delete(jobs).where(jobs.c.id == job, jobs.c.owner == owner)).rowcount)
 
     def forget(self, sha256: str, owner: str) -> int:
         """Delete an upload's bytes and every document on it; returns in how many places it was."""
+        self._empty((item.c.sha256 == sha256) & (jobs.c.owner == owner))
         with self._base.transaction(deleting=True) as change:
             mine = select(jobs.c.id).where(
                 jobs.c.owner == owner, jobs.c.id.in_(select(item.c.job).where(item.c.sha256 == sha256))
@@ -269,8 +301,30 @@ class Jobs:
 
     def expire(self, retention: float) -> int:
         """Forget finished jobs older than `retention` seconds; returns how many."""
-        with self._base.transaction(deleting=True) as change:
-            return change.execute(delete(jobs).where(jobs.c.finished < now() - retention)).rowcount
+        gone = 0
+        while True:
+            with self._base.transaction(deleting=True) as change:
+                some = select(jobs.c.id).where(jobs.c.finished < now() - retention).limit(_AT_ONCE)
+                found = change.execute(delete(jobs).where(jobs.c.id.in_(some))).rowcount
+            gone += found
+            if found < _AT_ONCE:
+                return gone
+
+    def _empty(self, where: ColumnElement[bool]) -> None:
+        """Delete uploads from a folder one by one: each goes through the log, and a disk that is nearly full has room for one."""
+        if self._base.shared:
+            return
+        with self._base.transaction() as reading:
+            both = (item.c.job == contents.c.job) & (item.c.number == contents.c.number)
+            found = reading.execute(
+                select(contents.c.job, contents.c.number)
+                .join(item, both)
+                .join(jobs, jobs.c.id == item.c.job)
+                .where(where)
+            ).all()
+        for row in found:
+            with self._base.transaction(deleting=True) as change:
+                change.execute(delete(contents).where(contents.c.job == row.job, contents.c.number == row.number))
 
     def due(self) -> Delivery | None:
         """The delivery that is due longest; nobody else gets it for a while."""

@@ -1,6 +1,6 @@
 """`/v1/jobs`: many uploads handed in at once, fetched when they are done; deleting by job and by hash.
 
-Rules: 202 means that the job is on disk; the same idempotency key gives the same job; nobody sees another's.
+Rules: what there is no room for is refused before it is read; 202 means that the job is on disk; the same idempotency key gives the same job; nobody sees another's.
 """
 
 import json
@@ -42,7 +42,7 @@ Sha256 = Annotated[str, Path(pattern=r"^[0-9a-fA-F]{64}$", description="Of the u
     responses={
         202: {"description": "Accepted, and on disk; see Location"},
         200: {"description": "The same key with the same request again: the same job"},
-        **examples.problems(400, 401, 404, 408, 413, 422, 429, 503),
+        **examples.problems(400, 401, 404, 408, 413, 422, 429, 503, 507),
     },
 )
 async def hand_in(
@@ -58,6 +58,9 @@ async def hand_in(
     working = _working(service)
     if webhook:
         check_webhook(webhook, service.settings.webhook_hosts)
+    announced = request.headers.get("content-length", "")
+    size = int(announced) if announced.isdigit() else 0
+    await working.call(working.jobs.check, owner, size, idempotency=idempotency_key)
     limit = min(service.settings.held, service.settings.upload * 4)
     with service.holding(request, owner) as holding:
         seconds = service.settings.receive * 4

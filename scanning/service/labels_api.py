@@ -52,7 +52,7 @@ class Review(Appeal):
     summary="Which label a policy gives an image, and why",
     openapi_extra=BODY,
     response_class=Response,
-    responses=examples.problems(400, 401, 408, 413, 429, 500, 503),
+    responses=examples.problems(400, 401, 408, 413, 429, 500, 503, 507),
 )
 async def label(
     request: Request, policy: Policy = PRESETS[0], name: Name = "image", thorough: Thorough = False
@@ -95,7 +95,7 @@ async def trail(request: Request, identity: Identity) -> Response:
     summary="Object to a label",
     openapi_extra=json_body(Appeal),
     response_class=Response,
-    responses=examples.problems(400, 401, 404, 408, 413, 429, 503),
+    responses=examples.problems(400, 401, 404, 408, 413, 429, 503, 507),
 )
 async def appeal(request: Request, identity: Identity) -> Response:
     """The label stays until a person has decided."""
@@ -113,7 +113,7 @@ async def appeal(request: Request, identity: Identity) -> Response:
     summary="Decide anew, as a person",
     openapi_extra=json_body(Review),
     response_class=Response,
-    responses=examples.problems(400, 401, 404, 408, 413, 429, 503),
+    responses=examples.problems(400, 401, 404, 408, 413, 429, 503, 507),
 )
 async def review(request: Request, identity: Identity) -> Response:
     """The newest review is the label that holds. Needs the scope `review`, and may decide on anybody's."""

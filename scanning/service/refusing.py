@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from assay.provenance.errors import AssayError, LimitExceeded
 from assay.scanning.service.admitting import Abandoned, Busy
-from assay.scanning.service.base import StateUnavailable
+from assay.scanning.service.base import NoRoom, StateUnavailable
 from assay.scanning.service.receiving import Malformed, TooSlow
 from assay.scanning.worker import ParserCrashed, WorkersFailed
 
@@ -49,6 +49,8 @@ def status_of(error: AssayError) -> HTTPStatus:
     match error:
         case Busy():
             return HTTPStatus.TOO_MANY_REQUESTS
+        case NoRoom():
+            return HTTPStatus.INSUFFICIENT_STORAGE
         case LimitExceeded():
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         case TooSlow():

@@ -19,8 +19,8 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 class Settings:
     """Options of `assay serve`. Sizes in bytes and pixels, times in seconds.
 
-    `queue`: examinations that may wait beside those in work; `held`: upload bytes in memory at once; `seconds`: for one
-    file; `receive`: for one body to arrive, and for written answers to be taken; `head`: for one request line and headers;
+    `queue`: examinations that may wait beside those in work; `held`: upload bytes in memory at once; `waiting`: of jobs on
+    disk, `waiting_each`: the same of one caller; `spare`: bytes that stay free on the disk of `state`; `seconds`: for one file; `receive`: for one body to arrive, and for written answers to be taken; `head`: for one request line and headers;
     `names`: host names under which the server answers beside its own address; `rate`: requests a minute for one caller, 0
     for no limit; `state`: the folder of keys, jobs and decisions, None to keep nothing; `database`: the URL of a PostgreSQL
     database in its place; `policies`: files of label policies beside the presets.
@@ -34,6 +34,9 @@ class Settings:
     queue: int = 32
     upload: int = 64 * _MEBIBYTE
     held: int = 512 * _MEBIBYTE
+    waiting: int = 4096 * _MEBIBYTE
+    waiting_each: int = 1024 * _MEBIBYTE
+    spare: int = 256 * _MEBIBYTE
     pixels: int = 100_000_000
     seconds: float = 60.0
     receive: float = 30.0
@@ -56,6 +59,11 @@ class Settings:
     def place(self) -> Path | str | None:
         """Where keys, jobs and decisions are, if anywhere."""
         return self.database or self.state
+
+    @property
+    def reserve(self) -> int:
+        """Bytes that stay free on the disk of `state`: to delete an upload takes its size once more."""
+        return max(self.spare, 2 * self.upload)
 
     @property
     def limits(self) -> Limits:

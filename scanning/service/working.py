@@ -47,7 +47,8 @@ class Working:
     """The background of one server that keeps a state."""
 
     def __init__(self, base: Base, keys: Keys, *, examiner: Examiner, metrics: Metrics, settings: Settings) -> None:
-        self.jobs, self.decisions = Jobs(base), Decisions(base)
+        self.jobs = Jobs(base, most=settings.waiting, each=settings.waiting_each)
+        self.decisions = Decisions(base)
         self._keys, self._examiner, self._metrics, self._settings = keys, examiner, metrics, settings
         self._threads = ThreadPoolExecutor(4 if base.shared else 1, thread_name_prefix="assay-state")
         self._posting = ThreadPoolExecutor(_POSTS, thread_name_prefix="assay-webhooks")
@@ -112,10 +113,14 @@ class Working:
 
     async def _surely(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
         """Note what was found, as soon as the database is there; another server may have taken over meanwhile."""
+        told = False
         while True:
             try:
                 return await self.call(function, *arguments, **named)
-            except StateUnavailable:
+            except StateUnavailable as error:
+                if not told:
+                    _log.error("assay: what was found waits to be noted: %s", plain(error.message, limit=300))
+                told = True
                 await asyncio.sleep(_POLL_SECONDS)
 
     async def _pause(self, seconds: float) -> None:

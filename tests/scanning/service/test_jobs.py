@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import jsonschema
@@ -27,8 +28,9 @@ from standardwebhooks import Webhook
 from werkzeug import Request, Response
 
 from assay.scanning.service import tables, working
-from assay.scanning.service.base import Base, connect
-from assay.scanning.service.decisions import digest
+from assay.scanning.service.admitting import Busy
+from assay.scanning.service.base import Base, NoRoom, connect
+from assay.scanning.service.decisions import Decisions, digest
 from assay.scanning.service.jobs import Item, Jobs, Mismatched, Options
 from assay.scanning.service.keys import opened
 from assay.scanning.service.receiving import Upload
@@ -330,6 +332,111 @@ def test_a_log_that_a_killed_server_left_is_emptied(tmp_path: Path) -> None:
     assert SECRET in (tmp_path / "service.sqlite-wal").read_bytes()
     with contextlib.closing(connect(tmp_path)):
         assert not any(SECRET in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_what_waits_is_bounded_in_bytes_of_all_and_of_one_caller(base: Base) -> None:
+    megabyte = [Upload("a", bytes(2**20))]
+    jobs = Jobs(base, most=3.5 * 2**20, each=2.5 * 2**20)
+    jobs.accept("anybody", [*megabyte, *megabyte, *megabyte], Options(), idempotency="large")  # alone it may be larger
+    with pytest.raises(Busy, match="of yours") as refused:
+        jobs.accept("anybody", megabyte, Options())
+    assert refused.value.retry_after == 30
+    with pytest.raises(Busy, match=r"^too many bytes wait"):
+        jobs.check("somebody else", 2**20)
+    jobs.check("anybody", 3 * 2**20, idempotency="large")  # it is there already
+    assert not jobs.accept("anybody", [*megabyte, *megabyte, *megabyte], Options(), idempotency="large")[1]
+    jobs.finish(jobs.claim(), b"{}")
+    jobs.accept("somebody else", megabyte, Options())
+    small = [Upload("a", b"x")] * 100
+    with pytest.raises(Busy):  # what is to be found of a small file takes room, too
+        jobs.accept("somebody else", small, Options())
+
+
+def test_a_disk_that_is_nearly_full_takes_no_job_and_no_decision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploads = [Upload("a", bytes(10 * 2**20))]
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=115 * 2**20))
+    with contextlib.closing(connect(tmp_path, spare=100 * 2**20)) as base:
+        jobs, decisions = Jobs(base), Decisions(base)
+        decision = decisions.keep("anybody", {"asset": {}, "label": "none"})
+        with pytest.raises(NoRoom):  # it is written to the log, and then to the file
+            jobs.accept("anybody", uploads, Options())
+        with pytest.raises(NoRoom):
+            jobs.check("anybody", 10 * 2**20)
+        monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=125 * 2**20))
+        jobs.accept("anybody", uploads, Options())
+        monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=115 * 2**20))
+        jobs.finish(jobs.claim(), b"{}")
+        jobs.accept("anybody", uploads, Options())  # the file has room that the first one left
+        monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=99 * 2**20))
+        with pytest.raises(NoRoom):
+            decisions.keep("anybody", {"asset": {}, "label": "none"})
+        with pytest.raises(NoRoom):
+            decisions.add(decision, None, {"kind": "appeal"})
+        jobs.finish(jobs.claim(), b"{}")
+
+
+_ON_A_SMALL_DISK = """
+import pathlib, shutil, subprocess, sys
+from assay.scanning.service.base import FILE, NoRoom, connect
+from assay.scanning.service.jobs import Jobs, Options
+from assay.scanning.service.keys import Keys
+from assay.scanning.service.receiving import Upload
+
+folder = pathlib.Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", folder], check=True)
+print("mounted", flush=True)
+jobs, accepted = Jobs(base := connect(folder, spare=8 * 2**20)), []
+several = [Upload(str(number), bytes([number]) * 3 * 2**20) for number in range(3)]
+try:
+    while True:
+        accepted.append(jobs.accept("anybody", several, Options())[0])
+except NoRoom:
+    assert len(accepted) == 4
+left = shutil.disk_usage(folder).free - 4 * 2**20
+(folder / "of others").write_bytes(bytes(left))
+jobs.finish(jobs.claim(), b"{}")
+assert jobs.delete(accepted[0], "anybody")
+assert jobs.forget(jobs.describe(accepted[1], "anybody")["files"][0]["sha256"], "anybody") == 3
+jobs = Jobs(again := connect(folder))
+Keys(again).add("newsroom", ("jobs",))
+done = 0
+while (item := jobs.claim()) is not None:
+    jobs.finish(item, b"{}")
+    done += 1
+assert done == 6
+assert jobs.expire(-1) == 3
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs namespaces to mount a small disk")
+def test_finishing_deleting_and_restarting_work_on_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
+    command = ["unshare", "-rm", sys.executable, "-c", _ON_A_SMALL_DISK, tmp_path]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    except FileNotFoundError:
+        pytest.skip("there is no unshare")
+    if "mounted" not in done.stdout:
+        pytest.skip("this system mounts no disk for a user")
+    assert done.returncode == 0, done.stderr
+
+
+def test_jobs_that_there_is_no_room_for_are_refused_unread(tmp_path: Path) -> None:
+    with (
+        served_here(obeying, state=tmp_path, spare=2**62) as address,
+        httpx.Client(base_url=address, trust_env=False) as ask,
+    ):
+        refused = ask.post("/v1/jobs", content=b"fine")
+        assert (refused.status_code, refused.json()["kind"]) == (507, "NoRoom")
+        assert ask.post("/v1/scan", content=b"fine").status_code == 200
+    with (
+        served_here(obeying, state=tmp_path, waiting_each=0) as address,
+        httpx.Client(base_url=address, trust_env=False) as ask,
+    ):
+        assert ask.post("/v1/jobs", content=b"long").status_code == 202
+        refused = ask.post("/v1/jobs", content=b"fine")
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "30")
 
 
 def test_finished_jobs_are_forgotten_after_a_while(jobs: Jobs) -> None:
