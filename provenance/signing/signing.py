@@ -114,6 +114,7 @@ def sign(
         signed_asset,
         signer,
         found,
+        sources=parts(recipe),
         sidecar=store if detached else None,
         anchors=anchors,
         timestamped=timestamp is not None,
