@@ -31,6 +31,7 @@ from assay.provenance.generating.provider import (
     joined,
 )
 from assay.provenance.generating.receiving import received
+from assay.provenance.media_type import sniff
 from assay.provenance.text import plain
 
 NAME = "google"
@@ -195,10 +196,15 @@ def imagen_result(response: types.GenerateImagesResponse, *, model: str, provide
 
 
 def image_parts(response: types.GenerateContentResponse) -> Iterator[types.Part]:
-    """The parts that are finished pictures, of all candidates: not text, not the drafts of a thinking model."""
+    """The parts that are finished pictures, of all candidates: not text, not the drafts of a thinking model.
+
+    A picture is what the label calls one, or what is one, whatever the label says.
+    """
     for candidate in response.candidates or ():
         for part in (candidate.content and candidate.content.parts) or ():
-            if part.inline_data and (part.inline_data.mime_type or "").startswith("image/") and not part.thought:
+            blob = part.inline_data
+            labelled = blob and (blob.mime_type or "").lower().startswith("image/")
+            if blob and not part.thought and (labelled or sniff(blob.data or b"")):
                 yield part
 
 

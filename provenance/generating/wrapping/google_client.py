@@ -133,6 +133,8 @@ def _sign_imagen(response: Any, request: Request, terms: Terms, provider: str) -
 def _content_request(arguments: dict[str, Any]) -> Request:
     """The call in assay's words: the last turn's text, and the pictures of the whole conversation."""
     config = _config(arguments.get("config"), types.GenerateContentConfig)
+    if config.should_return_http_response:
+        raise CannotDo("a raw response would leave unsigned", "leave out should_return_http_response")
     kept: list[Pictures] = [[None]] if config.cached_content else []
     instruction = list(_turns(config.system_instruction)) if config.system_instruction else []
     turns = list(_turns(arguments.get("contents")))

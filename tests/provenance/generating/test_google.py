@@ -283,6 +283,12 @@ def test_a_picture_in_the_call_is_the_parent_of_the_edit(wire: Wire, contents: A
     assert told.ours["prompt"] == "make it blue"
 
 
+@pytest.mark.parametrize("label", ["IMAGE/PNG", "application/octet-stream", ""])
+def test_a_picture_is_signed_whatever_its_label_says(wire: Wire, label: str) -> None:
+    wire.answer(answer({"inlineData": {"mimeType": label, "data": b64(painting())}}))
+    assert is_signed(first(assay.signed(gemini(wire), signer="dev:").models.generate_content(model="m", contents="x")))
+
+
 def test_a_chat_chains_its_pictures(wire: Wire) -> None:
     wire.answer(answer(part(painting(1))), answer(part(painting(2))))
     chat = assay.signed(gemini(wire), signer="dev:").chats.create(model="m")
@@ -338,6 +344,9 @@ def test_imagens_pictures_are_signed(wire: Wire) -> None:
         lambda c: c.models.upscale_image(model="m", image=types.Image(), upscale_factor="x2"),
         lambda c: c.models.generate_videos(model="m", prompt="x"),
         lambda c: c.models.generate_images(model="m", prompt="x", config={"output_gcs_uri": "gs://bucket"}),
+        lambda c: c.models.generate_content(model="m", contents="x", config={"should_return_http_response": True}),
+        lambda c: c.models.generate_content_stream(model="m", contents="x", config=types.GenerateContentConfig(should_return_http_response=True)),
+        lambda c: asyncio.run(c.aio.models.generate_content(model="m", contents="x", config={"shouldReturnHttpResponse": True})),
         lambda c: c.batches.create(model="m", src=[]),
         lambda c: c.interactions.create(model="m", input="x"),
         lambda c: c.aio.live.connect(model="m"),
