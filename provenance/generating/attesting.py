@@ -68,17 +68,18 @@ class Terms:
         `complete` states that nothing can have been done to it between its making and now.
         """
         recipe = self.recipe(request, result, output, complete=complete)
-        asset, warnings = output.asset, tuple[str, ...]()
+        asset, sidecar, warnings = output.asset, output.sidecar, tuple[str, ...]()
         if self.marker is not None:
             if mark := marked(asset, self.marker):
-                recipe = mark.declared(recipe, asset, has_manifest=output.upstream is not Upstream.NONE)
-                asset = mark.asset
+                has_manifest = output.upstream is not Upstream.NONE
+                recipe = mark.declared(recipe, asset, has_manifest=has_manifest, sidecar=sidecar)
+                asset, sidecar = mark.asset, None
             else:
                 warnings = (UNMARKABLE,)
         if self.fingerprinter is not None:
             value = self.fingerprinter.value(decode(asset))
             recipe = with_soft_binding(recipe, self.fingerprinter.algorithm, value)
-        signed = sign(asset, recipe, self.signer, into=into, timestamp=self.timestamp)
+        signed = sign(asset, recipe, self.signer, into=into, timestamp=self.timestamp, asset_sidecar=sidecar)
         signed = replace(signed, warnings=(*signed.warnings, *warnings))
         if self.kept is not None:
             self.kept(signed)

@@ -51,7 +51,7 @@ class Mark:
     scheme: str
     payload: bytes
 
-    def declared(self, recipe: Recipe, received: Asset, *, has_manifest: bool) -> Recipe:
+    def declared(self, recipe: Recipe, received: Asset, *, has_manifest: bool, sidecar: bytes | None = None) -> Recipe:
         """The recipe for the marked picture: what came is the parent if it brought a manifest, and the mark is an action."""
         action = Action(
             label=WATERMARKED,
@@ -59,7 +59,7 @@ class Mark:
             description="an invisible identifier by which the manifest is found again",
             parameters={"watermark": self.scheme, "watermarkPayload": self.payload.hex()},
         )
-        recipe = recipe.upon(received, has_manifest=has_manifest)
+        recipe = recipe.upon(received, has_manifest=has_manifest, sidecar=sidecar)
         return replace(recipe, actions=(*recipe.actions, action))
 
 

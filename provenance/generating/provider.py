@@ -79,13 +79,14 @@ class Upstream(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One picture as it arrived. `upstream` is the state of the C2PA manifest that it brought along.
+    """One picture as it arrived. `upstream` is the state of the C2PA manifest that it brought along, in it or beside it.
 
     `source_type` is the digital source type that is honest for it, a URI of the IPTC vocabulary.
     """
 
     asset: Asset
     source_type: str
+    sidecar: bytes | None = field(default=None, repr=False)  # the manifest store that stood beside it
     upstream: Upstream = Upstream.NONE
     revised_prompt: str = ""
     request_id: str = ""  # where a provider makes one picture per call; else the result's

@@ -24,8 +24,9 @@ def received(
     revised_prompt: str = "",
     request_id: str = "",
     parameters: Pairs = (),
+    sidecar: bytes | None = None,
 ) -> Output:
-    """Wrap a provider's bytes. Raises `ProviderFailed` where they are no image that assay knows."""
+    """Wrap a provider's bytes, with the manifest store that stood beside them. Raises `ProviderFailed` where they are no image that assay knows."""
     try:
         kind = sniff(content)
         asset = Asset.from_bytes(content, name=provider + (kind.suffix if kind else ""))
@@ -36,7 +37,8 @@ def received(
     return Output(
         asset=asset,
         source_type=source_type,
-        upstream=upstream(asset),
+        sidecar=sidecar,
+        upstream=upstream(asset, sidecar=sidecar),
         revised_prompt=revised_prompt,
         request_id=request_id,
         parameters=parameters,
@@ -55,9 +57,9 @@ def decoded(text: str, *, provider: str) -> bytes:
     return content
 
 
-def upstream(asset: Asset) -> Upstream:
-    """The state of the manifest that an asset carries."""
-    found = upstream_of(asset, ())
+def upstream(asset: Asset, *, sidecar: bytes | None = None) -> Upstream:
+    """The state of the manifest that an asset carries, or that stands beside it."""
+    found = upstream_of(asset, (), sidecar=sidecar)
     if found.reading is None:
         return Upstream.NONE if found.upstream is ingredients.Upstream.NONE else Upstream.UNREADABLE
     if found.reading.state != "Invalid":

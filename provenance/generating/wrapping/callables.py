@@ -20,6 +20,7 @@ from assay.provenance.generating.provider import CannotDo, Pairs, Request, Resul
 from assay.provenance.generating.receiving import received
 from assay.provenance.generating.wrapping.picture import SignedPicture, encode
 from assay.provenance.replacing import replacing
+from assay.provenance.signing.ingredients import own_sidecar
 from assay.provenance.signing.recipe import SourceType
 from assay.provenance.signing.signing import Signed
 
@@ -63,8 +64,8 @@ def wrap(
         return request
 
     def attested(value: Any, request: Request) -> Any:
-        def sign(content: bytes) -> Signed:
-            output = received(content, provider=name, source_type=source_type)
+        def sign(content: bytes, sidecar: bytes | None = None) -> Signed:
+            output = received(content, provider=name, source_type=source_type, sidecar=sidecar)
             answer = Result(
                 provider=name, provider_version=version, model_requested=model, model_returned=model, outputs=(output,)
             )
@@ -90,7 +91,7 @@ def wrap(
     return signing
 
 
-def _signed(value: Any, sign: Callable[[bytes], Signed]) -> Any:
+def _signed(value: Any, sign: Callable[..., Signed]) -> Any:
     match value:
         case bytes() | bytearray():
             return carried(sign(bytes(value)))
@@ -112,9 +113,10 @@ def _signed(value: Any, sign: Callable[[bytes], Signed]) -> Any:
     )
 
 
-def _beside(path: Path, sign: Callable[[bytes], Signed]) -> Path:
+def _beside(path: Path, sign: Callable[..., Signed]) -> Path:
     """Sign a file into a new one beside it: `name-signed.png`, or with a number where that exists."""
-    content = carried(sign(Asset.open(path).content))
+    asset = Asset.open(path)
+    content = carried(sign(asset.content, own_sidecar(asset)))
     for number in range(1, 10_000):
         target = path.with_stem(f"{path.stem}-signed" + (f"-{number}" if number > 1 else ""))
         try:

@@ -10,8 +10,10 @@ from PIL import Image
 from provider_wire import painting, pixels, png_data, said
 
 import assay
+from assay.provenance.asset import Asset
 from assay.provenance.generating.provider import CannotDo, PromptRefused, Refusal
 from assay.provenance.media_type import MediaType
+from assay.provenance.signing import Recipe, SoftwareAgent, SourceType, open_signer, sign
 
 
 def test_a_decorated_function_returns_signed_bytes_and_keeps_its_name() -> None:
@@ -81,6 +83,29 @@ def test_a_path_is_signed_into_a_new_file_beside_it(tmp_path: Path) -> None:
     assert said(first.read_bytes()).state == "Trusted"
     as_text = assay.signed(lambda: str(source), signer="dev:")()
     assert as_text == str(tmp_path / "out-signed-3.png")
+
+
+class Scribble:
+    """A marker whose mark is always there."""
+
+    name = "scribble"
+
+    def mark(self, image: Image.Image) -> tuple[Image.Image, bytes]:
+        return image, b"1"
+
+    def read(self, image: Image.Image) -> bytes:
+        return b"1"
+
+
+def test_a_manifest_beside_a_path_becomes_the_parent(tmp_path: Path) -> None:
+    source = tmp_path / "out.png"
+    taken = Recipe.created(SourceType.DIGITAL_CAPTURE, SoftwareAgent("camera"))
+    sign(Asset.from_bytes(painting(1)), taken, open_signer("dev:"), into=source, sidecar=True)
+    for marker in (None, Scribble()):
+        told = said(assay.signed(lambda: source, signer="dev:", marker=marker)().read_bytes())
+        assert told.labels[0] == "c2pa.opened"
+        assert told.ours["receivedManifest"] == "intact"
+        assert len(told.report["manifests"]) == 2
 
 
 def test_several_pictures_are_all_signed() -> None:
