@@ -16,7 +16,7 @@ from assay.provenance.asset import Asset
 from assay.provenance.decoding import decode
 from assay.provenance.generating.marking import UNMARKABLE, Marker, marked
 from assay.provenance.generating.provider import CannotDo, Output, Policy, PromptRefused, Request, Result, Upstream
-from assay.provenance.generating.receiving import declares_trained
+from assay.provenance.generating.receiving import declares_trained, source_types
 from assay.provenance.signing.ingredients import own_sidecar
 from assay.provenance.signing.recipe import Component, Prompt, Recipe, Relationship, SoftwareAgent, SourceType
 from assay.provenance.signing.signer import Signer, open_signer
@@ -96,7 +96,9 @@ class Terms:
             "complete": complete,
             "when": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         }
-        source_type = edit_type(output.source_type, *request.inputs, *request.earlier, unseen=request.unseen)
+        own = source_types(output.asset, sidecar=output.sidecar) if output.upstream is Upstream.INTACT else set[str]()
+        unseen = request.unseen or bool(own - {SourceType.TRAINED_ALGORITHMIC_MEDIA})
+        source_type = edit_type(output.source_type, *request.inputs, *request.earlier, unseen=unseen)
         if request.inputs and output.upstream is Upstream.NONE:
             parent, *others = request.inputs
             edited = Recipe.edited(

@@ -26,7 +26,10 @@ def received(
     parameters: Pairs = (),
     sidecar: bytes | None = None,
 ) -> Output:
-    """Wrap a provider's bytes, with the manifest store that stood beside them. Raises `ProviderFailed` where they are no image that assay knows."""
+    """Wrap a provider's bytes, and the manifest store that stood beside them.
+
+    Raises `ProviderFailed` where they are no image that assay knows.
+    """
     try:
         kind = sniff(content)
         asset = Asset.from_bytes(content, name=provider + (kind.suffix if kind else ""))
@@ -72,8 +75,12 @@ def upstream(asset: Asset, *, sidecar: bytes | None = None) -> Upstream:
 
 def declares_trained(asset: Asset) -> bool:
     """Whether an intact manifest already says that a trained model made all of this picture."""
-    types = [kind for action in _actions(asset) if (kind := action.get("digitalSourceType"))]
-    return bool(types) and all(kind == SourceType.TRAINED_ALGORITHMIC_MEDIA for kind in types)
+    return source_types(asset) == {SourceType.TRAINED_ALGORITHMIC_MEDIA}
+
+
+def source_types(asset: Asset, *, sidecar: bytes | None = None) -> set[str]:
+    """The digital source types that an intact manifest states, in the picture or beside it."""
+    return {kind for action in _actions(asset, sidecar=sidecar) if (kind := action.get("digitalSourceType"))}
 
 
 def stated(asset: Asset) -> dict[str, Any]:
@@ -87,9 +94,9 @@ def stated(asset: Asset) -> dict[str, Any]:
     }
 
 
-def _actions(asset: Asset) -> list[dict[str, Any]]:
+def _actions(asset: Asset, *, sidecar: bytes | None = None) -> list[dict[str, Any]]:
     """The actions of the active manifest, where it is intact."""
-    reading = upstream_of(asset, ()).reading
+    reading = upstream_of(asset, (), sidecar=sidecar).reading
     if reading is None or reading.state == "Invalid":
         return []
     active = reading.report.get("manifests", {}).get(reading.report.get("active_manifest"), {})

@@ -15,7 +15,7 @@ from assay.provenance.generating.procedural import Procedural
 from assay.provenance.generating.provider import ProviderFailed, Request, Result, Upstream
 from assay.provenance.generating.receiving import decoded, received, upstream
 from assay.provenance.media_type import MediaType
-from assay.provenance.signing import SourceType
+from assay.provenance.signing import Recipe, SoftwareAgent, SourceType, open_signer, sign
 
 RESULT = Result(provider="p", model_requested="m")
 
@@ -60,6 +60,13 @@ def test_the_owner_of_a_private_prompt_can_prove_it_from_the_signing_log(assay_h
     assert said(signed.asset.content).ours["promptHash"] == hmac.new(salt, b"a secret", hashlib.sha256).hexdigest()
 
 
+@pytest.mark.parametrize("own", [SourceType.DIGITAL_CAPTURE, SourceType.COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA])
+def test_what_an_intact_manifest_says_of_the_picture_is_not_outdone(own: str) -> None:
+    asset = sign(Asset.from_bytes(painting()), Recipe.created(own, SoftwareAgent("m")), open_signer("dev:")).asset
+    told = said(Terms.of("dev:").sign(Request(prompt="x"), RESULT, received(asset.content, provider="p")).asset.content)
+    assert (told.labels, told.source_type) == (["c2pa.opened"], "compositeWithTrainedAlgorithmicMedia")
+
+
 def test_parameters_that_name_a_person_are_left_out() -> None:
     request = Request(prompt="", parameters=(("user", "jane"), ("safety_identifier", "jane"), ("style", "vivid")))
     told = said(Terms.of("dev:").sign(request, RESULT, received(painting(), provider="p")).asset.content)
@@ -68,8 +75,6 @@ def test_parameters_that_name_a_person_are_left_out() -> None:
 
 
 def test_a_manifest_beside_the_original_goes_along_into_the_history_of_its_edit(tmp_path: Path) -> None:
-    from assay.provenance.signing import Recipe, SoftwareAgent, open_signer, sign
-
     photo = tmp_path / "photo.png"
     sign(
         Asset.from_bytes(painting(1)),
