@@ -41,7 +41,8 @@ def wrap(
 
     `provider` defaults to the function's own name, `source_type` to trainedAlgorithmicMedia: say so if it is another.
     """
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    runs = (function, type(function).__call__)  # what runs when an object is called stands in its class
+    if any(inspect.isgeneratorfunction(run) or inspect.isasyncgenfunction(run) for run in runs):
         raise CannotDo("a generator cannot be wrapped", "wrap the function that makes one picture")
     name = provider or getattr(function, "__name__", type(function).__name__)
     signature = inspect.signature(function)
@@ -74,7 +75,7 @@ def wrap(
 
         return _signed(value, sign)
 
-    if inspect.iscoroutinefunction(function):
+    if any(map(inspect.iscoroutinefunction, runs)):
 
         @wraps(function)
         async def signing_async(*positional: Any, **named: Any) -> Any:
@@ -106,7 +107,8 @@ def _signed(value: Any, sign: Callable[..., Signed]) -> Any:
                 )
             return str(_beside(Path(value), sign))
         case list() | tuple():
-            return type(value)([_signed(one, sign) for one in value])
+            several = [_signed(one, sign) for one in value]
+            return value._make(several) if hasattr(value, "_make") else type(value)(several)  # a named tuple
     raise CannotDo(
         f"the function returned a {type(value).__name__}, which cannot be signed",
         "return bytes, a Pillow image or a path",

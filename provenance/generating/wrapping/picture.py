@@ -1,10 +1,11 @@
 """A Pillow image that is signed when it is saved, for pixels in memory can carry no manifest.
 
 Rules: what is saved is encoded once and then signed; a picture made from this one (`resize`, `crop` …) is somebody else's
-work and an ordinary Pillow image again.
+work and an ordinary Pillow image again, and so is a copy of it; a picture of several frames is refused, for only one would be kept.
 """
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,16 @@ class SignedPicture(Image.Image):
 
     @classmethod
     def of(cls, picture: Image.Image, sign: Callable[[bytes], Signed]) -> "SignedPicture":
-        """Take over the pixels of `picture`; `sign` signs encoded bytes."""
+        """Take over the pixels of `picture`; `sign` signs encoded bytes. Raises `CannotDo` where it has several frames."""
+        if getattr(picture, "n_frames", 1) > 1:
+            raise CannotDo("a Pillow image of several frames cannot be signed", "return its bytes or a path")
         signed = cls()
         signed.__dict__.update(picture.copy().__dict__)
         signed._sign = sign
         return signed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Image.Image, (), self.__getstate__()
 
     def signed(self, file_format: str = "PNG", **parameters: Any) -> Signed:
         """Encode, sign, and return the signature with the signed asset. Raises `SigningFailed` or `CannotDo`."""
@@ -36,8 +42,9 @@ class SignedPicture(Image.Image):
 
     def save(self, fp: Any, format: str | None = None, **parameters: Any) -> None:  # noqa: A002 Pillow's own name
         """As Pillow's, but signed. A path that exists is replaced, as Pillow does."""
-        named = isinstance(fp, str | Path)
-        suffix = Path(fp if named else getattr(fp, "name", "")).suffix.lower()
+        named = isinstance(fp, str | bytes | os.PathLike)
+        name = fp if named else getattr(fp, "name", "")  # of a temporary file: a number, or None
+        suffix = Path(os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else "").suffix.lower()
         file_format = format or Image.registered_extensions().get(suffix)
         if file_format is None:
             raise CannotDo(f"no image format has the ending {suffix!r}", "name a format")
@@ -45,7 +52,7 @@ class SignedPicture(Image.Image):
         if not named:
             fp.write(content)
             return
-        with replacing(Path(fp), overwrite=True) as temporary:
+        with replacing(Path(os.fsdecode(fp)), overwrite=True) as temporary:
             temporary.write_bytes(content)
 
 

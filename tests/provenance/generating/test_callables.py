@@ -1,9 +1,13 @@
 """Any function of one's own: bytes, Pillow images, paths, several of them, asynchronous; and what is refused."""
 
 import asyncio
+import copy
 import io
+import os
+import pickle
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from PIL import Image
@@ -69,6 +73,39 @@ def test_a_pillow_image_saves_into_an_open_file_and_refuses_what_can_carry_nothi
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_pillow_image_is_saved_wherever_pillow_saves_one(tmp_path: Path) -> None:
+    picture = assay.signed(lambda: Image.new("RGB", (40, 40), "red"), signer="dev:")()
+    with tempfile.TemporaryFile() as nameless, tempfile.SpooledTemporaryFile() as spooled:
+        for file in (nameless, spooled):
+            picture.save(file, "PNG")
+            file.seek(0)
+            assert said(file.read()).state == "Trusted"
+            with pytest.raises(CannotDo, match="no image format"):
+                picture.save(file)
+    target = tmp_path / "picture.png"
+    picture.save(os.fsencode(target))
+    assert said(target.read_bytes()).state == "Trusted"
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda picture: pickle.loads(pickle.dumps(picture))])
+def test_a_copy_is_an_ordinary_image_again(tmp_path: Path, copied: Any) -> None:
+    picture = copied(assay.signed(lambda: Image.new("RGB", (40, 40), "red"), signer="dev:")())
+    assert type(picture) is Image.Image
+    picture.save(tmp_path / "picture.png")
+    assert pixels((tmp_path / "picture.png").read_bytes()) == Image.new("RGB", (40, 40), "red").tobytes()
+
+
+def test_an_animation_is_refused_as_a_pillow_image_and_signed_whole_as_bytes() -> None:
+    buffer = io.BytesIO()
+    frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    with pytest.raises(CannotDo, match="several frames"):
+        assay.signed(lambda: Image.open(buffer), signer="dev:")()
+    content = assay.signed(buffer.getvalue, signer="dev:")()
+    assert said(content).state == "Trusted"
+    assert getattr(Image.open(io.BytesIO(content)), "n_frames", 1) == 3
+
+
 def test_a_path_is_signed_into_a_new_file_beside_it(tmp_path: Path) -> None:
     source = tmp_path / "out.png"
 
@@ -114,6 +151,17 @@ def test_several_pictures_are_all_signed() -> None:
     assert [said(content).state for content in pictures] == ["Trusted", "Trusted"]
 
 
+class Pair(NamedTuple):
+    before: bytes
+    after: bytes
+
+
+def test_a_named_tuple_keeps_its_names() -> None:
+    pair = assay.signed(lambda: Pair(painting(1), painting(2)), signer="dev:")()
+    assert isinstance(pair, Pair)
+    assert said(pair.after).state == "Trusted"
+
+
 def test_an_edit_names_the_argument_that_it_changes(tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     photo.write_bytes(painting(1))
@@ -135,6 +183,21 @@ def test_an_asynchronous_function_is_signed() -> None:
         return painting()
 
     assert said(asyncio.run(draw("x"))).state == "Trusted"
+
+
+def test_an_object_that_is_called_asynchronously_is_signed() -> None:
+    class Drawing:
+        async def __call__(self, prompt: str) -> bytes:
+            return painting()
+
+    assert said(asyncio.run(assay.signed(Drawing(), signer="dev:")("x"))).state == "Trusted"
+
+    class Streaming:
+        async def __call__(self, prompt: str) -> Any:
+            yield painting()
+
+    with pytest.raises(CannotDo, match="generator"):
+        assay.signed(Streaming(), signer="dev:")
 
 
 def test_a_policy_keeps_the_function_from_running() -> None:
