@@ -7,7 +7,7 @@ a new one beside it and the new path is returned; what comes back and is none of
 import asyncio
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +65,11 @@ def wrap(
         return request
 
     def attested(value: Any, request: Request) -> Any:
-        def sign(content: bytes, sidecar: bytes | None = None) -> Signed:
+        def sign(content: bytes, sidecar: bytes | None = None, *, complete: bool = True) -> Signed:
             output = received(content, provider=name, source_type=source_type, sidecar=sidecar)
             answer = Result(
                 provider=name, provider_version=version, model_requested=model, model_returned=model, outputs=(output,)
             )
-            complete = not isinstance(value, Image.Image)  # in memory, anybody may have drawn on it
             return terms.sign(request, answer, output, complete=complete)
 
         return _signed(value, sign)
@@ -97,7 +96,7 @@ def _signed(value: Any, sign: Callable[..., Signed]) -> Any:
         case bytes() | bytearray():
             return carried(sign(bytes(value)))
         case Image.Image():
-            return SignedPicture.of(value, sign)
+            return SignedPicture.of(value, partial(sign, complete=False))  # in memory, anybody may have drawn on it
         case Path():
             return _beside(value, sign)
         case str():

@@ -47,8 +47,8 @@ def test_the_honest_source_type_can_be_said() -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
 def test_a_pillow_image_is_signed_when_it_is_saved(suffix: str, tmp_path: Path) -> None:
-    wrapped = assay.signed(lambda prompt: Image.open(io.BytesIO(painting())).convert("RGB"), signer="dev:", model="m")
-    picture = wrapped("x")
+    wrapped = assay.signed(lambda prompt: [Image.open(io.BytesIO(painting())).convert("RGB")], signer="dev:", model="m")
+    (picture,) = wrapped("x")
     assert isinstance(picture, Image.Image)
     assert picture.size == (96, 64)
     target = tmp_path / f"picture{suffix}"
