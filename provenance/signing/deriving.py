@@ -216,7 +216,8 @@ def _encoded(image: Image.Image, target: MediaType, quality: int, metadata: Mapp
             options |= {"quality": quality}
         case MediaType.TIFF:
             options |= {"compression": "tiff_deflate"}
-    image.info = {}  # Pillow's encoders copy from here; only what was decided above may go in
+    image = image.copy()  # without the tags of a TIFF file. Pillow's encoders copy from those …
+    image.info = {}  # … and from here; only what was decided above may go in
     buffer = io.BytesIO()
     try:
         image.save(buffer, target.name, **options)

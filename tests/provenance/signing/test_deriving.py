@@ -86,6 +86,29 @@ def test_positions_leave_the_file_and_the_history(signer: Signer) -> None:
     assert kept == {"c2pa.actions.v2"}
 
 
+@pytest.mark.parametrize("compression", ["raw", "tiff_deflate"])
+def test_positions_leave_a_tiff_whose_pixels_stay(signer: Signer, compression: str) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make], exif[700] = "Example", XMP
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[1] = "N"
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "TIFF", exif=exif, compression=compression)
+    original = Asset.from_bytes(buffer.getvalue(), name="a.tif")
+    assert b"48,51.5N" in derive(original, Derivation(), signer).asset.content
+    derived = derive(original, Derivation(drop_gps=True), signer).asset
+    assert b"48,51.5N" not in derived.content
+    found = Image.open(io.BytesIO(derived.content)).getexif()
+    assert found[ExifTags.Base.Make] == "Example"
+    assert ExifTags.IFD.GPSInfo not in found
+
+
+def test_a_signed_tiff_can_be_derived_from(signer: Signer) -> None:
+    signed = sign(picture("TIFF"), Recipe.published(), signer).asset
+    reading = read(derive(signed, Derivation(), signer).asset)
+    assert reading.state == "Trusted"
+    assert len(reading.report["manifests"]) == 2
+
+
 def test_without_drop_gps_the_position_stays(signer: Signer) -> None:
     derived = derive(captured(signer), Derivation(resize=(30, 30)), signer)
     assert ExifTags.IFD.GPSInfo in Image.open(io.BytesIO(derived.asset.content)).getexif()
