@@ -7,7 +7,7 @@ the limit; formats of one picture have one.
 from itertools import islice
 from typing import Literal
 
-from assay.provenance.jumbf.containers import png_chunks, riff_chunks
+from assay.provenance.jumbf.containers import TIFF_TAG, png_chunks, riff_chunks
 from assay.provenance.media_type import MediaType
 
 
@@ -62,12 +62,15 @@ def _behind_sub_blocks(content: bytes, at: int) -> int:
 
 
 def _tiff(content: bytes, most: int) -> int:
-    """The chain of image directories; one that bites its own tail ends there."""
+    """The chain of image directories; one that bites its own tail ends there. One that holds a manifest store alone, as the
+    C2PA SDK appends to a file of several pages, is no page."""
     order: Literal["little", "big"] = "little" if content[:2] == b"II" else "big"
-    directory, seen = int.from_bytes(content[4:8], order), set[int]()
-    while 8 <= directory < len(content) and directory not in seen and len(seen) < most:
+    directory, seen, store = int.from_bytes(content[4:8], order), set[int](), 0
+    while 8 <= directory < len(content) and directory not in seen and len(seen) - store < most:
         seen.add(directory)
         entries = int.from_bytes(content[directory : directory + 2], order)
+        if entries == 1 and int.from_bytes(content[directory + 2 : directory + 4], order) == TIFF_TAG:
+            store = 1
         after = directory + 2 + 12 * entries
         directory = int.from_bytes(content[after : after + 4], order)
-    return len(seen)
+    return len(seen) - store

@@ -10,11 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
+from PIL.TiffImagePlugin import TiffImageFile
 
 from assay.provenance.asset import Asset
 from assay.provenance.decoding import decode, rgb, turned
 from assay.provenance.errors import AssayError, UnsupportedFormat
+from assay.provenance.frames import count_frames
+from assay.provenance.jumbf.boxes import boxes
 from assay.provenance.media_type import MediaType
 from assay.provenance.signing.ingredients import upstream_of
 from assay.provenance.signing.log import SigningLog
@@ -36,6 +39,8 @@ WRITABLE: Mapping[str, MediaType] = {
     "tiff": MediaType.TIFF,
     "gif": MediaType.GIF,
 }
+_DEEP = ("I;16", "I;16B", "I;16L", "I", "F")  # Pillow's modes of more than 8 bits
+_REDUCED = "reduced to 8 bits for each channel"
 _PERSONAL = "c2pa.PII.present"  # the specification's reason for taking out personal facts
 _MODES: Mapping[MediaType, tuple[str, ...]] = {  # what each encoder takes as it is; anything else becomes RGB or RGBA
     MediaType.JPEG: ("L", "RGB", "CMYK"),
@@ -113,10 +118,15 @@ def _derived(asset: Asset, wanted: Derivation) -> tuple[Asset, list[Action]]:
     if target not in _MODES:
         raise UnsupportedFormat(asset.name, f"{target}, which assay does not write (it writes {', '.join(WRITABLE)})")
     image = decode(asset)
-    if getattr(image, "n_frames", 1) > 1 and asset.media_type is not MediaType.JPEG:
+    # Pillow cannot count where the manifest of a TIFF has a directory of its own; our count knows no sequences of AVIF and HEIF
+    tiff = asset.media_type is MediaType.TIFF
+    frames = count_frames(asset.content, asset.media_type, limit=1) if tiff else getattr(image, "n_frames", 1)
+    if frames > 1 and asset.media_type is not MediaType.JPEG:
         raise DerivationRefused(f"{asset.name}: has several frames, and a derivative would keep one only")
     metadata = Metadata.of(image)
     actions: list[Action] = []
+    if image.mode not in _DEEP and _depth(asset, image) > 8:
+        actions.append(_action("c2pa.color_adjustments", _REDUCED))
     upright = turned(image)
     if upright is not image:
         actions.append(_action("c2pa.orientation", "turned upright as its EXIF orientation says"))
@@ -148,6 +158,27 @@ def _derived(asset: Asset, wanted: Derivation) -> tuple[Asset, list[Action]]:
         actions.append(_action("c2pa.edited.metadata", f"not carried over: {', '.join(lost)}"))
     content = _encoded(image, target, wanted.quality, kept)
     return Asset.from_bytes(content, name=str(PurePath(asset.name).with_suffix(target.suffix))), actions
+
+
+def _depth(asset: Asset, image: Image.Image) -> int:
+    """The bits of a channel in the file. Pillow reduces colours to 8, and does not say so."""
+    match asset.media_type:
+        case MediaType.PNG:
+            return asset.content[24]  # of IHDR, which stands first
+        case MediaType.TIFF if isinstance(image, TiffImageFile):
+            return int(max(image.tag_v2.get(ExifTags.Base.BitsPerSample, (1,))))
+        case MediaType.AVIF | MediaType.HEIC | MediaType.HEIF:
+            return max(_pixel_information(asset.content), default=8)
+    return 8
+
+
+def _pixel_information(content: bytes) -> bytes:
+    """The bits of every channel of every picture in a file of the HEIF family (ISO/IEC 23008-12, 6.5.6)."""
+    found = [(0, len(content))]
+    for kind, header in ((b"meta", 4), (b"iprp", 0), (b"ipco", 0), (b"pixi", 5)):
+        inside = [box for start, end in found for box in boxes(content, start, end) if box.kind == kind]
+        found = [(box.start + header, box.end) for box in inside]
+    return b"".join(content[start:end] for start, end in found)
 
 
 def _action(label: str, description: str, **parameters: int) -> Action:
@@ -186,8 +217,8 @@ def _for_encoder(image: Image.Image, target: MediaType) -> tuple[Image.Image, st
         return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB"), (
             "transparency laid on white"
         )
-    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        return rgb(image).convert(modes[0]), "reduced to 8 bits for each channel"
+    if image.mode in _DEEP:
+        return rgb(image).convert(modes[0]), _REDUCED
     if image.mode == "LAB":
         return rgb(image), "Lab turned into sRGB"
     return image.convert("RGBA" if transparent else "RGB"), ""

@@ -84,7 +84,7 @@ class Metadata:
             others.append("IPTC")
         if image.info.get("comment"):
             others.append("comment")
-        if getattr(image, "n_frames", 1) > 1:
+        if not isinstance(image, TiffImageFile) and getattr(image, "n_frames", 1) > 1:  # see `deriving`
             others.append("further pictures in the file")
         if references:
             others.append("reference to a manifest")

@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import io
 import os
+import struct
 import subprocess
 import sys
 import zlib
@@ -51,6 +52,21 @@ def test_counting_frames_survives_any_cut(fmt: str) -> None:
     kind = Asset.from_bytes(content).media_type
     for end in range(0, len(content), 7):
         assert 1 <= count_frames(content[:end], kind, limit=10) <= 11
+
+
+def test_the_directory_of_a_manifest_is_no_page_of_a_tiff_and_hides_none() -> None:
+    content = bytearray(frames("TIFF", 3))
+    at, link = len(content), 0
+    directory = int.from_bytes(content[4:8], "little")
+    while directory:
+        link = directory + 2 + 12 * int.from_bytes(content[directory : directory + 2], "little")
+        directory = int.from_bytes(content[link : link + 4], "little")
+    for expected in (3, 4, 5):  # a second and a third one are none of the SDK's making
+        content[link : link + 4] = at.to_bytes(4, "little")
+        content += struct.pack("<HHHIII", 1, 0xCD41, 7, 4, 0, 0)
+        at, link = len(content), at + 14
+        assert count_frames(bytes(content), MediaType.TIFF, limit=10) == expected
+    assert count_frames(bytes(content), MediaType.TIFF, limit=3) == 4
 
 
 def test_a_tiff_whose_pages_run_in_a_circle_is_counted_once() -> None:

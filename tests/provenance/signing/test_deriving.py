@@ -1,6 +1,9 @@
 """Derivatives: every change is stated, nothing is stated that did not happen, positions are gone from file and history."""
 
 import io
+import struct
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -212,6 +215,81 @@ def test_an_animation_is_refused(signer: Signer) -> None:
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
     with pytest.raises(DerivationRefused, match="several frames"):
         derive(Asset.from_bytes(buffer.getvalue(), name="a.gif"), Derivation(), signer)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_tiff_of_several_pages_is_refused(signer: Signer, signed: bool) -> None:
+    buffer = io.BytesIO()
+    pages = [Image.new("L", (8, 8), shade) for shade in (0, 100, 200)]
+    pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:])
+    asset = Asset.from_bytes(buffer.getvalue(), name="a.tif")
+    if signed:
+        asset = sign(asset, Recipe.published(), signer).asset
+    with pytest.raises(DerivationRefused, match="several frames"):
+        derive(asset, Derivation(), signer)
+
+
+def test_a_manifest_in_a_directory_of_its_own_is_no_page(signer: Signer) -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8)).save(buffer, "TIFF")
+    content = bytearray(buffer.getvalue() + bytes(len(buffer.getvalue()) % 2))
+    link = (first := int.from_bytes(content[4:8], "little")) + 2 + 12 * content[first]
+    content[link : link + 4] = len(content).to_bytes(4, "little")
+    content += struct.pack("<HHHI4sI", 1, 0xCD41, 7, 4, b"c2pa", 0)
+    derived = derive(Asset.from_bytes(bytes(content), name="a.tif"), Derivation(media_type=MediaType.PNG), signer)
+    assert "c2pa.edited.metadata" not in labels(derived.asset)
+
+
+def png(bits: int) -> bytes:
+    """One red pixel. Pillow writes no colours of 16 bits."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    row = b"\0" + b"\xff" * (bits // 8) + bytes(2 * bits // 8)
+    header = struct.pack(">IIBBBBB", 1, 1, bits, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
+
+
+def tiff(bits: int) -> bytes:
+    """One pixel of red, green and blue."""
+    tags = [(256, 1), (257, 1), (259, 1), (262, 2), (277, 3), (278, 1), (279, 3 * bits // 8)]
+    at = 8 + 2 + 12 * (len(tags) + 2) + 4
+    entries = [struct.pack("<HHII", tag, 3, 1, value) for tag, value in tags]
+    entries += [struct.pack("<HHII", 258, 3, 3, at), struct.pack("<HHII", 273, 4, 1, at + 6)]
+    directory = struct.pack("<H", len(entries)) + b"".join(sorted(entries, key=lambda entry: entry[1::-1])) + bytes(4)
+    return b"II*\0\x08\0\0\0" + directory + struct.pack("<HHH", bits, bits, bits) + bytes(3 * bits // 8)
+
+
+def heic(bits: int) -> bytes:
+    pillow_heif = pytest.importorskip("pillow_heif", reason="writing HEIC needs the extra heic")
+    buffer = io.BytesIO()
+    mode = "RGB;16" if bits > 8 else "RGB"
+    pillow_heif.from_bytes(mode, (64, 64), bytes(64 * 64 * 3 * (1 + (bits > 8)))).save(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("made", "bits"), [(png, 16), (png, 8), (tiff, 16), (tiff, 8), (heic, 10), (heic, 8)])
+@pytest.mark.parametrize("target", [MediaType.PNG, MediaType.JPEG])
+def test_a_depth_that_is_lost_is_said(
+    signer: Signer, made: Callable[[int], bytes], bits: int, target: MediaType
+) -> None:
+    derived = derive(Asset.from_bytes(made(bits), name="a"), Derivation(media_type=target), signer)
+    said = [action.get("description") for action in actions(read(derived.asset))]
+    assert said.count("reduced to 8 bits for each channel") == (bits > 8)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_the_depth_of_grey_is_kept_or_said_once(signer: Signer, mode: str) -> None:
+    buffer = io.BytesIO()
+    Image.new(mode, (8, 8)).save(buffer, "TIFF")
+    asset = Asset.from_bytes(buffer.getvalue(), name="a.tif")
+    for target, lost in ((MediaType.PNG, mode != "I;16"), (MediaType.JPEG, True)):
+        said = [
+            action.get("description")
+            for action in actions(read(derive(asset, Derivation(media_type=target), signer).asset))
+        ]
+        assert said.count("reduced to 8 bits for each channel") == lost
 
 
 def test_the_original_is_never_the_target(signer: Signer, tmp_path: Path) -> None:
