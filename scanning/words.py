@@ -7,6 +7,7 @@ user states a prior. docs/verdicts.md is these tables, and a test keeps the two 
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 
 from assay.detectors.evidence import DEVELOPMENT, RETOUCHING, Basis, Evidence, Origin
 from assay.scanning.verdict import Conflict, Verdict
@@ -230,9 +231,17 @@ def odds(verdict: Verdict, prior: float) -> str:
     if after is None:
         return "A prior changes nothing here: the answer does not rest on a likelihood ratio."
     return (
-        f"If {prior:.3g} is the probability that you give before looking, these pixels make it {after:.2g}; "
+        f"If {Decimal(str(prior)):f} is the probability that you give before looking, these pixels make it {_probable(after)}; "
         "with another prior it is another figure."
     )
+
+
+def _probable(probability: float) -> str:
+    """Two digits of what is left to 0 or to 1, so that statistics never read as certainty."""
+    if probability > 0.999:
+        return "more than 0.999"
+    left = Decimal(f"{min(probability, 1 - probability):.2g}")
+    return f"{left if probability <= 0.5 else 1 - left:f}"
 
 
 def _hindrance(verdict: Verdict) -> str:

@@ -156,5 +156,18 @@ def test_a_prior_is_named_as_the_users_own_and_moves_no_statement():
     assert "changes nothing" in answer(weigh([declared]), prior=0.5).odds
 
 
+@pytest.mark.parametrize(
+    ("prior", "llr", "said"),
+    [
+        (0.85, 1.69, "0.9964"), (0.9, 0.5, "0.966"), (0.5, 0, "0.5"), (0.01, 1.6, "0.29"), (0.000001, 1.6, "0.00004"),
+        (0.999999, 1.6, "more than 0.999"), (0.9, 3, "more than 0.999"),
+    ],
+)  # fmt: skip
+def test_statistics_never_read_as_certainty(prior, llr, said):
+    odds = answer(weigh([pixels(llr)]), prior=prior).odds
+    assert odds.startswith(f"If {f'{prior:.6f}'.rstrip('0')} is the probability that you give before looking, ")
+    assert f"these pixels make it {said}; " in odds
+
+
 def test_two_pixel_models_are_not_multiplied():
     assert posterior(weigh([pixels(1), pixels(2)]), 0.5) == posterior(weigh([pixels(1)]), 0.5)
