@@ -34,6 +34,7 @@ from assay.scanning.words import (
     CONTRADICTION,
     DEVELOPED,
     ENFSI,
+    FACE,
     INCONCLUSIVE,
     RECOVERED,
     RETOUCHED,
@@ -417,6 +418,7 @@ def tables() -> dict[str, str]:
             for origin, said in DEVELOPED.items()
         ),
         (Basis.DECLARED.word, "composite, by a retouching tool alone", RETOUCHED),
+        (Basis.INFERRED.word, "composite, by a face alone", FACE),
         (Basis.NONE.word, Origin.UNDETERMINED.value, INCONCLUSIVE),
         *((f"none, finding `{code}`", Origin.UNDETERMINED.value, said) for code, said in UNDETERMINED.items()),
         ("a tie", Origin.UNDETERMINED.value, CONTRADICTION),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.detectors.evidence import Evidence, Silence
+from assay.detectors.evidence import FACES, Evidence, Silence
 from assay.detectors.signals import REGISTRY
 from assay.detectors.subject import Signal, Subject
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
@@ -43,7 +43,6 @@ class Failure:
 
 
 PIXELS = "pixels"
-FACES = "faces"
 DEFAULT_MODEL = "deep"
 
 

@@ -7,7 +7,7 @@ evidence never overturns stronger; every voice is in the grounds or in the disse
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from assay.detectors.evidence import Basis, Evidence, Finding, Origin
+from assay.detectors.evidence import FACES, Basis, Evidence, Finding, Origin
 
 GENERATED = frozenset({Origin.SYNTHETIC, Origin.COMPOSITE})
 
@@ -60,7 +60,7 @@ def weigh(evidence: Iterable[Evidence]) -> Verdict:
     """The strongest basis speaks; what contradicts it is dissent; a tie among the strongest is UNDETERMINED.
 
     SYNTHETIC beside COMPOSITE on one basis is no tie: both say that generated content is there, and COMPOSITE, "at least
-    in part", is what both support (docs/adr/0004).
+    in part", is what both support; a part that looks generated leaves what is said of the whole as it is (docs/adr/0004).
     """
     pieces = sorted(evidence, key=lambda piece: (-piece.basis, piece.signal, piece.statement, piece.origin))
     silent = tuple(piece for piece in pieces if not piece.speaks)
@@ -70,22 +70,24 @@ def weigh(evidence: Iterable[Evidence]) -> Verdict:
     basis = voices[0].basis
     strongest = {voice.origin for voice in voices if voice.basis is basis}
     if strongest == GENERATED:
-        strongest = {Origin.COMPOSITE}
+        strongest = {Origin.SYNTHETIC if basis is Basis.INFERRED else Origin.COMPOSITE}
     if len(strongest) > 1:
         return Verdict(Origin.UNDETERMINED, Basis.NONE, dissent=voices, silent=silent)
     (origin,) = strongest
     return Verdict(
         origin,
         basis,
-        grounds=tuple(voice for voice in voices if _supports(voice.origin, origin)),
-        dissent=tuple(voice for voice in voices if not _supports(voice.origin, origin)),
+        grounds=tuple(voice for voice in voices if _supports(voice, origin)),
+        dissent=tuple(voice for voice in voices if not _supports(voice, origin)),
         silent=silent,
     )
 
 
-def _supports(said: Origin, verdict: Origin) -> bool:
-    """Whether a voice carries a verdict: the same, or "all of it" where the verdict is "at least in part"."""
-    return said is verdict or (said is Origin.SYNTHETIC and verdict is Origin.COMPOSITE)
+def _supports(voice: Evidence, verdict: Origin) -> bool:
+    """Whether a voice carries a verdict: the same, "all of it" where the verdict is "at least in part", or a part that looks
+    generated, which says nothing of the rest."""
+    generated = {voice.origin, verdict} == GENERATED
+    return voice.origin is verdict or (generated and (verdict is Origin.COMPOSITE or voice.basis is Basis.INFERRED))
 
 
 def _conflict(one: Evidence, other: Evidence) -> Conflict:
@@ -100,7 +102,8 @@ def _code(stronger: Evidence, weaker: Evidence) -> str:
         return "extent-of-generation"
     if stronger.basis is weaker.basis:
         return f"{_SOURCES[stronger.basis]}-disagree"
-    return f"{_CLAIMS[stronger.origin]}-{_STRENGTH[stronger.basis]}-against-{_SOURCES[weaker.basis]}"
+    source = "face" if weaker.signal == FACES else _SOURCES[weaker.basis]
+    return f"{_CLAIMS[stronger.origin]}-{_STRENGTH[stronger.basis]}-against-{source}"
 
 
 _SOURCES = {

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-from assay.detectors.evidence import DEVELOPMENT, RETOUCHING, Basis, Evidence, Origin
+from assay.detectors.evidence import DEVELOPMENT, FACES, RETOUCHING, Basis, Evidence, Origin
 from assay.scanning.verdict import Conflict, Verdict
 
 _SIGNED = "A trusted signature states that this image was"
@@ -47,6 +47,10 @@ RECOVERED: dict[Origin, str] = {  # marked, by nothing but a manifest that was f
 DEVELOPED: dict[Origin, str] = {  # proved, by nothing but signatures that rest on a development key
     origin: f"{_DEVELOPED} states that this image was {clause}." for origin, clause in _CLAUSES.items()
 }
+FACE = (  # inferred, by nothing but faces
+    "A face in this picture is more like faces of AI-generated images than like those of others; that is a statistical indication "
+    "about that face, not proof, and says nothing of the rest of the picture."
+)
 RETOUCHED = "The file states, without proof, that places in this image were retouched with a tool that uses AI."
 INCONCLUSIVE = "Inconclusive: nothing found here says where this image comes from."
 UNDETERMINED = {  # findings that say why nothing speaks: the first that is there gives the sentence
@@ -71,18 +75,24 @@ def _conflicts(one: str, two: str) -> dict[str, str]:
         "capture-proof-against-watermarks": f"{one} states a capture, yet a watermark or a recovered manifest points to a generator.",
         "capture-proof-against-declarations": f"{one} states a capture, yet metadata in the file name an AI tool or another origin.",
         "capture-proof-against-pixels": f"{one} states a capture, yet the pixels look generated; a photographed screen or print may explain that.",
+        "capture-proof-against-face": f"{one} states a capture, yet a face in the picture looks generated; a photographed screen or print may explain that.",
         "creation-proof-against-watermarks": f"{one} states work without an AI model, yet a watermark or a recovered manifest points to a generator.",
         "creation-proof-against-declarations": f"{one} states work without an AI model, yet the file states another origin.",
         "creation-proof-against-pixels": f"{one} states work without an AI model, yet the pixels look generated.",
+        "creation-proof-against-face": f"{one} states work without an AI model, yet a face in the picture looks generated.",
         "generation-proof-against-watermarks": f"{one} states generation, yet a watermark or a recovered manifest points to another origin.",
         "generation-proof-against-declarations": f"{one} states generation, yet the file also claims another origin.",
         "capture-mark-against-declarations": "A watermark or the picture's looks lead to the record of a capture, yet the file states another origin.",
         "capture-mark-against-pixels": "A watermark or the picture's looks lead to the record of a capture, yet the pixels look generated.",
+        "capture-mark-against-face": "A watermark or the picture's looks lead to the record of a capture, yet a face in the picture looks generated.",
         "creation-mark-against-declarations": "A watermark or the picture's looks lead to a record of work without an AI model, yet the file states another origin.",
         "creation-mark-against-pixels": "A watermark or the picture's looks lead to a record of work without an AI model, yet the pixels look generated.",
+        "creation-mark-against-face": "A watermark or the picture's looks lead to a record of work without an AI model, yet a face in the picture looks generated.",
         "generation-mark-against-declarations": "A watermark or a recovered manifest points to a generator, yet the file claims another origin.",
         "capture-claim-against-pixels": "The file claims a capture, without proof, yet the pixels look generated.",
+        "capture-claim-against-face": "The file claims a capture, without proof, yet a face in the picture looks generated.",
         "creation-claim-against-pixels": "The file claims work without an AI model, without proof, yet the pixels look generated.",
+        "creation-claim-against-face": "The file claims work without an AI model, without proof, yet a face in the picture looks generated.",
         "generation-beside-camera-fields": "Generation is stated or inferred, yet the file has a camera's fields, which fit the picture; fields can be copied.",
         "generation-beside-camera-pixels": "Generation is stated or inferred, yet the pixels show the pattern of a camera's sensor.",
         "edit-beside-camera-fields": "The file has a camera's fields, which fit the picture; a photograph that was edited with AI would have them too.",
@@ -177,6 +187,8 @@ def headline(verdict: Verdict) -> str:
         said = RECOVERED[verdict.origin]
     elif _only_developed(verdict):
         said = DEVELOPED[verdict.origin]
+    elif _only_faces(verdict):
+        said = FACE
     else:
         said = RETOUCHED if _only_retouched(verdict) else SENTENCES[verdict.basis, verdict.origin]
     return f"{said} Other evidence contradicts this." if verdict.contested else said
@@ -215,10 +227,10 @@ def support(llr: float) -> str:
 
 def posterior(verdict: Verdict, prior: float) -> float | None:
     """The probability that the image is generated, after the pixels, for a stated prior; None where the answer does not
-    rest on pixels. Several pixel models are dependent, so the weakest ratio counts. Raises `ValueError`."""
+    rest on them, or on those of a face alone. Several pixel models are dependent, so the weakest ratio counts. Raises `ValueError`."""
     if not 0 < prior < 1:
         raise ValueError("a prior is a probability between 0 and 1, both excluded")
-    ratios = [voice.llr for voice in verdict.grounds if voice.llr is not None]
+    ratios = [voice.llr for voice in verdict.grounds if voice.llr is not None and voice.signal != FACES]
     if verdict.basis is not Basis.INFERRED or not ratios:
         return None
     logit = math.log10(prior / (1 - prior)) + min(ratios)
@@ -229,7 +241,7 @@ def odds(verdict: Verdict, prior: float) -> str:
     """The posterior as a sentence that names whose prior it is."""
     after = posterior(verdict, prior)
     if after is None:
-        return "A prior changes nothing here: the answer does not rest on a likelihood ratio."
+        return "A prior changes nothing here: the answer does not rest on a likelihood ratio for the whole picture."
     return (
         f"If {Decimal(str(prior)):f} is the probability that you give before looking, these pixels make it {_probable(after)}; "
         "with another prior it is another figure."
@@ -266,6 +278,11 @@ def _only_developed(verdict: Verdict) -> bool:
     return verdict.basis is Basis.PROVED and all(
         _developed(voice) for voice in verdict.grounds if voice.basis is Basis.PROVED
     )
+
+
+def _only_faces(verdict: Verdict) -> bool:
+    """Whether the answer rests on nothing but faces in the picture."""
+    return verdict.basis is Basis.INFERRED and {voice.signal for voice in verdict.grounds} == {FACES}
 
 
 def _only_retouched(verdict: Verdict) -> bool:
@@ -319,15 +336,18 @@ def _with_rates(said: str, voice: Evidence) -> str:
 
 def _statistics(voice: Evidence) -> str:
     llr = voice.llr or 0.0
+    face = voice.signal == FACES
+    such, what = ("Such a face is", "the picture it is in") if face else ("Such pixels are", "the image")
     said = (
-        f"Such pixels are about {_rounded(10 ** min(llr, 12))} times as likely if the image is generated as if it is not: "
+        f"{such} about {_rounded(10 ** min(llr, 12))} times as likely if {what} is generated as if it is not: "
         f"{support(llr)} on the ENFSI scale."
     )
     rate = voice.false_positive_rate
     if rate is not None and rate.trials:
         were = "was" if rate.hits == 1 else "were"
         said += (
-            f" Of {rate.trials:,} images of this kind that were not generated, {rate.hits:,} {were} flagged wrongly "
+            f" Of {rate.trials:,} {'faces in images' if face else 'images'} of this kind that were not generated, {rate.hits:,} {were} "
+            "flagged wrongly "
             f"(with 95 % certainty at most {rate.high:.1%})."
         )
     return said

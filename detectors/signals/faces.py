@@ -1,7 +1,7 @@
 """What each face in a picture looks like to a classifier of its own: like those of generated pictures, or nothing.
 
 Rules: an answer to a face is never mixed with the answer to the whole picture; every face is told by its place, its ratio and its
-answer; says "synthetic" where a face passes the chosen operating point, and is silent otherwise; nobody is recognised.
+answer; says "composite" (at least a part) where a face passes the chosen operating point, and is silent otherwise; nobody is recognised.
 """
 
 from pathlib import Path
@@ -75,7 +75,7 @@ class FacesSignal:
                 f"{which} in this picture looks to the classifier ({strongest.model} {strongest.version}) more like faces of "
                 f"generated pictures than like those of human-made ones, at the {strongest.point} operating point.{more}"
             ),
-            origin=Origin.SYNTHETIC,
+            origin=Origin.COMPOSITE,
             basis=Basis.INFERRED,
             llr=strongest.llr,
             false_positive_rate=strongest.false_positive_rate,

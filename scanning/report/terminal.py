@@ -11,13 +11,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from assay.detectors.evidence import Basis, Evidence, Origin, Severity, Silence
+from assay.detectors.evidence import FACES, Basis, Evidence, Origin, Severity, Silence
 from assay.provenance.custody.chain import BottomLine, Custody
 from assay.provenance.errors import AssayError
 from assay.provenance.frames import count_frames
 from assay.provenance.text import plain
 from assay.scanning.report.custody_words import remote_step
-from assay.scanning.scan import FACES, PIXELS, Failure, Report
+from assay.scanning.scan import PIXELS, Failure, Report
 from assay.scanning.words import answer
 
 _STYLE = {
@@ -136,14 +136,14 @@ def undecoded(report: Report) -> str:
 
 
 def unheard(report: Report) -> tuple[Evidence, ...]:
-    """Whose silence has to be told beside the answer: signals that failed, the pixel model where nothing at all answers, and that
-    for faces, which is asked on request only.
+    """Whose silence has to be told beside the answer: signals that failed, the pixel model where nothing answers or only a
+    part of the picture does, and that for faces, which is asked on request only.
 
     That a picture cannot be decoded is told once, by itself, and that a manifest cannot be read by the custody.
     """
     if report.undecoded is not None:
         return ()
-    unanswered = report.verdict.basis is Basis.NONE
+    unanswered = report.verdict.basis <= Basis.INFERRED
     return tuple(
         piece
         for piece in report.verdict.silent

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.detectors.evidence import Basis, Evidence, Finding, Origin, Severity, Silence, Trace
+from assay.detectors.evidence import FACES, Basis, Evidence, Finding, Origin, Severity, Silence, Trace
 from assay.scanning.verdict import Verdict, weigh
 from assay.scanning.words import CONFLICTS, answer, headline
 
+FACE = (Basis.INFERRED, Origin.COMPOSITE)
 NAMES = st.sampled_from(["manifest", "watermark", "pixels", "declaration-source-type", "generator-metadata"])
 ORIGINS = [origin for origin in Origin if origin is not Origin.UNDETERMINED]
 BASES = [basis for basis in Basis if basis is not Basis.NONE]
@@ -109,7 +110,8 @@ def test_the_table_of_conflicts_is_exactly_what_can_happen():
     found = {
         conflict.code
         for one, other in product(ALLOWED, repeat=2)
-        for conflict in weigh([voice(*one), voice(*other)]).conflicts
+        for signal in ("x", FACES)
+        for conflict in weigh([voice(*one), voice(*other, signal if other == FACE else "x")]).conflicts
     }
     beside = {code for code in CONFLICTS if "-beside-camera-" in code}
     assert found == set(CONFLICTS) - beside
@@ -214,3 +216,21 @@ def test_a_tie_is_told_as_one():
 def test_pixels_cannot_say_anything_else(origin):
     with pytest.raises(ValueError, match="pixels say synthetic"):
         voice(Basis.INFERRED, origin)
+
+
+@pytest.mark.parametrize("basis", BASES)
+def test_a_face_leaves_what_is_said_of_the_whole_as_it_is(basis):
+    verdict = weigh([voice(basis, Origin.SYNTHETIC, "pixels"), voice(*FACE, FACES)])
+    assert bottom(verdict) == (Origin.SYNTHETIC, basis)
+    assert {piece.signal for piece in verdict.grounds} == {FACES, "pixels"}
+    assert not verdict.contested
+    assert bottom(weigh([voice(*FACE, FACES)])) == (Origin.COMPOSITE, Basis.INFERRED)
+
+
+def test_a_face_that_contradicts_does_not_hide_that_the_pixels_do():
+    seen = [voice(*FACE, FACES), voice(Basis.INFERRED, Origin.SYNTHETIC, "pixels")]
+    verdict = weigh([voice(Basis.DECLARED, Origin.CAPTURED), *seen])
+    assert {conflict.code for conflict in verdict.conflicts} == {
+        "capture-claim-against-face",
+        "capture-claim-against-pixels",
+    }

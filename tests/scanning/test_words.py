@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.detectors.evidence import DEVELOPMENT, Basis, Evidence, Finding, Origin, Rate, Severity, Silence
+from assay.detectors.evidence import DEVELOPMENT, FACES, Basis, Evidence, Finding, Origin, Rate, Severity, Silence
 from assay.scanning.verdict import weigh
 from assay.scanning.words import (
     CHANGE,
@@ -17,6 +17,7 @@ from assay.scanning.words import (
     CONFLICTS,
     CONTRADICTION,
     DEVELOPED,
+    FACE,
     INCONCLUSIVE,
     SENTENCES,
     SURE,
@@ -40,6 +41,7 @@ ALL = [
     *CHANGE.values(),
     INCONCLUSIVE,
     CONTRADICTION,
+    FACE,
     CHANGE_OF_TIE,
     SURE_OF_DEVELOPED,
     CHANGE_OF_DEVELOPED,
@@ -141,6 +143,23 @@ def test_pixels_never_speak_or_contradict_without_their_error_rates():
     alone = answer(weigh([seen]))
     assert rates in alone.sure
     assert rates not in alone.who
+
+
+def test_a_face_is_spoken_of_as_a_face():
+    rate = Rate(hits=3, trials=900, low=0.0, high=0.0042)
+    face = Evidence(
+        signal=FACES, statement="f", origin=Origin.COMPOSITE, basis=Basis.INFERRED, llr=1.6, false_positive_rate=rate
+    )
+    said = answer(weigh([face]), prior=0.9)
+    assert said.headline == FACE
+    assert said.sure == (
+        "Such a face is about 40 times as likely if the picture it is in is generated as if it is not: moderate support on the ENFSI scale. "
+        "Of 900 faces in images of this kind that were not generated, 3 were flagged wrongly (with 95 % certainty at most 0.4%)."
+    )
+    assert "changes nothing" in said.odds
+    both = weigh([face, pixels(2)])
+    assert headline(both) == SENTENCES[Basis.INFERRED, Origin.SYNTHETIC]
+    assert posterior(both, 0.5) == posterior(weigh([pixels(2)]), 0.5)
 
 
 @pytest.mark.parametrize("prior", [0, 1, -0.1, 2, float("nan")])

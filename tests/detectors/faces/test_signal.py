@@ -52,7 +52,7 @@ def said(*opinions: Opinion, found: int | None = None, point: Point = Point.BALA
 
 def test_one_face_that_passes_speaks_with_its_own_ratio() -> None:
     evidence = said(QUIET, FLAGGED, BARELY)
-    assert (evidence.origin, evidence.basis, evidence.llr) == (Origin.SYNTHETIC, Basis.INFERRED, 1.1)
+    assert (evidence.origin, evidence.basis, evidence.llr) == (Origin.COMPOSITE, Basis.INFERRED, 1.1)
     assert evidence.statement.startswith("Face 2 of 3 judged")
     assert [trace.field for trace in evidence.traces] == ["face 1", "face 2", "face 3"]
     assert "190 x 190 pixels at 10, 20: log10 likelihood ratio +1.10" in evidence.traces[1].value
@@ -63,7 +63,7 @@ def test_one_face_that_passes_speaks_with_its_own_ratio() -> None:
 
 def test_the_point_asked_for_decides() -> None:
     assert said(BARELY).silence is Silence.INCONCLUSIVE
-    assert said(BARELY, point=Point.SENSITIVE).origin is Origin.SYNTHETIC
+    assert said(BARELY, point=Point.SENSITIVE).origin is Origin.COMPOSITE
     assert said(FLAGGED, point=Point.STRICT).silence is Silence.INCONCLUSIVE
 
 

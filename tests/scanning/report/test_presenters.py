@@ -12,7 +12,7 @@ import pytest
 from outcomes import CAPTURED, DECLARED, FAILURE, HOSTILE, PIXELS, SILENT, report
 from PIL import Image
 
-from assay.detectors.evidence import Evidence, Finding, Rate, Severity, Silence
+from assay.detectors.evidence import Evidence, Finding, Origin, Rate, Severity, Silence
 from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import BottomLine
 from assay.provenance.errors import MissingExtra
@@ -119,6 +119,14 @@ def test_a_silent_pixel_model_is_no_part_of_an_answer_that_rests_on_more() -> No
     outcome = report(DECLARED, quiet, Evidence.silent("faces", Silence.ABSENT, "No face was found."))
     assert "No face was found." in terminal(outcome, depth=0)  # for it was asked for by name
     assert "It left many unflagged." not in terminal(outcome, depth=0)
+
+
+def test_a_silent_pixel_model_is_told_where_only_a_face_speaks() -> None:
+    face = replace(PIXELS, signal="faces", origin=Origin.COMPOSITE, statement="One face does.")
+    outcome = report(face, Evidence.silent("pixels", Silence.INCONCLUSIVE, "It left many unflagged."))
+    for shown in (terminal(outcome, depth=0), page([outcome]).partition("<details")[0]):
+        assert "It left many unflagged." in shown
+        assert "A face in this picture is more like" in " ".join(shown.split())
 
 
 def test_a_picture_that_cannot_be_decoded_says_what_to_do_and_what_that_leaves_out() -> None:
