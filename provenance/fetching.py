@@ -43,7 +43,7 @@ def fetch(url: str, limits: FetchLimits | None = None, *, body: bytes | None = N
             raise FetchRefused(f"{url}: {_reason(error)}", "check the address and the connection") from None
         if target is None:
             return answer
-        before, url = url, urljoin(url, target)
+        before, url = url, target
         if before.startswith("https:") and not url.startswith("https:"):
             raise FetchRefused(f"{before}: redirected from https to {url}")
     raise FetchRefused(f"{url}: redirected once too often")
@@ -70,7 +70,7 @@ def _exchange(
         connection.request("GET" if body is None else "POST", path, body=body, headers=headers)
         response = connection.getresponse()
         if body is None and response.status in (301, 302, 303, 307, 308):
-            return b"", response.getheader("Location") or ""
+            return b"", urljoin(url, response.getheader("Location") or "")
         if response.status != 200:
             raise FetchRefused(f"{url}: the server answered {response.status}")
         return _read(response, line, url, limits, deadline), None

@@ -49,6 +49,11 @@ def test_a_redirect_to_a_host_not_named_is_refused() -> None:
         fetch(url, FetchLimits(private_hosts=LOOPBACK, hosts=LOOPBACK))
 
 
+def test_a_redirect_to_no_address_is_refused() -> None:
+    with server(says(b"", status=302, Location="//[example/")) as url, pytest.raises(FetchRefused, match="IPv6"):
+        fetch(url, FetchLimits(private_hosts=LOOPBACK))
+
+
 def test_a_redirect_from_https_to_plain_http_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "_exchange", lambda *_: (b"", "http://example.org/list"))
     with pytest.raises(FetchRefused, match="redirected from https"):
