@@ -36,7 +36,10 @@ class Abandoned(AssayError):
 
 
 class Memory:
-    """Upload bytes in memory: `most` of all callers, half of that of one. `wait` tells in how many seconds to try again."""
+    """Upload bytes in memory: `most` of all callers, three quarters of that of one.
+
+    `wait` tells in how many seconds to try again.
+    """
 
     def __init__(self, most: int, wait: Callable[[], float]) -> None:
         self._most, self._wait = most, wait
@@ -47,7 +50,7 @@ class Memory:
         """Raise `Busy` where an upload that has `own` bytes may not have `size` more beside the others; one alone always may."""
         if self._sum > own and self._sum + size > self._most:
             raise Busy("too many uploads are in memory already", max(_ARRIVING, self._wait()))
-        if self._held[caller] > own and self._held[caller] + size > self._most // 2:
+        if self._held[caller] > own and self._held[caller] + size > self._most * 3 // 4:
             raise Busy("too many uploads of yours are in memory already", max(_ARRIVING, self._wait()))
 
     def add(self, caller: str, size: int) -> None:

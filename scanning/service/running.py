@@ -190,8 +190,8 @@ def _protocol(seconds: float, unread: float) -> type[HttpToolsProtocol]:
         def _parse(self, data: memoryview) -> None:
             """Raises `HttpParserError`.
 
-            The parser ends a request that asks for an upgrade with its head, and would take its body for the next request: it begins
-            anew with the same head without that wish.
+            The parser ends a request that asks for an upgrade with its head, and would take its body for the next request: it
+            begins anew with the same head without that wish.
             """
             while True:
                 try:

@@ -331,7 +331,7 @@ def test_what_is_announced_and_does_not_come_takes_no_room(address: str) -> None
 
 def test_an_upload_that_outgrows_the_room_is_refused_and_its_connection_goes_on(address: str) -> None:
     host, port = address.removeprefix("http://").split(":")
-    piece = b"%x\r\n%b\r\n" % (700_000, b"x" * 700_000)
+    piece = b"%x\r\n%b\r\n" % (1_000_000, b"x" * 1_000_000)
     with (
         socket.create_connection((host, int(port)), timeout=20) as first,
         socket.create_connection((host, int(port)), timeout=20) as second,
