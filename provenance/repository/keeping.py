@@ -100,10 +100,9 @@ def recall(repository: Repository, record: Record, policy: TrustPolicy) -> Custo
     fitted = f"it fitted the bytes of the original (sha256 {record.sha256[:16]}…) when it was remembered on {then}."
     reason = _reason(found, history)
     match line:
-        case BottomLine.BROKEN_HISTORY:
-            headline = f"Its history is broken: {reason}. {signed}; {fitted}"
-        case BottomLine.INVALID:
-            headline = f"It is not in order{reason and f': {reason}'}. {signed}; {fitted}"
+        case BottomLine.BROKEN_HISTORY | BottomLine.INVALID:
+            what = "Its history is broken" if line is BottomLine.BROKEN_HISTORY else "It is not in order"
+            headline = f"{what}{reason and f': {reason}'}. {signed}; {fitted}"
         case _:
             but = "but" if active.axes.trusted.answer is Answer.YES else "and"
             headline = f"{signed}{reason and f', {but} {reason}'}; {fitted}"
