@@ -4,9 +4,10 @@ Rules: a term says exactly what its vocabulary's definition says and no more; `a
 says nothing. Source: https://cv.iptc.org/newscodes/digitalsourcetype/ and C2PA 2.2, section 18.14.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from assay.detectors.evidence import Origin
+from assay.detectors.evidence import MONTAGE, Finding, Origin, Severity
 
 IPTC = "cv.iptc.org/newscodes/digitalsourcetype/"
 C2PA = "c2pa.org/digitalsourcetype/"
@@ -26,10 +27,10 @@ SOURCE_TYPES: dict[str, SourceType] = {
     for term in (
         SourceType("trainedAlgorithmicMedia", Origin.SYNTHETIC, "made by a trained model (AI)"),
         SourceType(
-            "compositeWithTrainedAlgorithmicMedia", Origin.COMPOSITE, "changed or extended with a trained model"
+            "compositeWithTrainedAlgorithmicMedia", Origin.COMPOSITE, "changed or extended with a trained model (AI)"
         ),
         SourceType("compositeSynthetic", Origin.COMPOSITE, "composed of parts of which at least one is synthetic"),
-        SourceType("trainedAlgorithmicData", Origin.SYNTHETIC, "data made by a trained model"),
+        SourceType("trainedAlgorithmicData", Origin.SYNTHETIC, "made by a trained model (AI), as data"),
         SourceType("digitalCapture", Origin.CAPTURED, "captured by a camera"),
         SourceType(
             "computationalCapture", Origin.CAPTURED, "captured by a camera that computes from several exposures"
@@ -52,6 +53,15 @@ SOURCE_TYPES: dict[str, SourceType] = {
         SourceType("empty", Origin.UNDETERMINED, "an empty canvas, or not stated"),
     )
 }
+
+
+def montage(terms: Iterable[str]) -> tuple[Finding, ...]:
+    """The note that a picture was captured in parts only and then composed, where one of these terms says so."""
+    kinds = [source_type(term) for term in terms]
+    if not any(kind and kind.term == "compositeCapture" for kind in kinds):
+        return ()
+    said = "Its source type says that it is a montage: composed of parts that were all captured."
+    return (Finding(MONTAGE, Severity.NOTE, said),)
 
 
 def source_type(value: str) -> SourceType | None:

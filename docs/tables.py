@@ -30,6 +30,7 @@ from assay.scanning.words import (
     CHANGE_OF_RECOVERED,
     CHANGE_OF_TIE,
     CHANGE_UNDETERMINED,
+    COMPOSED,
     CONFLICTS,
     CONTRADICTION,
     DEVELOPED,
@@ -419,6 +420,9 @@ def tables() -> dict[str, str]:
         ),
         (Basis.DECLARED.word, "composite, by a retouching tool alone", RETOUCHED),
         (Basis.INFERRED.word, "composite, by a face alone", FACE),
+    ]
+    verdicts += [(basis, f"{which}, a montage", COMPOSED[said]) for basis, which, said in verdicts if said in COMPOSED]
+    verdicts += [
         (Basis.NONE.word, Origin.UNDETERMINED.value, INCONCLUSIVE),
         *((f"none, finding `{code}`", Origin.UNDETERMINED.value, said) for code, said in UNDETERMINED.items()),
         ("a tie", Origin.UNDETERMINED.value, CONTRADICTION),

@@ -9,10 +9,11 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-from assay.detectors.evidence import DEVELOPMENT, FACES, RETOUCHING, Basis, Evidence, Origin
+from assay.detectors.evidence import DEVELOPMENT, FACES, MONTAGE, RETOUCHING, Basis, Evidence, Origin
 from assay.scanning.verdict import Conflict, Verdict
 
 _SIGNED = "A trusted signature states that this image was"
+_COPY = "This image looks like a copy of one whose recovered manifest states that it was"
 _DEVELOPED = "A signature with a throw-away development key, which vouches for nobody,"
 _DEVELOPED_OF_TWO = "Two signatures, one with a throw-away development key, which vouches for nobody,"
 _DEVELOPED_BOTH = "Two signatures with throw-away development keys, which vouch for nobody,"
@@ -41,8 +42,7 @@ SENTENCES: dict[tuple[Basis, Origin], str] = {
     ),
 }
 RECOVERED: dict[Origin, str] = {  # marked, by nothing but a manifest that was found by the picture's looks
-    origin: f"This image looks like a copy of one whose recovered manifest states that it was {clause}."
-    for origin, clause in _CLAUSES.items()
+    origin: f"{_COPY} {clause}." for origin, clause in _CLAUSES.items()
 }
 DEVELOPED: dict[Origin, str] = {  # proved, by nothing but signatures that rest on a development key
     origin: f"{_DEVELOPED} states that this image was {clause}." for origin, clause in _CLAUSES.items()
@@ -51,6 +51,10 @@ FACE = (  # inferred, by nothing but faces
     "A face in this picture is more like faces of AI-generated images than like those of others; that is a statistical indication "
     "about that face, not proof, and says nothing of the rest of the picture."
 )
+COMPOSED = {  # captured → what is said in its place where a source type says that it is a montage
+    f"{opening} {_CLAUSES[Origin.CAPTURED]}.": f"{opening} composed of parts that were all {_CLAUSES[Origin.CAPTURED]}."
+    for opening in (_SIGNED, f"{_DEVELOPED} states that this image was", _COPY, _WRITTEN)
+}
 RETOUCHED = "The file states, without proof, that places in this image were retouched with a tool that uses AI."
 INCONCLUSIVE = "Inconclusive: nothing found here says where this image comes from."
 UNDETERMINED = {  # findings that say why nothing speaks: the first that is there gives the sentence
@@ -191,6 +195,8 @@ def headline(verdict: Verdict) -> str:
         said = FACE
     else:
         said = RETOUCHED if _only_retouched(verdict) else SENTENCES[verdict.basis, verdict.origin]
+    if _composed(verdict):
+        said = COMPOSED.get(said, said)
     return f"{said} Other evidence contradicts this." if verdict.contested else said
 
 
@@ -293,6 +299,12 @@ def _only_retouched(verdict: Verdict) -> bool:
         and all(voice.origin is Origin.COMPOSITE for voice in verdict.grounds)
         and {voice.signal for voice in verdict.grounds} <= {"declaration-credit", "declaration-source-type"}
     )
+
+
+def _composed(verdict: Verdict) -> bool:
+    """Whether what the answer rests on says that the picture is a montage of captures."""
+    strongest = [voice for voice in verdict.grounds if voice.basis is verdict.basis]
+    return any(note.code == MONTAGE for voice in strongest for note in voice.findings)
 
 
 def _change(verdict: Verdict) -> str:

@@ -3,9 +3,11 @@
 Source: IPTC Photo Metadata Standard 2025.1, property Digital Source Type.
 """
 
+from dataclasses import replace
+
 from assay.detectors.evidence import Evidence, Origin
 from assay.detectors.signals.declaring import Claim, spoken
-from assay.detectors.source_types import IPTC, source_type
+from assay.detectors.source_types import IPTC, montage, source_type
 from assay.detectors.subject import Subject
 from assay.provenance.disclosure.block import Carrier, Field
 
@@ -20,7 +22,9 @@ class SourceTypeDeclaration:
     def examine(self, subject: Subject) -> Evidence:
         """Say what the file declares as its digital source type."""
         claims = [claim for field in subject.metadata.fields if (claim := _claim(field))]
-        return spoken(self.name, claims, nothing="The file declares no digital source type.")
+        said = spoken(self.name, claims, nothing="The file declares no digital source type.")
+        captured = [claim.field for claim in claims if claim.origin is Origin.CAPTURED and claim.field.primary]
+        return replace(said, findings=(*said.findings, *montage(field.value for field in captured)))
 
 
 def _claim(field: Field) -> Claim | None:

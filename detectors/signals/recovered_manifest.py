@@ -12,10 +12,21 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from assay.detectors.evidence import DEVELOPMENT, Basis, Evidence, Finding, Origin, Rate, Severity, Silence, Trace
+from assay.detectors.evidence import (
+    DEVELOPMENT,
+    MONTAGE,
+    Basis,
+    Evidence,
+    Finding,
+    Origin,
+    Rate,
+    Severity,
+    Silence,
+    Trace,
+)
 from assay.detectors.fingerprints.pdq import installed
 from assay.detectors.fingerprints.searching import Searcher, marked, operating_point
-from assay.detectors.signals.manifest import WORDS, ManifestSignal
+from assay.detectors.signals.manifest import ManifestSignal
 from assay.detectors.subject import Subject
 from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import Custody
@@ -33,9 +44,10 @@ _GENERATED = frozenset({Origin.SYNTHETIC, Origin.COMPOSITE})
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What one remembered manifest says of origin, or why it says nothing."""
+    """What one remembered manifest says of origin, or why it says nothing; `sentence` without how its chain stands."""
 
     record: Record
+    sentence: str
     evidence: Evidence
 
 
@@ -113,9 +125,10 @@ class RecoveredManifest:
         findings = tuple(_of_original(finding, record) for finding in stated.findings)
         if not stated.speaks:
             silent = Evidence.silent(self.name, Silence.INCONCLUSIVE, statement, findings=findings, traces=traces)
-            return _Told(record, silent)
+            return _Told(record, stated.statement, silent)
         return _Told(
             record,
+            stated.statement.removesuffix(f" {custody.headline}"),
             Evidence(
                 signal=self.name,
                 statement=statement,
@@ -137,7 +150,9 @@ class RecoveredManifest:
         spoken = min(strongest, key=lambda evidence: evidence.origin is not Origin.COMPOSITE)
         statement = f"{spoken.statement}{_more(len(told) - 1)}"
         note = Finding("recovered-manifest", Severity.NOTE, statement)
-        others = [finding for each in told for finding in each.evidence.findings if finding.code != DEVELOPMENT]
+        others = [
+            finding for each in told for finding in each.evidence.findings if finding.code not in (DEVELOPMENT, MONTAGE)
+        ]
         found = tuple(dict.fromkeys((*spoken.findings, *others)))
         if _agree(speaking):
             return replace(spoken, statement=statement, findings=(*found, note))
@@ -165,13 +180,10 @@ class RecoveredManifest:
 
 def _of_original(finding: Finding, record: Record) -> Finding:
     """What was found of the original, told of a file that is likely a copy and no more: never an alarm about its own bytes."""
-    if finding.code == DEVELOPMENT:
-        said = (
-            "The original was signed with this machine's own development authority: it proves nothing to anybody else."
-        )
-        return replace(finding, statement=said)
-    said = f"Of the original “{record.name}”: {finding.statement[:1].lower()}{finding.statement[1:]}"
-    return Finding(f"original-{finding.code}", Severity.WARNING, said)
+    said = f"{finding.statement[:1].lower()}{finding.statement[1:]}"
+    if finding.code in (DEVELOPMENT, MONTAGE):
+        return replace(finding, statement=f"Of the original: {said}")
+    return Finding(f"original-{finding.code}", Severity.WARNING, f"Of the original “{record.name}”: {said}")
 
 
 def _agree(said: list[Evidence]) -> bool:
@@ -192,11 +204,10 @@ def _differing(told: list[_Told]) -> str:
     for each in told:
         if each.evidence.speaks:
             named.setdefault(each.evidence.origin, each)
-    each_said = [f"“{each.record.name}” {WORDS[origin]}, says {each.record.signer}" for origin, each in named.items()]
-    more = f"; {len(told) - len(named)} more match" if len(told) > len(named) else ""
+    each_said = " ".join(f"“{each.record.name}”: {each.sentence}" for each in named.values())
     return (
-        "It looks like a copy of several pictures whose remembered manifests state different origins: "
-        f"{'; '.join(each_said)}{more}. `assay recover` shows them; compare the pictures."
+        "It looks like a copy of several pictures whose remembered manifests state different origins. "
+        f"{each_said}{_more(len(told) - len(named))} Compare the pictures."
     )
 
 

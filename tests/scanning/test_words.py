@@ -7,13 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.detectors.evidence import DEVELOPMENT, FACES, Basis, Evidence, Finding, Origin, Rate, Severity, Silence
+from assay.detectors.evidence import (
+    DEVELOPMENT,
+    FACES,
+    MONTAGE,
+    Basis,
+    Evidence,
+    Finding,
+    Origin,
+    Rate,
+    Severity,
+    Silence,
+)
 from assay.scanning.verdict import weigh
 from assay.scanning.words import (
     CHANGE,
     CHANGE_OF_DEVELOPED,
     CHANGE_OF_TIE,
     CHANGE_UNDETERMINED,
+    COMPOSED,
     CONFLICTS,
     CONTRADICTION,
     DEVELOPED,
@@ -34,6 +46,7 @@ ALL = [
     *UNDETERMINED.values(),
     *SENTENCES.values(),
     *DEVELOPED.values(),
+    *COMPOSED.values(),
     *CONFLICTS.values(),
     *SURE.values(),
     *SURE_UNDETERMINED.values(),
@@ -111,6 +124,17 @@ def test_a_development_key_is_named_wherever_a_trusted_signature_would_be():
     beside = answer(weigh([signed(Origin.CAPTURED, development=True), vouched, pixels(1)]))
     assert beside.headline.startswith(SENTENCES[Basis.PROVED, Origin.CAPTURED])  # somebody else vouches for it too
     assert (beside.sure, beside.change) == (SURE[Basis.PROVED], CHANGE[Basis.PROVED])
+
+
+def test_a_montage_is_not_said_to_be_captured_as_a_whole():
+    montage = (Finding(MONTAGE, Severity.NOTE, "n"),)
+    composed = Evidence(signal="x", statement="s", origin=Origin.CAPTURED, basis=Basis.DECLARED, findings=montage)
+    plain = Evidence(signal="y", statement="s", origin=Origin.CAPTURED, basis=Basis.DECLARED)
+    said = COMPOSED[SENTENCES[Basis.DECLARED, Origin.CAPTURED]]
+    assert headline(weigh([composed])) == said
+    assert headline(weigh([composed, plain])) == said
+    assert headline(weigh([composed, pixels(1)])).startswith(said)
+    assert headline(weigh([composed, signed(Origin.CAPTURED, development=False)])) == SENTENCES[Basis.PROVED, Origin.CAPTURED]  # fmt: skip
 
 
 def test_statistics_are_a_ratio_with_its_error_rate_and_never_a_probability():

@@ -55,6 +55,14 @@ def test_read_in_every_form_and_place(carry, packet):
     assert trace.value.endswith("trainedAlgorithmicMedia")
 
 
+def test_a_montage_of_captures_is_noted_where_it_is_the_pictures_own_type():
+    def codes(content: bytes) -> list[str]:
+        return [finding.code for finding in examine(content).findings]
+
+    assert codes(jpeg(xmp_segment(source_type("compositeCapture")))) == ["montage-of-captures"]
+    assert codes(jpeg(xmp_segment(source_type("digitalCapture")))) == []
+
+
 def test_offset_points_at_the_property():
     content = jpeg(xmp_segment(ELEMENT))
     (trace,) = examine(content).traces

@@ -48,6 +48,23 @@ def test_a_trusted_source_type_is_proof(term: str, origin: Origin) -> None:
     assert found.generator == "Test Generator 1"
 
 
+@pytest.mark.parametrize(
+    ("term", "words"),
+    [
+        ("digitalCapture", "was captured by a camera."),
+        ("compositeCapture", "was composed of parts that were all captured."),
+        ("print", "was scanned from a print."),
+        ("digitalCreation", "was made by a person with tools that are not generative."),
+    ],
+)
+def test_the_source_type_is_told_in_its_own_words(term: str, words: str) -> None:
+    found = examined(made.sign(JPEG, made.created(IPTC + term), SIGNER).content)
+    assert f"states that the picture {words}" in found.statement
+    assert ["montage-of-captures"] * (term == "compositeCapture") == [finding.code for finding in found.findings]
+    kept = examined(edit(made.sign(JPEG, made.created(IPTC + term), SIGNER).content))
+    assert (kept.findings, words in kept.statement) == (found.findings, True)
+
+
 def test_without_a_list_the_same_manifest_is_a_declaration() -> None:
     found = examined(GENERATED, TrustPolicy())
     assert (found.origin, found.basis) == (Origin.SYNTHETIC, Basis.DECLARED)

@@ -245,7 +245,7 @@ def test_matches_that_state_different_origins_are_all_named_and_decide_nothing(t
     assert verdict.origin is Origin.UNDETERMINED
     (finding,) = verdict.findings
     assert (finding.code, finding.severity) == ("originals-disagree", Severity.WARNING)
-    for name in ("digitalCapture-", "compositeWithTrainedAlgorithmicMedia-2.jpg", "1 more match"):
+    for name in ("digitalCapture-", "compositeWithTrainedAlgorithmicMedia-2.jpg", "1 more remembered picture matches"):
         assert name in finding.statement
     assert "copy of several whose recovered manifests state different origins" in answer(verdict).headline
     assert answer(verdict).who == "Nobody."
@@ -256,6 +256,13 @@ def test_several_matches_of_one_origin_speak_and_are_counted(tmp_path):
         verdict = scanned(repository, versions(repository, "digitalCapture", "print", "digitalCapture")).verdict
     assert (verdict.origin, verdict.basis) == (Origin.CAPTURED, Basis.MARKED)
     assert "2 more remembered pictures match" in answer(verdict).who
+
+
+def test_a_montage_is_one_for_its_copies_too(tmp_path):
+    with Repository(tmp_path / "r.sqlite") as repository:
+        verdict = scanned(repository, versions(repository, "compositeCapture")).verdict
+    assert "states that it was composed of parts that were all captured" in answer(verdict).headline
+    assert "states that the picture was composed of parts that were all captured" in answer(verdict).who
 
 
 def test_a_match_that_is_generated_and_one_that_is_in_part_make_a_composite(tmp_path):
@@ -273,7 +280,10 @@ def test_a_strangers_manifest_does_not_silence_a_trusted_one_but_is_named(tmp_pa
         verdict = scanned(repository, versions(repository, "digitalCapture", credential=stranger)).verdict
     assert (verdict.origin, verdict.basis) == (Origin.SYNTHETIC, Basis.MARKED)
     (warning,) = [finding for finding in verdict.findings if finding.code == "originals-disagree"]
-    assert "“digitalCapture-0.jpg” was captured by a camera, says Stranger" in warning.statement
+    assert (
+        "“digitalCapture-0.jpg”: A manifest signed by Stranger claims that the picture was captured"
+        in warning.statement
+    )
 
 
 def test_the_verdict_says_what_it_rests_on(repository, signed):
