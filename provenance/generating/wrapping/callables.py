@@ -19,6 +19,7 @@ from assay.provenance.generating.attesting import Terms, carried
 from assay.provenance.generating.provider import CannotDo, Pairs, Request, Result
 from assay.provenance.generating.receiving import received
 from assay.provenance.generating.wrapping.picture import SignedPicture, encode
+from assay.provenance.media_type import sniff
 from assay.provenance.replacing import replacing
 from assay.provenance.signing.ingredients import own_sidecar
 from assay.provenance.signing.recipe import SourceType
@@ -38,6 +39,8 @@ def wrap(
     record: Iterable[str] = (),
 ) -> Callable[..., Any]:
     """Wrap a function. `prompt`, `edits` (the picture that it changes) and `record` name arguments of it.
+
+    Any other picture among the arguments may have gone in too, so that the answer is not called wholly made by a model.
 
     `provider` defaults to the function's own name, `source_type` to trainedAlgorithmicMedia: say so if it is another.
     """
@@ -59,6 +62,7 @@ def wrap(
             prompt=text if isinstance(text := values.get(prompt), str) else "",
             model=model,
             inputs=(_asset(source),) if source is not None else (),
+            unseen=any(_is_picture(value) for name, value in values.items() if name != edits),
             parameters=parameters,
         )
         terms.permit(request)
@@ -128,6 +132,20 @@ def _beside(path: Path, sign: Callable[..., Signed]) -> Path:
             if not target.exists():
                 raise
     raise OutputRefused.exists(path)
+
+
+def _is_picture(value: Any) -> bool:
+    match value:
+        case bytes() | bytearray():
+            return sniff(bytes(value)) is not None
+        case list() | tuple():
+            return any(map(_is_picture, value))
+        case Path() if value.is_file():
+            with value.open("rb") as file:
+                return _is_picture(
+                    file.read(65_536)
+                )  # the head tells the format, and the file may be a model's weights
+    return isinstance(value, Asset | Image.Image)
 
 
 def _asset(source: Any) -> Asset:

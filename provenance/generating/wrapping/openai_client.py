@@ -7,7 +7,8 @@ the completed one is signed; raw responses, links instead of bytes, videos and i
 import asyncio
 import base64
 import copy
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,7 @@ def _request(arguments: dict[str, Any]) -> Request:
         inputs=tuple(map(_asset, _several(arguments.get("image")))),
         mask=_asset(arguments["mask"]) if _given(arguments.get("mask")) else None,
         references=(_asset(arguments["markup"]),) if _given(arguments.get("markup")) else (),
+        unseen=_may_hold_picture(arguments.get("extra_body")),
         parameters=recorded,
     )
 
@@ -143,6 +145,15 @@ def _request(arguments: dict[str, Any]) -> Request:
 def encoded(content: bytes) -> str:
     """Bytes as base64 text."""
     return base64.b64encode(content).decode()
+
+
+def _may_hold_picture(sent: Any) -> bool:
+    """Whether there is a link, a data URL or base64 in it: services behind this interface take pictures in fields of their own."""
+    if isinstance(sent, str):
+        return re.match(r"\w+://|data:|[\w+/-]{200}", sent) is not None
+    if isinstance(sent, Mapping | list | tuple):
+        return any(map(_may_hold_picture, sent.values() if isinstance(sent, Mapping) else sent))
+    return False
 
 
 def _several(image: Any) -> list[Any]:

@@ -71,10 +71,10 @@ class _Pictures:
     def __init__(self, arguments: Mapping[str, Any], terms: Terms, provider: str) -> None:
         self._terms, self._provider = terms, provider
         self._signed: dict[str, str] = {}  # hash of the text as received, text as signed
-        self._arguments = arguments
+        self._arguments = {**arguments, **(arguments.get("extra_body") or {})}
         self._model, self._response_id = "", ""  # as answered
         self._fetched = False  # whether a tool of the provider's may have shown the model a picture
-        if _wants_pictures(arguments):
+        if _wants_pictures(self._arguments):
             refuse_raw(arguments)
             terms.permit(self._request)
 

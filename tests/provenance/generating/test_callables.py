@@ -177,6 +177,18 @@ def test_an_edit_names_the_argument_that_it_changes(tmp_path: Path) -> None:
     assert ("parentOf", "photo.png") in said(change(photo, "bluer")).ingredients
 
 
+def test_a_picture_that_no_edit_names_may_have_gone_in_too(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(painting(1))
+    (tmp_path / "notes.txt").write_text("a lake")
+    draw = assay.signed(lambda *given, **named: painting(2), signer="dev:")
+    for given in (painting(1), photo, Image.open(photo), Asset.open(photo), [painting(1)]):
+        for told in (said(draw(given)), said(draw(given=given))):
+            assert (told.labels, told.source_type) == (["c2pa.created"], "compositeWithTrainedAlgorithmicMedia")
+    told = said(draw("a lake", b"seed", tmp_path, tmp_path / "notes.txt", size=(96, 64)))
+    assert told.source_type == "trainedAlgorithmicMedia"
+
+
 def test_an_asynchronous_function_is_signed() -> None:
     @assay.signed(signer="dev:")
     async def draw(prompt: str) -> bytes:

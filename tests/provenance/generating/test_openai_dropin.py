@@ -141,6 +141,22 @@ def test_an_edit_that_comes_back_signed_keeps_both_histories(wire: Wire, tmp_pat
     assert sorted(r for r, _ in told.ingredients) == ["inputTo", "parentOf"]
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"image": "https://example.org/photo.jpg"},
+        {"image": ["data:image/png;base64,AAAA"]},
+        {"input": {"photo": b64(painting())}},
+    ],
+)
+def test_a_picture_in_a_field_of_the_services_own_may_have_gone_in(wire: Wire, sent: Any) -> None:
+    wire.answer(images(painting(2)))
+    told = said(bytes_of(client(wire).images.generate(prompt="bluer", model="m", extra_body=sent)))
+    assert (told.labels, told.source_type) == (["c2pa.created"], "compositeWithTrainedAlgorithmicMedia")
+    told = said(bytes_of(client(wire).images.generate(prompt="x", model="m", extra_body={"image_size": "1K", "n": 2})))
+    assert told.source_type == "trainedAlgorithmicMedia"
+
+
 def test_partial_images_of_a_stream_stay_drafts_and_the_last_one_is_signed(wire: Wire) -> None:
     common = {"background": "opaque", "created_at": 1, "output_format": "png", "quality": "low", "size": "96x64"}
     wire.answer(
@@ -361,6 +377,7 @@ def drawn(wire: Wire, asked: Any, *before: dict[str, Any], action: str | None = 
         ("more blue", {"previous_response_id": "resp_0"}),
         ("more blue", {"conversation": "conv_0"}),
         ("more blue", {"prompt": {"id": "pmpt_0"}}),
+        ("more blue", {"extra_body": {"previous_response_id": "resp_0"}}),
     ],
 )  # fmt: skip
 def test_a_picture_that_is_not_at_hand_may_have_gone_in(
