@@ -2,7 +2,7 @@
 
 Rules: a database that is away costs time and nothing else: what was found waits for it, and the loops go on; whatever else goes
 wrong is logged, without what callers sent to the database, and ends no loop either; each worker has at most one item of jobs in its queue, so that who waits for an answer is not kept; a webhook is signed (Standard Webhooks
-1.0), goes only to hosts that were named, follows no redirect, and is tried again for a day.
+1.0), goes only to hosts that were named, follows no redirect, has a few seconds in all, and is tried again for a day.
 """
 
 import asyncio
@@ -10,9 +10,10 @@ import base64
 import contextlib
 import hashlib
 import hmac
-import http.client
 import json
 import logging
+import re
+import socket
 import ssl
 import time
 import traceback
@@ -36,9 +37,10 @@ from assay.scanning.worker import ParserCrashed, WorkersFailed
 AGAIN = (5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600, 12 * 3600)  # seconds between attempts of a webhook
 _SWEEP_SECONDS = 60.0
 _POLL_SECONDS = 0.5
-_WEBHOOK_SECONDS = 15.0
+_WEBHOOK_SECONDS = 15.0  # for one attempt, from the name's look-up to the end of the answer's head
 _CALL_SECONDS = 20.0  # for one answer of the database, before whoever waits is told that it is away
 _POSTS = 4  # webhooks at once, so that one that hangs keeps no other
+_STATUS = re.compile(rb"HTTP/1\.\d ([1-5]\d\d)\b")
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -51,7 +53,6 @@ class Working:
         self.decisions = Decisions(base)
         self._keys, self._examiner, self._metrics, self._settings = keys, examiner, metrics, settings
         self._threads = ThreadPoolExecutor(4 if base.shared else 1, thread_name_prefix="assay-state")
-        self._posting = ThreadPoolExecutor(_POSTS, thread_name_prefix="assay-webhooks")
         self._new = asyncio.Event()
         self._ending = False
         self._held: set[str] = set()  # the claims of items in work here
@@ -92,7 +93,6 @@ class Working:
             loop.cancel()
         await asyncio.gather(*self._loops, *self._beats, return_exceptions=True)
         self._threads.shutdown(cancel_futures=True)
-        self._posting.shutdown(wait=False, cancel_futures=True)
 
     async def _go_on(self, one: Callable[[], Awaitable[bool]]) -> None:
         """Do one thing after the other; wait where there is none, or where something went wrong."""
@@ -196,8 +196,7 @@ class Working:
         body = json.dumps({"type": "job.finished", "timestamp": _now(), "data": job}).encode()
         identity = "msg_" + delivery.job.removeprefix("job_")
         headers = signed(body, identity, int(time.time()), await self.call(self._keys.webhook_secrets))
-        loop = asyncio.get_running_loop()
-        said = await loop.run_in_executor(self._posting, _post, delivery.url, body, headers)
+        said = await _post(delivery.url, body, headers)
         again: float | None = None
         if said != "delivered":
             again = AGAIN[delivery.attempts] if delivery.attempts < len(AGAIN) else float("inf")
@@ -265,23 +264,58 @@ def signed(body: bytes, identity: str, moment: int, secrets: tuple[str, ...]) ->
     }
 
 
-def _post(url: str, body: bytes, headers: dict[str, str]) -> str:
+async def _post(url: str, body: bytes, headers: dict[str, str]) -> str:
     """ "delivered", or what went wrong."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    connection = (
-        http.client.HTTPSConnection(host, parts.port, timeout=_WEBHOOK_SECONDS, context=ssl.create_default_context())
-        if parts.scheme == "https"
-        else http.client.HTTPConnection(host, parts.port, timeout=_WEBHOOK_SECONDS)
-    )
+    secure = parts.scheme == "https"
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    fields = {"host": parts.netloc, **headers, "content-length": str(len(body)), "connection": "close"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     try:
-        connection.request("POST", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), body, headers)
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
+        async with asyncio.timeout(_WEBHOOK_SECONDS):
+            context = await asyncio.to_thread(ssl.create_default_context) if secure else None
+            reader, writer = await _connected(parts.hostname or "", parts.port or (443 if secure else 80), context)
+            try:
+                writer.write(f"POST {target} HTTP/1.1\r\n{head}\r\n".encode() + body)
+                status = await _status(reader)
+            finally:
+                writer.transport.abort()  # closing would wait for a receiver that reads nothing
+    except TimeoutError:
+        return "not reached: no answer in time"
+    except (OSError, ValueError) as error:
         return f"not reached: {error}"
-    finally:
-        connection.close()
     return "delivered" if 200 <= status < 300 else f"answered {status}"
+
+
+async def _connected(
+    host: str, port: int, context: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to the first address of a host that answers; one that does not must leave time for the next.
+
+    Raises `OSError`.
+    """
+    failed = OSError("it has no address")
+    for *_, address in await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        try:
+            async with asyncio.timeout(_WEBHOOK_SECONDS / 3):
+                return await asyncio.open_connection(
+                    *address[:2], ssl=context, server_hostname=host if context else None
+                )
+        except OSError as error:
+            failed = error
+    raise failed
+
+
+async def _status(reader: asyncio.StreamReader) -> int:
+    """The status of the first answer that is not about going on. Raises `ValueError` where there is none."""
+    while True:
+        found = _STATUS.match(await reader.readline())
+        if found is None:
+            raise ValueError("its answer is not HTTP")
+        while (await reader.readline()).strip():
+            pass
+        if (status := int(found[1])) >= 200:
+            return status
 
 
 def _now() -> str:

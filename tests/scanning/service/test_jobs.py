@@ -1,10 +1,12 @@
 """Jobs: accepted is kept, over kill -9 too; told once they are done; forgotten when asked."""
 
+import asyncio
 import contextlib
 import hashlib
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -265,6 +267,126 @@ def test_a_webhook_is_tried_again_and_given_up_in_the_end(jobs: Jobs) -> None:
     assert jobs.due() is None
     told = jobs.describe(job, "anybody")["webhook"]
     assert (told["state"], told["attempts"], told["said"]) == ("given up", 2, "answered 500")
+
+
+def drip(caller: socket.socket) -> None:
+    """Say that the answer is fine, and never end it."""
+    caller.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+    while True:
+        caller.sendall(b"x")
+        time.sleep(0.1)
+
+
+def go_on(caller: socket.socket) -> None:
+    """Say for ever that the answer comes."""
+    while True:
+        caller.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        time.sleep(0.1)
+
+
+def wait(caller: socket.socket) -> None:
+    """Say nothing."""
+    caller.recv(1)
+    time.sleep(30)
+
+
+@contextlib.contextmanager
+def receiving(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A receiver of webhooks with an answer of its own; yields its host and port."""
+
+    def answered(caller: socket.socket) -> None:
+        with caller, contextlib.suppress(OSError):
+            answer(caller)
+
+    def listen() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=answered, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=listen, daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(("scheme", "answer"), [("http", drip), ("http", go_on), ("http", wait), ("https", wait)])
+def test_a_receiver_that_never_ends_keeps_no_other_and_no_server_from_ending(
+    tmp_path: Path,
+    httpserver: HTTPServer,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+    answer: Callable[[socket.socket], None],
+) -> None:
+    monkeypatch.setattr(working, "_WEBHOOK_SECONDS", 1.0)
+    good = f"{httpserver.host}:{httpserver.port}"
+    httpserver.expect_request("/hook", method="POST").respond_with_data(status=204)
+    with receiving(answer) as bad:
+        with served_here(obeying, state=tmp_path, webhook_hosts=(good, bad)) as address:
+
+            def hand_in(webhook: str) -> str:
+                asked = {"webhook": webhook}
+                return httpx.post(f"{address}/v1/jobs", params=asked, content=b"fine", trust_env=False).headers[
+                    "location"
+                ]
+
+            def told(job: str) -> dict[str, object]:
+                deadline = time.monotonic() + 15
+                while not (said := httpx.get(f"{address}{job}", trust_env=False).json()["webhook"])["attempts"]:
+                    assert time.monotonic() < deadline, said
+                    time.sleep(0.05)
+                return said
+
+            endless = [hand_in(f"{scheme}://{bad}/") for _ in range(4)]
+            assert told(hand_in(f"http://{good}/hook"))["state"] == "delivered"
+            assert told(endless[0])["said"] == "not reached: no answer in time"
+            assert told(endless[0])["state"] == "due"
+            monkeypatch.setattr(working, "_WEBHOOK_SECONDS", 3.0)
+            hand_in(f"{scheme}://{bad}/")
+            time.sleep(0.5)
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 8
+        assert not [thread.name for thread in threading.enumerate() if "webhook" in thread.name]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 201 Made\n\n", "delivered"),
+        (b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\n\r\n", "answered 302"),
+        (b"SSH-2.0-OpenSSH\r\n", "not reached: its answer is not HTTP"),
+        (b"", "not reached: its answer is not HTTP"),
+    ],
+)
+def test_what_a_receiver_answers_is_told(answer: bytes, said: str) -> None:
+    def answered(caller: socket.socket) -> None:
+        request = b""
+        while b"\r\n\r\nthe body" not in request:
+            request += caller.recv(1000)
+        heard.append(request)
+        caller.sendall(answer)
+
+    heard: list[bytes] = []
+    with receiving(answered) as place:
+        found = asyncio.run(working._post(f"http://{place}/hook?a=b", b"the body", {"x": "y"}))
+    assert found == said
+    (request,) = heard
+    assert request.startswith(f"POST /hook?a=b HTTP/1.1\r\nhost: {place}\r\nx: y\r\ncontent-length: 8\r\n".encode())
+
+
+def test_of_several_addresses_one_that_does_not_answer_leaves_time_for_the_next(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = socket.getaddrinfo
+    monkeypatch.setattr(working, "_WEBHOOK_SECONDS", 6.0)
+    httpserver.expect_request("/hook", method="POST").respond_with_data(status=204)
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with socket.create_connection(full.getsockname()):  # the next one waits for ever
+            places = (full.getsockname(), ("127.0.0.1", httpserver.port))
+            known = [found(*place, type=socket.SOCK_STREAM)[0] for place in places]
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_: known)
+            told = asyncio.run(working._post(f"http://hooks.example:{httpserver.port}/hook", b"", {}))
+    assert told == "delivered"
 
 
 def test_what_is_forgotten_is_gone(jobs: Jobs, tmp_path: Path) -> None:
