@@ -163,6 +163,7 @@ def _protocol(seconds: float, unread: float) -> type[HttpToolsProtocol]:
         _answering: RequestResponseCycle | None = None  # of several that came at once, the one whose turn it is
         _writing: asyncio.TimerHandle | None = None  # while more is written than the caller takes
         _head = 0  # bytes of this request's line and headers, those after its last chunk among them
+        _trailing = False  # whether this request's headers are complete
         _since = 0  # bytes received since a head, a chunk's size, a piece of a body or a request was complete
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -210,7 +211,7 @@ def _protocol(seconds: float, unread: float) -> type[HttpToolsProtocol]:
                 self.parser.feed_data(b"".join((head, *kept, b"\r\n")))
 
         def on_message_begin(self) -> None:
-            self._head = 0
+            self._head, self._trailing = 0, False
             super().on_message_begin()
 
         def on_url(self, url: bytes) -> None:
@@ -219,7 +220,10 @@ def _protocol(seconds: float, unread: float) -> type[HttpToolsProtocol]:
 
         def on_header(self, name: bytes, value: bytes) -> None:
             self._lengthen(len(name) + len(value) + len(":\r\n"))
-            super().on_header(name, value)
+            if (
+                not self._trailing
+            ):  # what stands behind a body is no header: whoever checked those before us has not seen it
+                super().on_header(name, value)
 
         def _lengthen(self, size: int) -> None:
             self._head += size
@@ -231,6 +235,7 @@ def _protocol(seconds: float, unread: float) -> type[HttpToolsProtocol]:
             if self.parser.get_method() == b"CONNECT":
                 raise httptools.HttpParserError("nothing is tunnelled")
             if not self.parser.should_upgrade():
+                self._trailing = True
                 super().on_headers_complete()
 
         def on_chunk_header(self) -> None:

@@ -101,6 +101,24 @@ def test_a_key_is_asked_for_before_a_binding_is_read(tmp_path) -> None:
             assert b" 401 " in line.recv(4096)
 
 
+def test_what_stands_behind_a_body_is_no_header(tmp_path) -> None:
+    """Whoever checks headers before us has not seen it: a key there opens nothing."""
+    from assay.scanning.service.keys import opened
+
+    with opened(tmp_path) as keys:
+        key = keys.add("newsroom", ("scan",))
+    chunked = (
+        b"POST /v1/scan HTTP/1.1\r\nHost: localhost\r\n%bTransfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n0\r\n%b\r\n"
+    )
+    authorised = f"Authorization: Bearer {key}\r\n".encode()
+    with served_here(obeying, state=tmp_path) as address:
+        host, port = address.removeprefix("http://").split(":")
+        for before, behind, status in ((b"", authorised, b" 401 "), (authorised, b"X-Other: 1\r\n", b" 200 ")):
+            with socket.create_connection((host, int(port)), timeout=20) as line:
+                line.sendall(chunked % (before, behind))
+                assert status in line.recv(4096)
+
+
 @pytest.mark.parametrize(
     "texts",
     [
