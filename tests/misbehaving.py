@@ -75,6 +75,7 @@ def obeying() -> Callable[[bytes], bytes]:
     """For a server: answers with a document that says "examined", or does the harm that the upload names."""
 
     def examine(message: bytes) -> bytes:
+        started = time.perf_counter()
         end = 4 + int.from_bytes(message[:4], "big")
         told, content = json.loads(message[4:end]), message[end:]
         match content.split(b" ")[0]:
@@ -92,7 +93,11 @@ def obeying() -> Callable[[bytes], bytes]:
                 time.sleep(0.4)
             case b"long":
                 time.sleep(6)
-        head = json.dumps({"error": "", "origin": "undetermined", "basis": "none", "seconds": 0.4}).encode()
+            case b"say":  # the rest of the upload, as head and body
+                head, _, body = content[4:].partition(b"\n")
+                return len(head).to_bytes(4, "big") + head + body
+        seconds = time.perf_counter() - started
+        head = json.dumps({"error": "", "origin": "undetermined", "basis": "none", "seconds": seconds}).encode()
         body = json.dumps(report_on(told["name"]) | {"said": "examined"}).encode() + b"\n"
         return len(head).to_bytes(4, "big") + head + body
 

@@ -8,14 +8,14 @@ the queue.
 import asyncio
 import contextlib
 import math
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 
-import orjson
-
 from assay.provenance.errors import AssayError
-from assay.scanning.service.examining import SCAN, VERIFY, WARM, Answer, Task
+from assay.scanning.service.believing import believed
+from assay.scanning.service.examining import OUT_OF_MEMORY, WARM, Answer, Task
 from assay.scanning.worker import ParserCrashed, Pool
 
 _FIRST_GUESS = 0.5  # seconds for one file, before any was measured
@@ -128,18 +128,17 @@ class Examiner:
     async def ask_patiently(self, task: Task, *, hung_up: Callable[[], Awaitable[None]] | None = None) -> Answer:
         """The same without a limit to the queue: for work that was accepted before."""
         self.waiting += 1
+        asked = time.perf_counter()
         future = self._pool.submit(task.packed(), key=task.key)
         try:
             message = await self._answered(future, hung_up)
         finally:
             self.waiting -= 1
         try:
-            answer = Answer.unpacked(message)
-            if answer.error != "MemoryError" and task.do in (SCAN, VERIFY):
-                _check(task, answer.body)
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            answer = believed(task, message, within=time.perf_counter() - asked)
+        except (ValueError, TypeError, RecursionError) as error:
             raise ParserCrashed(f"its answer is malformed: {error}"[:300]) from None
-        if answer.error == "MemoryError":
+        if answer.error == OUT_OF_MEMORY:
             raise ParserCrashed("it needs more memory than a worker may use")
         self._mean += _WEIGHT * (answer.seconds - self._mean)
         return answer
@@ -159,13 +158,3 @@ class Examiner:
             raise
         finally:
             gone.cancel()
-
-
-def _check(task: Task, body: bytes) -> None:
-    """Whoever took a worker over can lie about one file, and about no other. Raises `ValueError` or `TypeError`."""
-    said = orjson.loads(body)
-    if not isinstance(said, dict) or not body.isascii() or body.count(b"\n") != 1 or not body.endswith(b"\n"):
-        raise ValueError("not one line of JSON")
-    about = said.get("asset", {})
-    if about.get("name") != task.name or ("sha256" in about and about["sha256"] != task.sha256):
-        raise ValueError("it speaks of another file")

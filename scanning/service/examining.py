@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SCAN, VERIFY, LOOK, WARM = "scan", "verify", "look", "warm"
 RESOLVE, RECOVER, ASK = "resolve", "recover", "ask"
+OUT_OF_MEMORY = "MemoryError"  # an answer's error where the worker had too little for the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,15 +99,15 @@ class Answer:
 
     @classmethod
     def unpacked(cls, message: bytes) -> "Answer":
-        """Read what a child sent; it may have been taken over, so nothing of it is trusted. Raises `ValueError`."""
+        """Read what a child sent; it may have been taken over (see `believing`). Raises `ValueError`."""
         head, body = envelope.unpacked(message)
         texts = {name: head.get(name) for name in ("error", "origin", "basis")}
         seconds = head.get("seconds")
         if not all(isinstance(text, str) and len(text) < 100 for text in texts.values()):
             raise ValueError("malformed")
-        if not isinstance(seconds, float | int):
+        if not isinstance(seconds, float):
             raise ValueError("malformed")
-        return cls(**{name: str(text) for name, text in texts.items()}, seconds=float(seconds), body=body)
+        return cls(**{name: str(text) for name, text in texts.items()}, seconds=seconds, body=body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +131,7 @@ class Examining:
             try:
                 answer = _answer(task, thorough if task.thorough else usual, self.model)
             except MemoryError:
-                answer = Answer(error="MemoryError", body=b"examining it needs more memory than a worker may use")
+                answer = Answer(error=OUT_OF_MEMORY, body=b"examining it needs more memory than a worker may use")
             return Answer(
                 error=answer.error,
                 origin=answer.origin,

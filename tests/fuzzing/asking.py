@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import h11
+from misbehaving import report_on
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from assay.scanning import envelope
 from assay.scanning.service.app import create
-from assay.scanning.service.examining import LOOK, Answer
+from assay.scanning.service.examining import LOOK, VERIFY, Answer
 from assay.scanning.service.running import _protocol
 from assay.scanning.service.settings import Settings
 
@@ -37,9 +38,10 @@ class _Instant:
     def submit(self, message: bytes, *, key: str) -> "Future[bytes]":
         head, _ = envelope.unpacked(message)
         page = head["do"] == LOOK
-        body = b"<p>seen</p>" if page else json.dumps({"asset": {"name": head["name"]}}).encode() + b"\n"
+        body = b"<p>seen</p>" if page else json.dumps(report_on(head["name"])).encode() + b"\n"
         future: Future[bytes] = Future()
-        future.set_result(Answer(body=body).packed())
+        origin, basis = ("no-manifest", "") if head["do"] == VERIFY else ("undetermined", "none")
+        future.set_result(Answer(origin=origin, basis=basis, body=body).packed())
         return future
 
 
