@@ -85,12 +85,12 @@ def detect(
 def _write_heatmap(outcome: "Report | Failure", model: str, folder: Path) -> None:
     """`<name>.heatmap.png` for a picture that the model judged; existing files are never overwritten."""
     from assay.detectors.classifier import load
-    from assay.detectors.evidence import Silence
+    from assay.detectors.evidence import PIXELS, Silence
     from assay.detectors.heatmap import heatmap, overlay
     from assay.provenance.decoding import decode
     from assay.provenance.replacing import free
     from assay.provenance.text import plain
-    from assay.scanning.scan import PIXELS, Failure
+    from assay.scanning.scan import Failure
 
     if isinstance(outcome, Failure):
         click.echo(f"assay: no heat map: {plain(str(outcome.error), limit=2000)}", err=True)

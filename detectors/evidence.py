@@ -65,6 +65,7 @@ class Finding:
 RETOUCHING = "retouched-in-places"  # code of the note that an edit only fills in places of a photograph
 MONTAGE = "montage-of-captures"  # code of the note that a picture is composed of parts that were all captured
 DEVELOPMENT = "development-authority"  # code of the warning that a throw-away key of this machine signed
+PIXELS = "pixels"  # name of the signal that asks the classifier about the whole picture
 FACES = "faces"  # name of the signal that judges faces by themselves: a part of the picture, whose answer is none to the whole
 NOT_EXAMINED = "pixels-not-examined"  # code of the note that this machine cannot run the pixel model
 

@@ -26,7 +26,9 @@ from assay.scanning.child import WorkerLimits
 from assay.scanning.gate import CONDITIONS
 from assay.scanning.words import (
     CHANGE,
+    CHANGE_BESIDE_MANIFEST,
     CHANGE_OF_DEVELOPED,
+    CHANGE_OF_PIXELS,
     CHANGE_OF_RECOVERED,
     CHANGE_OF_TIE,
     CHANGE_UNDETERMINED,
@@ -37,11 +39,13 @@ from assay.scanning.words import (
     ENFSI,
     FACE,
     INCONCLUSIVE,
+    PIXELS_ALONE,
     RECOVERED,
     RETOUCHED,
     SENTENCES,
     SURE,
     SURE_OF_DEVELOPED,
+    SURE_OF_PIXELS,
     SURE_OF_RECOVERED,
     SURE_UNDETERMINED,
     UNDETERMINED,
@@ -424,6 +428,7 @@ def tables() -> dict[str, str]:
     verdicts += [(basis, f"{which}, a montage", COMPOSED[said]) for basis, which, said in verdicts if said in COMPOSED]
     verdicts += [
         (Basis.NONE.word, Origin.UNDETERMINED.value, INCONCLUSIVE),
+        (f"{Basis.NONE.word}, where only pixels were asked", Origin.UNDETERMINED.value, PIXELS_ALONE),
         *((f"none, finding `{code}`", Origin.UNDETERMINED.value, said) for code, said in UNDETERMINED.items()),
         ("a tie", Origin.UNDETERMINED.value, CONTRADICTION),
     ]
@@ -447,6 +452,12 @@ def tables() -> dict[str, str]:
                 *((basis.word, SURE[basis], CHANGE[basis]) for basis in bases),
                 ("proved, by a development key alone", SURE_OF_DEVELOPED, CHANGE_OF_DEVELOPED),
                 ("marked, by a recovered manifest alone", SURE_OF_RECOVERED, CHANGE_OF_RECOVERED),
+                ("inferred, where only pixels were asked", SURE[Basis.INFERRED], CHANGE_OF_PIXELS),
+                ("none, where only pixels were asked", SURE_OF_PIXELS, CHANGE_OF_PIXELS),
+                *(
+                    (f"{basis.word}, beside a manifest that says nothing of origin", SURE[basis], said)
+                    for basis, said in CHANGE_BESIDE_MANIFEST.items()
+                ),
                 *(
                     (f"none, finding `{code}`", SURE_UNDETERMINED[code], CHANGE_UNDETERMINED[code])
                     for code in UNDETERMINED

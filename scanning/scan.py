@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.detectors.evidence import FACES, Evidence, Silence
+from assay.detectors.evidence import FACES, PIXELS, Evidence, Silence
 from assay.detectors.signals import REGISTRY
 from assay.detectors.subject import Signal, Subject
 from assay.provenance.asset import DEFAULT_LIMITS, Asset, Limits
@@ -42,7 +42,6 @@ class Failure:
     error: AssayError
 
 
-PIXELS = "pixels"
 DEFAULT_MODEL = "deep"
 
 

@@ -49,6 +49,11 @@ class Verdict:
         return (*order, *_beside_camera(self))
 
     @property
+    def asked(self) -> frozenset[str]:
+        """The names of all signals that it was weighed from, the silent ones too."""
+        return frozenset(evidence.signal for evidence in (*self.grounds, *self.dissent, *self.silent))
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """What every signal found beside origin, alarms first."""
         order = {"alarm": 0, "warning": 1, "note": 2}

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-from assay.detectors.evidence import DEVELOPMENT, FACES, MONTAGE, RETOUCHING, Basis, Evidence, Origin
+from assay.detectors.evidence import DEVELOPMENT, FACES, MONTAGE, PIXELS, RETOUCHING, Basis, Evidence, Origin, Silence
 from assay.scanning.verdict import Conflict, Verdict
 
 _SIGNED = "A trusted signature states that this image was"
@@ -57,6 +57,8 @@ COMPOSED = {  # captured → what is said in its place where a source type says 
 }
 RETOUCHED = "The file states, without proof, that places in this image were retouched with a tool that uses AI."
 INCONCLUSIVE = "Inconclusive: nothing found here says where this image comes from."
+PIXELS_ALONE = "Inconclusive: the pixels alone do not say where this image comes from, and nothing else was weighed."
+PIXELS_LEFT_OUT = "The pixel classifier was left out: nothing is said of what the pixels look like."
 UNDETERMINED = {  # findings that say why nothing speaks: the first that is there gives the sentence
     "tampered": (
         "Inconclusive: the manifest that was found does not hold for this file; one of them was changed after signing, or it was made "
@@ -149,6 +151,12 @@ SURE_OF_DEVELOPED = (
 CHANGE_OF_DEVELOPED = (
     "A signature by somebody whom a trust list knows, the original file, or the word of whoever made it."
 )
+SURE_OF_PIXELS = "Not sure at all: that the pixels say nothing is no evidence of any origin."
+CHANGE_OF_PIXELS = "What the file itself states and carries, which was not weighed here; an earlier or larger copy, or the original file."
+CHANGE_BESIDE_MANIFEST = {  # where a manifest is there, and says nothing of origin
+    Basis.INFERRED: "A better copy, or the original file from whoever published the image.",
+    Basis.NONE: "An earlier or larger copy, the original file, or where it was first published.",
+}
 CHANGE_OF_RECOVERED = (
     "The original file with its manifest, or a difference that shows when the two pictures are compared."
 )
@@ -186,7 +194,9 @@ class Answer:
 def headline(verdict: Verdict) -> str:
     """What is known, in one sentence, with the fact that something contradicts it."""
     if verdict.origin is Origin.UNDETERMINED:
-        return CONTRADICTION if verdict.contested else UNDETERMINED.get(_hindrance(verdict), INCONCLUSIVE)
+        if verdict.contested:
+            return CONTRADICTION
+        return UNDETERMINED.get(_hindrance(verdict), PIXELS_ALONE if only_pixels(verdict) else INCONCLUSIVE)
     if _only_recovered(verdict):
         said = RECOVERED[verdict.origin]
     elif _only_developed(verdict):
@@ -286,6 +296,11 @@ def _only_developed(verdict: Verdict) -> bool:
     )
 
 
+def only_pixels(verdict: Verdict) -> bool:
+    """Whether nothing but pixels was asked, as `assay detect` does."""
+    return bool(verdict.asked) and verdict.asked <= {PIXELS, FACES}
+
+
 def _only_faces(verdict: Verdict) -> bool:
     """Whether the answer rests on nothing but faces in the picture."""
     return verdict.basis is Basis.INFERRED and {voice.signal for voice in verdict.grounds} == {FACES}
@@ -307,6 +322,11 @@ def _composed(verdict: Verdict) -> bool:
     return any(note.code == MONTAGE for voice in strongest for note in voice.findings)
 
 
+def _beside_manifest(verdict: Verdict) -> bool:
+    """Whether there is a manifest that was read and says nothing of origin: then it is none that would change the answer."""
+    return any(piece.signal == "c2pa-manifest" and piece.silence is Silence.INCONCLUSIVE for piece in verdict.silent)
+
+
 def _change(verdict: Verdict) -> str:
     if verdict.contested and not verdict.grounds:
         return CHANGE_OF_TIE
@@ -314,6 +334,10 @@ def _change(verdict: Verdict) -> str:
         return CHANGE_UNDETERMINED[hindrance]
     if _only_developed(verdict):
         return CHANGE_OF_DEVELOPED
+    if only_pixels(verdict):
+        return CHANGE_OF_PIXELS
+    if verdict.basis in CHANGE_BESIDE_MANIFEST and _beside_manifest(verdict):
+        return CHANGE_BESIDE_MANIFEST[verdict.basis]
     return CHANGE_OF_RECOVERED if _only_recovered(verdict) else CHANGE[verdict.basis]
 
 
@@ -335,6 +359,8 @@ def _sure(verdict: Verdict) -> str:
         return SURE_OF_RECOVERED
     if _only_developed(verdict):
         return SURE_OF_DEVELOPED
+    if verdict.basis is Basis.NONE and only_pixels(verdict):
+        return SURE_OF_PIXELS
     if verdict.basis is not Basis.INFERRED:
         return SURE[verdict.basis]
     said = [_statistics(voice) for voice in verdict.grounds if voice.llr is not None]

@@ -5,9 +5,10 @@ Rules: drawn only where the pixel model speaks, for a map beside silence would b
 
 from typing import TYPE_CHECKING, Any
 
+from assay.detectors.evidence import PIXELS
 from assay.provenance.decoding import decode
 from assay.provenance.errors import AssayError
-from assay.scanning.scan import PIXELS, Report
+from assay.scanning.scan import Report
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -18,11 +18,13 @@ from assay.provenance.custody.chain import Answer, Custody, Link
 from assay.provenance.text import plain, plain_block
 from assay.scanning.report.fragments import Fragment
 from assay.scanning.report.picture import thumbnail
-from assay.scanning.report.terminal import facts, undecoded, unheard
+from assay.scanning.report.terminal import facts, left_out, undecoded, unheard
 from assay.scanning.scan import Failure, Report
-from assay.scanning.words import answer
+from assay.scanning.words import answer, only_pixels
 
 TITLE = "Where do these images come from?"
+TITLE_OF_PIXELS = "What do the pixels of these images say?"
+LEAD_OF_PIXELS = "The pixels alone were weighed. What the files state, carry or prove plays no part in these answers."
 _SIGNS = {Answer.YES: "✓", Answer.NO: "✕", Answer.UNKNOWN: "?"}
 _AXES = ("intact", "authentic", "trusted", "timely", "unbroken")
 
@@ -46,15 +48,20 @@ def environment() -> jinja2.Environment:
 def page(
     outcomes: Sequence[Report | Failure],
     *,
-    title: str = TITLE,
+    title: str = "",
     lead: str = "",
     notes: Mapping[str, str] | None = None,
     prior: float | None = None,
 ) -> str:
     """Render outcomes as one HTML document. `lead` stands under the title, `notes` (by asset name) under the pictures."""
-    origins = [outcome.verdict.origin for outcome in outcomes if isinstance(outcome, Report)]
+    verdicts = [outcome.verdict for outcome in outcomes if isinstance(outcome, Report)]
+    if verdicts and all(map(only_pixels, verdicts)):
+        title, lead = title or TITLE_OF_PIXELS, lead or LEAD_OF_PIXELS
+    origins = [verdict.origin for verdict in verdicts]
     cards = [_card(outcome, notes or {}, prior) for outcome in outcomes]
-    return _rendered(title, lead, cards=cards, fragments=(), origins=origins, failures=len(outcomes) - len(origins))
+    return _rendered(
+        title or TITLE, lead, cards=cards, fragments=(), origins=origins, failures=len(outcomes) - len(origins)
+    )
 
 
 def page_around(fragments: Sequence[Fragment], *, title: str = TITLE) -> str:
@@ -112,6 +119,7 @@ def _card(outcome: Report | Failure, notes: Mapping[str, str], prior: float | No
         "grounds": outcome.verdict.grounds,
         "dissent": outcome.verdict.dissent,
         "silent": outcome.verdict.silent,
+        "left_out": left_out(outcome),
         "unheard": [piece for piece in unheard(outcome) if not piece.findings],  # findings are shown anyway
         "chain": links(custody) if isinstance(custody, Custody) else [],
         "custody": custody if isinstance(custody, Custody) else None,

@@ -11,14 +11,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from assay.detectors.evidence import FACES, Basis, Evidence, Origin, Severity, Silence
+from assay.detectors.evidence import FACES, PIXELS, Basis, Evidence, Origin, Severity, Silence
 from assay.provenance.custody.chain import BottomLine, Custody
 from assay.provenance.errors import AssayError
 from assay.provenance.frames import count_frames
 from assay.provenance.text import plain
 from assay.scanning.report.custody_words import remote_step
-from assay.scanning.scan import PIXELS, Failure, Report
-from assay.scanning.words import answer
+from assay.scanning.scan import Failure, Report
+from assay.scanning.words import PIXELS_LEFT_OUT, answer
 
 _STYLE = {
     Origin.SYNTHETIC: "bold magenta",
@@ -73,6 +73,8 @@ class TerminalPresenter:
             self._item(
                 f"{'! ' * failed}{piece.signal}", Text(plain(said_why, limit=600)), "yellow" if failed else "dim"
             )
+        if unasked := left_out(outcome):
+            self._item("pixels", Text(unasked))
         for conflict in said.conflicts:
             self._item("conflict", Text(plain(conflict, limit=900)), "yellow")
         if said.odds:
@@ -133,6 +135,11 @@ def facts(report: Report) -> str:
 def undecoded(report: Report) -> str:
     """Why the picture could not be decoded, what to do about it, and what that leaves out; empty where it was decoded."""
     return f"{report.undecoded}. What needs pixels was not examined." if report.undecoded else ""
+
+
+def left_out(report: Report) -> str:
+    """That the pixel classifier was not asked; empty where it was, or where there are no pixels to ask about."""
+    return PIXELS_LEFT_OUT if PIXELS not in report.verdict.asked and report.undecoded is None else ""
 
 
 def unheard(report: Report) -> tuple[Evidence, ...]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import jinja2
 
-from assay.detectors.evidence import Evidence, Severity, Silence
+from assay.detectors.evidence import PIXELS, Evidence, Severity, Silence
 from assay.detectors.signals import REGISTRY
 from assay.provenance.asset import Asset, Limits
 from assay.provenance.custody.chain import BottomLine, Custody
@@ -25,7 +25,7 @@ from assay.scanning.report.document import to_json
 from assay.scanning.report.html import environment
 from assay.scanning.report.picture import encode, thumbnail
 from assay.scanning.report.terminal import facts, undecoded
-from assay.scanning.scan import PIXELS, Failure, Report
+from assay.scanning.scan import Failure, Report
 from assay.scanning.words import answer
 
 RECOVERED = "recovered-manifest"

@@ -11,6 +11,7 @@ from assay.detectors.evidence import (
     DEVELOPMENT,
     FACES,
     MONTAGE,
+    PIXELS,
     Basis,
     Evidence,
     Finding,
@@ -22,7 +23,9 @@ from assay.detectors.evidence import (
 from assay.scanning.verdict import weigh
 from assay.scanning.words import (
     CHANGE,
+    CHANGE_BESIDE_MANIFEST,
     CHANGE_OF_DEVELOPED,
+    CHANGE_OF_PIXELS,
     CHANGE_OF_TIE,
     CHANGE_UNDETERMINED,
     COMPOSED,
@@ -31,9 +34,12 @@ from assay.scanning.words import (
     DEVELOPED,
     FACE,
     INCONCLUSIVE,
+    PIXELS_ALONE,
+    PIXELS_LEFT_OUT,
     SENTENCES,
     SURE,
     SURE_OF_DEVELOPED,
+    SURE_OF_PIXELS,
     SURE_UNDETERMINED,
     UNDETERMINED,
     answer,
@@ -52,7 +58,12 @@ ALL = [
     *SURE_UNDETERMINED.values(),
     *CHANGE_UNDETERMINED.values(),
     *CHANGE.values(),
+    *CHANGE_BESIDE_MANIFEST.values(),
     INCONCLUSIVE,
+    PIXELS_ALONE,
+    PIXELS_LEFT_OUT,
+    SURE_OF_PIXELS,
+    CHANGE_OF_PIXELS,
     CONTRADICTION,
     FACE,
     CHANGE_OF_TIE,
@@ -210,6 +221,24 @@ def test_statistics_never_read_as_certainty(prior, llr, said):
     odds = answer(weigh([pixels(llr)]), prior=prior).odds
     assert odds.startswith(f"If {f'{prior:.6f}'.rstrip('0')} is the probability that you give before looking, ")
     assert f"these pixels make it {said}; " in odds
+
+
+def test_where_only_pixels_were_asked_the_answer_says_so():
+    quiet, faceless = (Evidence.silent(name, Silence.INCONCLUSIVE, "s") for name in (PIXELS, FACES))
+    for verdict in (weigh([quiet]), weigh([quiet, faceless])):
+        said = answer(verdict)
+        assert (said.headline, said.sure, said.change) == (PIXELS_ALONE, SURE_OF_PIXELS, CHANGE_OF_PIXELS)
+    assert answer(weigh([pixels(1)])).change == CHANGE_OF_PIXELS
+    whole = answer(weigh([quiet, Evidence.silent("watermark", Silence.ABSENT, "s")]))
+    assert (whole.headline, whole.sure, whole.change) == (INCONCLUSIVE, SURE[Basis.NONE], CHANGE[Basis.NONE])
+    assert headline(weigh([])) == INCONCLUSIVE
+
+
+@pytest.mark.parametrize("evidence", [Evidence.silent(PIXELS, Silence.INCONCLUSIVE, "s"), pixels(1)])
+def test_a_manifest_that_is_there_is_none_that_would_change_the_answer(evidence):
+    there, absent = (Evidence.silent("c2pa-manifest", why, "s") for why in (Silence.INCONCLUSIVE, Silence.ABSENT))
+    assert answer(weigh([evidence, there])).change == CHANGE_BESIDE_MANIFEST[evidence.basis]
+    assert answer(weigh([evidence, absent])).change == CHANGE[evidence.basis]
 
 
 def test_two_pixel_models_are_not_multiplied():

@@ -17,10 +17,11 @@ from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import BottomLine
 from assay.provenance.errors import MissingExtra
 from assay.scanning.report.document import document, to_json
-from assay.scanning.report.html import page
+from assay.scanning.report.html import LEAD_OF_PIXELS, TITLE, TITLE_OF_PIXELS, page
 from assay.scanning.report.terminal import TerminalPresenter
 from assay.scanning.scan import Failure, Report
 from assay.scanning.service.looking import fragment
+from assay.scanning.words import PIXELS_LEFT_OUT
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "docs/schema/report-1.json").read_text())
 OUTCOMES = {
@@ -127,6 +128,18 @@ def test_a_silent_pixel_model_is_told_where_only_a_face_speaks() -> None:
     for shown in (terminal(outcome, depth=0), page([outcome]).partition("<details")[0]):
         assert "It left many unflagged." in shown
         assert "A face in this picture is more like" in " ".join(shown.split())
+
+
+def test_it_is_told_that_pixels_were_left_out_or_that_nothing_else_was_weighed() -> None:
+    quiet = Evidence.silent("pixels", Silence.INCONCLUSIVE, "It left many unflagged.")
+    for outcome, told in ((report(SILENT), True), (report(DECLARED), True), (report(SILENT, quiet), False)):
+        for shown in (terminal(outcome, 0), terminal(outcome, 1), page([outcome])):
+            assert (PIXELS_LEFT_OUT in " ".join(shown.split())) is told
+    alone = page([report(quiet, bottom_line=BottomLine.TRUSTED), FAILURE])
+    assert TITLE_OF_PIXELS in alone
+    assert LEAD_OF_PIXELS in alone
+    assert TITLE not in alone
+    assert TITLE in page([report(quiet), report(SILENT, quiet)])
 
 
 def test_a_picture_that_cannot_be_decoded_says_what_to_do_and_what_that_leaves_out() -> None:
