@@ -1,11 +1,12 @@
 """Derivatives that keep their history: resized, cropped, converted or cleaned copies, signed with the original as parent.
 
 Rules: every change that is made is an action, and no action is written that changed nothing; a picture is never enlarged;
-what a format cannot carry over is named in the manifest; positions are taken out of the file *and* of the history.
+what a format cannot carry over is named in the manifest; positions are taken out of the file *and* of the history, and so are small pictures of what was cropped away.
 """
 
 import io
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from assay.provenance.media_type import MediaType
 from assay.provenance.signing.ingredients import upstream_of
 from assay.provenance.signing.log import SigningLog
 from assay.provenance.signing.metadata import Metadata
-from assay.provenance.signing.recipe import ASSAY, Action, Recipe
+from assay.provenance.signing.recipe import ASSAY, NAMESPACE, Action, Recipe
 from assay.provenance.signing.signer import Signer
 from assay.provenance.signing.signing import Signed, sign
 from assay.provenance.signing.timestamp import TimestampAuthority
@@ -42,6 +43,11 @@ WRITABLE: Mapping[str, MediaType] = {
 _DEEP = ("I;16", "I;16B", "I;16L", "I", "F")  # Pillow's modes of more than 8 bits
 _REDUCED = "reduced to 8 bits for each channel"
 _PERSONAL = "c2pa.PII.present"  # the specification's reason for taking out personal facts
+_CROPPED = f"{NAMESPACE}.cropped"  # it has none for pictures of what is no longer there
+_REDACTABLE = re.compile(r"self#jumbf=/c2pa/([^/]+)/c2pa\.assertions/(?!c2pa\.actions)[^/]+")  # actions never are
+_POSITION = re.compile(  # keys, with whatever namespace
+    r"gps|latitude|longitude|geolocation|geohash|(?:^|[^a-z])(?:lat|lon|lng|geo|coordinates)$", re.IGNORECASE
+)
 _MODES: Mapping[MediaType, tuple[str, ...]] = {  # what each encoder takes as it is; anything else becomes RGB or RGBA
     MediaType.JPEG: ("L", "RGB", "CMYK"),
     MediaType.PNG: ("1", "L", "LA", "RGB", "RGBA", "I;16"),
@@ -96,12 +102,13 @@ def derive(
     Raises `DerivationRefused`, and what `decode` and `sign` raise.
     """
     derived, actions = _derived(asset, derivation)
-    if derivation.drop_gps:
-        actions += _redactions(asset, asset_sidecar)
+    cropped = any(action.label == "c2pa.cropped" for action in actions)
+    redactions, warnings = _redactions(asset, asset_sidecar, positions=derivation.drop_gps, pictures=cropped)
+    actions += redactions
     recipe = Recipe.edited(asset, agent=ASSAY, actions=tuple(actions), complete=True)
     signed = sign(
         derived,
-        replace(recipe, parent_sidecar=asset_sidecar, thumbnail=thumbnail),
+        replace(recipe, parent_sidecar=asset_sidecar, thumbnail=thumbnail, parent_thumbnail=not cropped),
         signer,
         into=into,
         sidecar=sidecar,
@@ -110,7 +117,7 @@ def derive(
         policy=policy,
         log=log,
     )
-    return replace(signed, source_sha256=asset.sha256)
+    return replace(signed, source_sha256=asset.sha256, warnings=(*signed.warnings, *warnings))
 
 
 def _derived(asset: Asset, wanted: Derivation) -> tuple[Asset, list[Action]]:
@@ -258,27 +265,63 @@ def _encoded(image: Image.Image, target: MediaType, quality: int, metadata: Mapp
     return buffer.getvalue()
 
 
-def _redactions(asset: Asset, sidecar: bytes | None) -> list[Action]:
-    """One `c2pa.redacted` for each assertion in the original's manifests that tells a position."""
-    found = upstream_of(asset, (), sidecar=sidecar)
-    if found.reading is None:
-        return []
-    actions = []
-    for label, manifest in found.reading.report.get("manifests", {}).items():
-        for assertion in manifest.get("assertions", ()):
-            name = str(assertion.get("label", ""))
-            if not name.startswith("c2pa.actions") and _tells_position(assertion.get("data")):
-                instance = assertion.get("instance")
-                uri = f"self#jumbf=/c2pa/{label}/c2pa.assertions/{name}" + (f"__{instance}" if instance else "")
-                action = Action(label="c2pa.redacted", agent=ASSAY, reason=_PERSONAL, redacts=uri)
-                actions.append(action)
-    return actions
+def _redactions(
+    asset: Asset, sidecar: bytes | None, *, positions: bool, pictures: bool
+) -> tuple[list[Action], list[str]]:
+    """One `c2pa.redacted` for each assertion in the original's manifests that tells a position, or that is a small picture of
+    what was cropped away; and in words what of these cannot be taken out."""
+    found = upstream_of(asset, (), sidecar=sidecar) if positions or pictures else None
+    if found is None or found.reading is None:
+        return [], []
+    manifests = found.reading.report.get("manifests", {})
+    reached = _reached(manifests, found.reading.report.get("active_manifest"))
+    telling = [uri for label in manifests for uri in _positions(label, manifests[label])] if positions else []
+    showing = [uri for label in manifests for uri in _thumbnails(manifests[label])] if pictures else []
+    actions, warnings = [], []
+    for uris, reason, what in (
+        (telling, _PERSONAL, "a position"),
+        (showing, _CROPPED, "a small picture of what may have been cropped away"),
+    ):
+        labels = {uri: parts[1] for uri in uris if (parts := _REDACTABLE.fullmatch(uri))}
+        redacted = [uri for uri, label in labels.items() if label in reached]
+        actions += [Action(label="c2pa.redacted", agent=ASSAY, reason=reason, redacts=uri) for uri in redacted]
+        if not set(uris) <= set(redacted):
+            kept = "actions, and manifests to which no step leads, cannot be redacted"
+            warnings.append(f"{what} stays in the history of {PurePath(asset.name).name}: {kept}")
+    return actions, warnings
+
+
+def _reached(manifests: Mapping[str, Any], active: str | None) -> set[str]:
+    """The labels of the manifests to which the active one leads; the SDK carries others along, and redacts none of them."""
+    found: set[str] = set()
+    ahead = [active]
+    while ahead:
+        label = ahead.pop()
+        if label is not None and label in manifests and label not in found:
+            found.add(label)
+            ahead += [part.get("active_manifest") for part in manifests[label].get("ingredients", ())]
+    return found
+
+
+def _positions(label: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    for assertion in manifest.get("assertions", ()):
+        if _tells_position(assertion.get("data")):
+            instance = assertion.get("instance")
+            yield f"self#jumbf=/c2pa/{label}/c2pa.assertions/{assertion['label']}" + (
+                f"__{instance}" if instance else ""
+            )
+
+
+def _thumbnails(manifest: Mapping[str, Any]) -> Iterator[str]:
+    for holder in (manifest, *manifest.get("ingredients", ())):
+        if thumbnail := holder.get("thumbnail"):
+            yield thumbnail["identifier"]
 
 
 def _tells_position(content: Any) -> bool:
     match content:
         case dict():
-            return any("gps" in str(key).lower() or _tells_position(value) for key, value in content.items())
+            return any(_POSITION.search(str(key)) or _tells_position(value) for key, value in content.items())
         case list():
             return any(map(_tells_position, content))
     return False

@@ -140,6 +140,7 @@ class Recipe:
     assertions: tuple[Assertion, ...] = ()
     training_mining: Mapping[str, str] = field(default_factory=dict)
     thumbnail: int = 0
+    parent_thumbnail: bool = True  # whether the parent gets one of that size, too
     prompt: Prompt | None = None
     complete: bool = False
     generator: SoftwareAgent = ASSAY  # the claim generator: who writes the manifest

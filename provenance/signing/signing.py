@@ -149,7 +149,10 @@ class _Job:
         self.embed = embed
         self.definition: dict[str, Any] = manifest_definition(recipe)
         self.resources: dict[str, bytes] = {}
-        self.ingredients = [ingest(part, anchors, edge=recipe.thumbnail) for part in parts(recipe)]
+        unseen = None if recipe.parent_thumbnail else recipe.parent
+        self.ingredients = [
+            ingest(part, anchors, edge=0 if part.asset is unseen else recipe.thumbnail) for part in parts(recipe)
+        ]
         self.signer_failed = False
         if small := thumbnail(asset, recipe.thumbnail):
             self.resources["thumbnail.jpg"] = small

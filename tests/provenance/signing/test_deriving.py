@@ -13,6 +13,8 @@ from PIL import ExifTags, Image, ImageCms
 from signing_assets import actions, active, picture, read
 
 from assay.provenance.asset import Asset
+from assay.provenance.custody.chain import BottomLine
+from assay.provenance.custody.verifying import verify
 from assay.provenance.errors import OutputRefused
 from assay.provenance.media_type import MediaType
 from assay.provenance.signing import Assertion, Recipe, Signer, SoftwareAgent, SourceType, sign
@@ -87,6 +89,78 @@ def test_positions_leave_the_file_and_the_history(signer: Signer) -> None:
     (parent_label,) = set(reading.report["manifests"]) - {derived.manifest_label}
     kept = {assertion["label"] for assertion in reading.report["manifests"][parent_label]["assertions"]}
     assert kept == {"c2pa.actions.v2"}
+
+
+@pytest.mark.parametrize(
+    ("content", "redacted"),
+    [
+        ({"locationCreated": {"geo": {"@type": "GeoCoordinates", "latitude": 48.85, "longitude": 2.35}}}, True),
+        ({"places": [{"lat": 48.85, "lng": 2.35}]}, True),
+        ({"http://www.w3.org/2003/01/geo/wgs84_pos#lat": 48.85}, True),
+        ({"place": {"type": "Point", "coordinates": [2.35, 48.85]}}, True),
+        ({"platform": "flat", "longest": 3, "geometry": "square", "translation": {"lattice": "none"}}, False),
+    ],
+)
+def test_assertions_with_coordinates_are_redacted(signer: Signer, content: dict[str, Any], redacted: bool) -> None:
+    recipe = Recipe.created(SourceType.DIGITAL_CAPTURE, SoftwareAgent("Example Camera"))
+    original = sign(picture(), replace(recipe, assertions=(Assertion("org.example.place", content),)), signer).asset
+    derived = derive(original, Derivation(drop_gps=True), signer)
+    assert ("c2pa.redacted" in labels(derived.asset)) is redacted
+    assert read(derived.asset).state == "Trusted"
+    assert not any("stays" in warning for warning in derived.warnings)
+
+
+def test_a_position_that_cannot_be_taken_out_is_said(signer: Signer) -> None:
+    camera = SoftwareAgent("Example Camera")
+    recipe = Recipe.created(SourceType.DIGITAL_CAPTURE, camera, parameters={"org.example.latitude": 48.85})
+    derived = derive(sign(picture(name="a"), recipe, signer).asset, Derivation(drop_gps=True), signer)
+    assert "a position stays in the history of a.png: actions" in derived.warnings[-1]
+    assert "c2pa.redacted" not in labels(derived.asset)
+
+
+def thumbnails(asset: Asset) -> list[str]:
+    return [
+        holder["thumbnail"]["identifier"].rpartition("/")[2]
+        for manifest in read(asset).report["manifests"].values()
+        for holder in (manifest, *manifest.get("ingredients", ()))
+        if holder.get("thumbnail")
+    ]
+
+
+def shown_twice(signer: Signer) -> Asset:
+    """A picture with three thumbnails in its history."""
+    first = sign(picture("JPEG"), replace(Recipe.generated(SoftwareAgent("model")), thumbnail=32), signer).asset
+    return sign(first, replace(Recipe.published(), thumbnail=32), signer).asset
+
+
+def test_small_pictures_of_what_was_cropped_away_leave_the_history(signer: Signer) -> None:
+    original = shown_twice(signer)
+    assert len(thumbnails(original)) == 3
+    cropped = derive(original, Derivation(crop=Box(0, 0, 8, 8)), signer)
+    assert thumbnails(cropped.asset) == []
+    assert b"\xff\xd8\xff" not in cropped.asset.content[3:]
+    reading = read(cropped.asset)
+    assert reading.state == "Trusted"
+    reasons = [action["reason"] for action in actions(reading) if action["action"] == "c2pa.redacted"]
+    assert reasons == ["io.readthedocs.assay.cropped"] * 3
+    again = derive(cropped.asset, Derivation(crop=Box(0, 0, 4, 4)), signer, thumbnail=8)
+    assert thumbnails(again.asset) == ["c2pa.thumbnail.claim"]
+    assert verify(again.asset).bottom_line is BottomLine.TRUSTED
+
+
+def test_small_pictures_stay_where_nothing_was_cropped(signer: Signer) -> None:
+    derived = derive(shown_twice(signer), Derivation(resize=(8, 8)), signer, thumbnail=8)
+    assert len(thumbnails(derived.asset)) == 5
+
+
+def test_a_small_picture_that_cannot_be_taken_out_is_said(signer: Signer) -> None:
+    original = shown_twice(signer)
+    report = read(original).report
+    (first,) = set(report["manifests"]) - {report["active_manifest"]}
+    content = original.content.replace(f"/c2pa/{first}".encode(), f"/c2pa/{first[:-4]}gone".encode())
+    cropped = derive(Asset.from_bytes(content, name="a.jpg"), Derivation(crop=Box(0, 0, 8, 8)), signer)
+    assert "may have been cropped away stays in the history of a.jpg: " in cropped.warnings[-1]
+    assert thumbnails(cropped.asset) == ["c2pa.thumbnail.claim"]
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_deflate"])
