@@ -1,9 +1,10 @@
 """The database of a server's state: SQLite in a folder for one server, PostgreSQL for several that share their work.
 
 Rules: what was answered with "accepted" is on disk before the answer goes out; every change is one transaction; every time is
-told by the database's clock, for servers' clocks differ; what is deleted in a folder is in none of its files any more, and
-some room stays free on its disk, for deleting takes room too; a database of another version is refused and left alone; one that
-is away is `StateUnavailable`, never a lost change. Tables: `tables`; why this library: docs/adr/0010.
+told by the database's clock, for servers' clocks differ; what is deleted in a folder is in none of its files any more, and some
+room stays free on its disk, for deleting takes room too; a database of an older version is brought up to date, one of a version
+that is not known is refused and left alone; one that is away is `StateUnavailable`, never a lost change. Tables: `tables`; why
+this library: docs/adr/0010.
 """
 
 import shutil
@@ -13,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -112,15 +113,20 @@ def connect(place: Path | str, *, spare: int = 0) -> Base:
 
 
 def _prepare(engine: Engine, name: object, *, other: str) -> None:
-    """Make the tables where there are none. Raises `StateRefused`."""
+    """Make the tables where there are none, and bring older ones up to date. Raises `StateRefused`."""
     try:
         with engine.begin() as connection:
             found = _version(connection)
-            if found == tables.VERSION:
-                return
             if found is None:
                 tables.ALL.create_all(connection)
                 connection.execute(insert(tables.version).values(version=tables.VERSION))
+                return
+            while found in tables.CHANGES:
+                for change in tables.CHANGES[found]:
+                    connection.execute(change)
+                found += 1
+                connection.execute(update(tables.version).values(version=found))
+            if found == tables.VERSION:
                 return
     except (OSError, SQLAlchemyError) as error:
         raise StateRefused(f"{name}: no usable state: {cause(error)}", other) from error

@@ -1,8 +1,9 @@
 """API keys: who may call what, how often; kept as hashes, changed by command while the servers run.
 
 Rules: a key is shown once, when it is made; only its SHA-256 is kept (256 random bits need no slow hash); rotation leaves the
-old key valid for a while; where there ever was a key, every examination needs one; requests are judged by what `refresh` read
-last, and by nothing once that is too old.
+old key valid for a while, and jobs and decisions with the new one; a key made anew under a revoked name gets none of them;
+where there ever was a key, every examination needs one; requests are judged by what `refresh` read last, and by nothing once
+that is too old.
 """
 
 import base64
@@ -33,10 +34,14 @@ class KeyRefused(AssayError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key without its secret. `rate`: requests a minute, 0 for the server's own limit. Times in seconds since 1970."""
+    """One key without its secret. `owner`: of its jobs and decisions; `rate`: requests a minute, 0 for the server's own limit.
+
+    Times in seconds since 1970.
+    """
 
     id: str
     name: str
+    owner: str
     scopes: tuple[str, ...]
     rate: int
     made: float
@@ -92,7 +97,7 @@ class Keys:
         with self._changing() as change:
             if any(key.name == name and key.expires is None for key in _all(change)):
                 raise KeyRefused(f"there is a key named {name} already", "rotate or revoke it")
-            return _made(change, name, scopes, rate)
+            return _made(change, name, scopes, rate, owner=f"key:{secrets.token_hex(12)}")
 
     def rotate(self, name: str, *, overlap: float) -> str:
         """Make a new secret for a name; the old one counts for `overlap` seconds more. Raises `KeyRefused`."""
@@ -102,7 +107,7 @@ class Keys:
                 raise KeyRefused(f"there is no key named {name}", "see `assay serve keys list`")
             old = found[-1]
             change.execute(update(tables.key).where(tables.key.c.id == old.id).values(expires=now() + overlap))
-            return _made(change, name, old.scopes, old.rate)
+            return _made(change, name, old.scopes, old.rate, owner=old.owner)
 
     def revoke(self, name: str) -> None:
         """End every key of a name at once. Raises `KeyRefused`."""
@@ -153,6 +158,7 @@ def _all(reading: Connection) -> tuple[Key, ...]:
         Key(
             id=row.id,
             name=row.name,
+            owner=row.owner,
             scopes=tuple(row.scopes.split()),
             rate=row.rate,
             made=row.made,
@@ -162,10 +168,10 @@ def _all(reading: Connection) -> tuple[Key, ...]:
     )
 
 
-def _made(change: Connection, name: str, scopes: tuple[str, ...], rate: int) -> str:
+def _made(change: Connection, name: str, scopes: tuple[str, ...], rate: int, *, owner: str) -> str:
     secret = _PREFIX + secrets.token_urlsafe(32)
     row = {"id": secrets.token_hex(6), "name": name, "hash": _hash(secret), "scopes": " ".join(scopes), "rate": rate}
-    change.execute(insert(tables.key).values(**row, made=now()))
+    change.execute(insert(tables.key).values(**row, owner=owner, made=now()))
     return secret
 
 

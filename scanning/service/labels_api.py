@@ -82,9 +82,9 @@ async def label(
     responses=examples.problems(401, 404, 429, 503),
 )
 async def trail(request: Request, identity: Identity) -> Response:
-    """The trail (`assay.label-trail/1`); each entry carries the digest of all before it."""
+    """The trail (`assay.label-trail/1`); each entry carries the digest of all before it. The scope `review` reads anybody's."""
     service = service_of(request)
-    owner = service.caller(request, "scan")
+    owner = service.reader(request)
     working = _working(service)
     return _answer(await working.call(working.decisions.trail, identity, owner))
 

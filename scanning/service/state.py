@@ -12,7 +12,7 @@ from starlette.requests import Request
 from assay.scanning.labels.policy import LabelPolicy
 from assay.scanning.service.admitting import Busy, Examiner, Holding
 from assay.scanning.service.examining import Answer, Task
-from assay.scanning.service.keys import Keys
+from assay.scanning.service.keys import Key, Keys
 from assay.scanning.service.metrics import Metrics
 from assay.scanning.service.receiving import S, Upload, receive, receive_json
 from assay.scanning.service.refusing import Forbidden, Unauthorised
@@ -21,6 +21,7 @@ from assay.scanning.service.working import Working
 from assay.scanning.worker import ParserCrashed
 
 _ANYBODY = "anybody"  # who calls where no keys are kept
+_READING = ("scan", "review")  # decisions
 
 
 class Buckets:
@@ -59,22 +60,34 @@ class Service:
     buckets: Buckets = field(default_factory=Buckets)
     draining: bool = False
 
-    def caller(self, request: Request, scope: str) -> str:
-        """Who asks: a key's name, or the address where no keys are kept. Counts against their rate.
+    def caller(self, request: Request, *scopes: str) -> str:
+        """Who asks, with one of these scopes: a key's owner, or anybody where no keys are kept.
 
-        Raises `Unauthorised`, `Forbidden` or `Busy`.
+        Counts against the rate of that owner, or of the address where there are no keys. Raises `Unauthorised`, `Forbidden` or `Busy`.
         """
-        rate = self.settings.rate
-        name = _address(request)
-        if self.keys is not None and self.keys.any():
-            key = self.keys.find(_secret(request))
-            if key is None:
-                raise Unauthorised("this server asks for a key", "send it as “Authorization: Bearer …”")
-            if scope not in key.scopes:
-                raise Forbidden(f"this key may not {scope}", "make one with that scope")
-            name, rate = f"key {key.name}", key.rate or rate
-        self.buckets.take(name, rate)
-        return name if self.keys is not None and self.keys.any() else _ANYBODY
+        key = self._key(request, scopes)
+        if key is None:
+            self.buckets.take(_address(request), self.settings.rate)
+            return _ANYBODY
+        self.buckets.take(key.owner, key.rate or self.settings.rate)
+        return key.owner
+
+    def reader(self, request: Request) -> str | None:
+        """The same of somebody who reads a decision: None for a reviewer, who reads everybody's."""
+        owner = self.caller(request, *_READING)
+        key = self._key(request, _READING)
+        return None if key is None or "review" in key.scopes else owner
+
+    def _key(self, request: Request, scopes: tuple[str, ...]) -> Key | None:
+        """The key that is asked with, None where no keys are kept. Raises `Unauthorised` or `Forbidden`."""
+        if self.keys is None or not self.keys.any():
+            return None
+        key = self.keys.find(_secret(request))
+        if key is None:
+            raise Unauthorised("this server asks for a key", "send it as “Authorization: Bearer …”")
+        if not set(scopes) & set(key.scopes):
+            raise Forbidden(f"this key may not {scopes[0]}", "make one with that scope")
+        return key
 
     def holding(self, request: Request, owner: str) -> AbstractContextManager[Holding]:
         """Memory for one upload. Where `caller` tells nobody apart, addresses do, as for the rate."""

@@ -1,15 +1,18 @@
 """The tables of a server's state, and the database's clock; one description for SQLite and PostgreSQL.
 
 Rules: times are seconds since 1970 by `now()`; what callers send is kept as bytes, as JSON or as a hash, for a text of
-PostgreSQL holds no NUL.
+PostgreSQL holds no NUL; a change here raises `VERSION`, and `CHANGES` says how a state of the version before is brought up to
+date, in a way with which servers of that version that are at work on it go on.
 """
 
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     Double,
+    Executable,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -19,11 +22,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    update,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-VERSION = 2
+VERSION = 3
 ALL = MetaData()
 _COUNTED = Integer().with_variant(BigInteger(), "postgresql")
 
@@ -36,6 +40,9 @@ key = Table(
     Column("hash", Text, nullable=False, unique=True),
     Column("scopes", Text, nullable=False),
     Column("rate", Integer, nullable=False),
+    Column(
+        "owner", Text
+    ),  # of its jobs and decisions: rotation keeps it, a key made anew under an old name gets another
     Column("made", Double, nullable=False),
     Column("expires", Double),
 )
@@ -113,6 +120,14 @@ trail = Table(
     Column("entry", Text, nullable=False),
     Column("digest", Text, nullable=False),
 )
+
+
+CHANGES: dict[int, tuple[Executable, ...]] = {  # by the version that they bring up to date
+    2: (
+        DDL("ALTER TABLE %(fullname)s ADD COLUMN owner TEXT").against(key),  # type: ignore[no-untyped-call]
+        update(key).values(owner="key " + key.c.name),
+    ),
+}
 
 
 class now(FunctionElement[float]):

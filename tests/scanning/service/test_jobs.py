@@ -24,7 +24,7 @@ from misbehaving import obeying
 from outcomes import picture
 from pytest_httpserver import HTTPServer
 from serving import Server, served, served_here
-from sqlalchemy import update
+from sqlalchemy import insert, text, update
 from sqlalchemy.exc import IntegrityError
 from standardwebhooks import Webhook
 from werkzeug import Request, Response
@@ -34,7 +34,7 @@ from assay.scanning.service.admitting import Busy
 from assay.scanning.service.base import Base, NoRoom, connect
 from assay.scanning.service.decisions import Decisions, digest
 from assay.scanning.service.jobs import Item, Jobs, Mismatched, Options
-from assay.scanning.service.keys import opened
+from assay.scanning.service.keys import Keys, opened
 from assay.scanning.service.receiving import Upload
 from assay.scanning.service.working import WebhookRefused, check_webhook, signed
 
@@ -44,8 +44,13 @@ UPLOADS = tuple(Upload(f"{number}.png", picture(size=(40 + number, 40))) for num
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def base(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Base]:
-    place = tmp_path / "state" if request.param == "sqlite" else request.getfixturevalue("database")
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    found: Path | str = tmp_path / "state" if request.param == "sqlite" else request.getfixturevalue("database")
+    return found
+
+
+@pytest.fixture
+def base(place: Path | str) -> Iterator[Base]:
     with contextlib.closing(connect(place)) as base:
         yield base
 
@@ -570,6 +575,65 @@ def test_finished_jobs_are_forgotten_after_a_while(jobs: Jobs) -> None:
     assert jobs.expire(0) == 1
     assert jobs.describe(old, "anybody") is None
     assert jobs.describe(waiting, "anybody")["state"] == "waiting"
+
+
+def test_what_a_name_owned_stays_with_its_key_through_rotation_and_goes_to_no_other(base: Base) -> None:
+    keys = Keys(base)
+
+    def owner(secret: str) -> str:
+        keys.refresh()
+        key = keys.find(secret)
+        assert key is not None
+        return key.owner
+
+    first = owner(keys.add("newsroom", ("jobs",)))
+    assert owner(keys.rotate("newsroom", overlap=0)) == first
+    assert owner(keys.rotate("newsroom", overlap=60)) == first
+    assert owner(keys.add("desk", ("jobs",))) != first
+    keys.revoke("newsroom")
+    assert owner(keys.add("newsroom", ("jobs",))) != first
+
+
+def test_a_state_of_the_version_before_is_brought_up_to_date(place: Path | str, base: Base) -> None:
+    with base.transaction() as change:
+        row = {"id": "1", "name": "newsroom", "hash": hashlib.sha256(b"old").hexdigest(), "scopes": "jobs", "rate": 5}
+        change.execute(insert(tables.key).values(**row, made=1.0))
+        table = "assay.key" if base.shared else "key"
+        change.execute(text(f"ALTER TABLE {table} DROP COLUMN owner"))
+        change.execute(update(tables.version).values(version=2))
+    job, _ = Jobs(base).accept("key newsroom", UPLOADS[:1], Options())
+    with opened(place) as keys:
+        old = keys.find("old")
+        assert old is not None
+        assert (old.owner, old.rate) == ("key newsroom", 5)
+        keys.rotate("newsroom", overlap=0)
+        assert [key.owner for key in keys.all()] == ["key newsroom"]
+        keys.revoke("newsroom")
+        keys.add("newsroom", ("jobs",))
+        assert [key.owner for key in keys.all()] != ["key newsroom"]
+    with contextlib.closing(connect(place)) as again:
+        assert Jobs(again).describe(job, "key newsroom") is not None
+
+
+def test_a_reviewer_reads_what_is_to_be_reviewed_and_nobody_else_does(tmp_path: Path) -> None:
+    with contextlib.closing(connect(tmp_path)) as base:
+        keys = Keys(base)
+        made = [keys.add("newsroom", ("scan",)), keys.add("other", ("scan", "jobs")), keys.add("reviewer", ("review",))]
+        owner = keys.all()[0].owner
+        place = f"/v1/decisions/{Decisions(base).keep(owner, {'asset': {}, 'label': 'none'})}"
+    newsroom, other, reviewer = ({"authorization": f"Bearer {secret}"} for secret in made)
+    with (
+        served_here(obeying, state=tmp_path) as address,
+        httpx.Client(base_url=address, trust_env=False) as ask,
+    ):
+        appeal = {"by": "me", "statement": "It is mine."}
+        assert ask.get(place, headers=newsroom).json()["open_appeal"] is False
+        assert ask.post(f"{place}/appeals", json=appeal, headers=newsroom).status_code == 201
+        assert ask.get(place, headers=other).status_code == 404
+        assert ask.get(place, headers=reviewer).json()["open_appeal"] is True
+        assert ask.post(f"{place}/appeals", json=appeal, headers=reviewer).status_code == 403
+        assert ask.post(f"{place}/reviews", json=appeal | {"label": "none"}, headers=newsroom).status_code == 403
+        assert ask.post(f"{place}/reviews", json=appeal | {"label": "none"}, headers=reviewer).status_code == 201
 
 
 def test_keys_guard_everything_and_can_be_turned(tmp_path: Path) -> None:
