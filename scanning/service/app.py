@@ -27,7 +27,7 @@ from assay.scanning.service.guarding import Guard
 from assay.scanning.service.keys import Keys
 from assay.scanning.service.metrics import CONTENT_TYPE, Metrics
 from assay.scanning.service.receiving import Malformed
-from assay.scanning.service.refusing import NotAllowed, Unknown, problem, refused
+from assay.scanning.service.refusing import NotAllowed, Unknown, mistaken, problem, refused
 from assay.scanning.service.settings import Settings
 from assay.scanning.service.state import Service, service_of
 from assay.scanning.service.working import Working
@@ -90,6 +90,7 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
     generate = app.openapi
     app.openapi = lambda: completed(generate())  # type: ignore[method-assign]
     app.add_exception_handler(AssayError, refused)
+    app.add_exception_handler(Exception, mistaken)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _not_routed)
     app.include_router(api.router)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from assay.provenance.errors import AssayError
-from assay.scanning.service.refusing import Forbidden, problem
+from assay.scanning.service.refusing import Defect, Forbidden, problem
 from assay.scanning.service.settings import LOOPBACK
 from assay.scanning.service.state import Service
 
@@ -89,7 +89,11 @@ class Guard:
                 await self.app(scope, heard, guarded)
             else:
                 scope["app"] = self.app
-                answer = await _answered(endpoint, Request(scope, heard))
+                try:
+                    answer = await _answered(endpoint, Request(scope, heard))
+                except Exception:  # as the framework does it: answered, and raised to be logged
+                    await problem(Defect())(scope, heard, guarded)
+                    raise
                 status = answer.status_code
                 headers = [*answer.raw_headers, *_HEADERS]
                 await send({"type": "http.response.start", "status": status, "headers": headers})

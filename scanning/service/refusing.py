@@ -40,6 +40,13 @@ class NotAllowed(AssayError):
     """The address is right, the method is not."""
 
 
+class Defect(AssayError):
+    """A mistake of the server's own."""
+
+    def __init__(self) -> None:
+        super().__init__("this server made a mistake", "its log says which; the request may be as it should be")
+
+
 class QueryTooLong(AssayError):
     """What was asked in the URL belongs into a body."""
 
@@ -67,7 +74,7 @@ def status_of(error: AssayError) -> HTTPStatus:
             return HTTPStatus.METHOD_NOT_ALLOWED
         case WorkersFailed() | ParserCrashed(foreign=True) | StateUnavailable():
             return HTTPStatus.SERVICE_UNAVAILABLE
-        case ParserCrashed():
+        case ParserCrashed() | Defect():
             return HTTPStatus.INTERNAL_SERVER_ERROR
         case Malformed() | Abandoned():  # who hung up reads no answer
             return HTTPStatus.BAD_REQUEST
@@ -113,3 +120,8 @@ async def refused(request: Request, error: Exception) -> Response:
     """What the framework calls for every `AssayError`."""
     assert isinstance(error, AssayError)
     return problem(error)
+
+
+async def mistaken(request: Request, error: Exception) -> Response:
+    """What the framework calls for every other exception, which it then raises to be logged."""
+    return problem(Defect())

@@ -13,6 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from serving import Server, served, served_here
 
 from assay.provenance.repository import Repository
+from assay.scanning.service.state import Service
 
 FORM = b'--B\r\nContent-Disposition: form-data; name="file"; filename="%b"\r\n\r\n%b\r\n--B--\r\n'
 
@@ -87,6 +88,19 @@ def test_what_a_worker_refuses_of_a_request_is_a_problem_too(tmp_path, monkeypat
         for path in ("/v1/recover", "/v1/matches/byContent"):
             answer = client.post(path, content=large.getvalue())
             assert (told(answer), answer.json()["kind"]) == (413, "LimitExceeded")
+
+
+@pytest.mark.parametrize("query", ["", "?name=a"])  # past the framework, and through it
+def test_a_mistake_of_the_server_is_a_problem_as_well(monkeypatch: pytest.MonkeyPatch, query: str) -> None:
+    def fail(self: Service, request: object, scope: str) -> str:
+        raise KeyError("a caller's own words")
+
+    monkeypatch.setattr(Service, "caller", fail)
+    with served_here(obeying) as address:
+        answer = httpx.post(f"{address}/v1/scan{query}", content=b"fine", trust_env=False)
+    assert (told(answer), answer.json()["kind"]) == (500, "Defect")
+    assert "own words" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_key_is_asked_for_before_a_binding_is_read(tmp_path) -> None:
