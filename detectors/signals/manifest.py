@@ -145,6 +145,6 @@ def _findings(custody: Custody) -> tuple[Finding, ...]:
     if custody.bottom_line is BottomLine.NO_MANIFEST and custody.remote_url:
         findings.append(Finding("remote-manifest", Severity.NOTE, custody.headline))
     if any(link.signer.development for link in custody.links):
-        statement = "Signed with this machine's own development authority: it proves nothing to anybody else."
+        statement = "A manifest of it is signed with this machine's own development authority: it proves nothing to anybody else."
         findings.append(Finding(DEVELOPMENT, Severity.WARNING, statement))
     return tuple(findings)

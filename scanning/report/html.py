@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from assay import __version__
-from assay.detectors.evidence import Evidence, Origin
+from assay.detectors.evidence import Origin
 from assay.provenance.custody.chain import Answer, Custody, Link
 from assay.provenance.text import plain, plain_block
 from assay.scanning.report.fragments import Fragment
@@ -124,7 +124,6 @@ def _card(outcome: Report | Failure, notes: Mapping[str, str], prior: float | No
         "chain": links(custody) if isinstance(custody, Custody) else [],
         "custody": custody if isinstance(custody, Custody) else None,
         "custody_failure": "" if isinstance(custody, Custody) else str(custody),
-        "likelihood": _likelihood(outcome.evidence),
     }
 
 
@@ -147,7 +146,3 @@ def _link(link: Link) -> dict[str, object]:
         else (f"{link.claimed_time}, claimed" if link.claimed_time else "no time given"),
         "types": [kind.rsplit("/", 1)[-1] for kind in link.digital_source_types],
     }
-
-
-def _likelihood(evidence: Sequence[Evidence]) -> Evidence | None:
-    return next((piece for piece in evidence if piece.llr is not None), None)
