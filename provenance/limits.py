@@ -34,7 +34,7 @@ class Limits:
 
     bytes: int = _limit(256 * _MEBIBYTE, "bytes of the file", _REFUSED)
     pixels: int = _limit(178_000_000, "pixels of the first frame, told by the header", _UNDECODED)
-    frames: int = _limit(10_000, "frames of an animation, pages of a TIFF", _UNDECODED)
+    frames: int = _limit(10_000, "frames of an animation or a sequence, pages of a TIFF", _UNDECODED)
     store: int = _limit(64 * _MEBIBYTE, "bytes of a manifest store, also unpacked", _UNREADABLE)
     manifests: int = _limit(1_024, "manifests of a store", _UNREADABLE)
     ingredients: int = _limit(4_096, "ingredient assertions of a store", _UNREADABLE)

@@ -16,8 +16,11 @@ from assay.provenance.custody.chain import Custody
 from assay.provenance.custody.examining import examine
 from assay.provenance.custody.verifying import verify
 from assay.provenance.errors import AssayError
+from assay.provenance.frames import count_frames
 from assay.provenance.trust import TrustPolicy, default_policy
 from assay.scanning.verdict import Verdict, weigh
+
+MOST_FRAMES = 10_000  # that are counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,12 @@ class Report:
     custody: Custody | AssayError
     evidence: tuple[Evidence, ...]
     verdict: Verdict
+
+    @property
+    def frames(self) -> int | None:
+        """Frames or pages of the file, of which only the first was looked at; one above `MOST_FRAMES` stands for more. None
+        where it was not decoded."""
+        return count_frames(self.asset.content, self.asset.media_type, limit=MOST_FRAMES) if self.width else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ def _derived(asset: Asset, wanted: Derivation) -> tuple[Asset, list[Action]]:
     if target not in _MODES:
         raise UnsupportedFormat(asset.name, f"{target}, which assay does not write (it writes {', '.join(WRITABLE)})")
     image = decode(asset)
-    # Pillow cannot count where the manifest of a TIFF has a directory of its own; our count knows no sequences of AVIF and HEIF
+    # Pillow cannot count where the manifest of a TIFF has a directory of its own; ours knows no further pictures of a HEIF
     tiff = asset.media_type is MediaType.TIFF
     frames = count_frames(asset.content, asset.media_type, limit=1) if tiff else getattr(image, "n_frames", 1)
     if frames > 1 and asset.media_type is not MediaType.JPEG:

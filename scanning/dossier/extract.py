@@ -16,7 +16,6 @@ from assay import __version__
 from assay.detectors.card import read_card
 from assay.detectors.evidence import Evidence, Silence
 from assay.provenance.custody.chain import Custody
-from assay.provenance.frames import count_frames
 from assay.provenance.sidecar import SUFFIX
 from assay.provenance.trust import TrustPolicy
 from assay.scanning.dossier.mapping import STEPS
@@ -168,10 +167,8 @@ def _not_checked(report: Report, policy: TrustPolicy, model: Document | None) ->
         gaps.append(("custody", f"The chain of custody: {custody.message}"))
     if report.undecoded is not None:
         gaps.append(("picture", f"Anything that needs pixels: {report.undecoded.message}"))
-    else:
-        asset = report.asset
-        if count_frames(asset.content, asset.media_type, limit=1) > 1:
-            gaps.append(("frames", "All frames or pages of the file but the first."))
+    if (report.frames or 1) > 1:
+        gaps.append(("frames", "All frames or pages of the file but the first."))
     gaps += [(piece.signal, piece.statement) for piece in report.evidence if _unable(piece)]
     return [{"what": what, "why": why} for what, why in gaps]
 

@@ -47,6 +47,7 @@ def document(outcome: Report | Failure, *, prior: float | None = None) -> Docume
             "bytes": len(asset.content),
             "width": outcome.width,
             "height": outcome.height,
+            "frames": outcome.frames,
             "undecoded": outcome.undecoded.message if outcome.undecoded else None,
         },
         "verdict": _verdict(outcome.verdict, prior),

@@ -14,10 +14,9 @@ from rich.text import Text
 from assay.detectors.evidence import FACES, PIXELS, Basis, Evidence, Origin, Severity, Silence
 from assay.provenance.custody.chain import BottomLine, Custody
 from assay.provenance.errors import AssayError
-from assay.provenance.frames import count_frames
 from assay.provenance.text import plain
 from assay.scanning.report.custody_words import remote_step
-from assay.scanning.scan import Failure, Report
+from assay.scanning.scan import MOST_FRAMES, Failure, Report
 from assay.scanning.words import PIXELS_LEFT_OUT, answer
 
 _STYLE = {
@@ -34,7 +33,6 @@ _CUSTODY = {
     BottomLine.NO_MANIFEST: "dim",
 }
 _MANIFEST = "c2pa-manifest"
-_MOST_FRAMES = 10_000
 _ALARM = {Severity.ALARM: ("!!", "bold red"), Severity.WARNING: ("!", "yellow"), Severity.NOTE: ("·", "dim")}
 
 
@@ -126,8 +124,8 @@ def facts(report: Report) -> str:
     """Format, size and hash of an image on one line, and how many frames were not looked at."""
     asset = report.asset
     size = f"{report.width}×{report.height} " if report.width else ""
-    frames = count_frames(asset.content, asset.media_type, limit=_MOST_FRAMES) if report.width else 1
-    told = f"{frames:,}" if frames <= _MOST_FRAMES else f"more than {_MOST_FRAMES:,}"
+    frames = report.frames or 1
+    told = f"{frames:,}" if frames <= MOST_FRAMES else f"more than {MOST_FRAMES:,}"
     first = f"only the first of {told} frames or pages looked at, " if frames > 1 else ""
     return f"{size}{asset.media_type.name}, {first}{len(asset.content):,} bytes, sha256 {asset.sha256[:16]}…"
 

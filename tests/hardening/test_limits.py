@@ -36,7 +36,7 @@ def frames(fmt: str, number: int, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("fmt", ["GIF", "WEBP", "TIFF", "PNG"])
+@pytest.mark.parametrize("fmt", ["GIF", "WEBP", "TIFF", "PNG", "AVIF"])
 def test_frames_are_counted_before_a_decoder_sees_the_file(fmt: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asset = Asset.from_bytes(frames(fmt, 5))
     assert count_frames(asset.content, asset.media_type, limit=100) == 5
@@ -46,12 +46,59 @@ def test_frames_are_counted_before_a_decoder_sees_the_file(fmt: str, monkeypatch
         decoding.decode(asset, limits=Limits(frames=4))
 
 
-@pytest.mark.parametrize("fmt", ["GIF", "WEBP", "TIFF", "PNG", "JPEG"])
+@pytest.mark.parametrize("fmt", ["GIF", "WEBP", "TIFF", "PNG", "AVIF", "MPO", "JPEG"])
 def test_counting_frames_survives_any_cut(fmt: str) -> None:
     content = frames(fmt, 3) if fmt != "JPEG" else made.encoded(made.picture())
     kind = Asset.from_bytes(content).media_type
     for end in range(0, len(content), 7):
         assert 1 <= count_frames(content[:end], kind, limit=10) <= 11
+
+
+@pytest.mark.parametrize("fmt", ["AVIF", "HEIF"])
+def test_a_still_picture_is_one_whatever_its_container(fmt: str) -> None:
+    if fmt == "HEIF":
+        pytest.importorskip("pillow_heif", reason="needs the extra `heic`")
+    still = Asset.from_bytes(made.encoded(made.picture(), fmt))
+    assert count_frames(still.content, still.media_type, limit=10) == 1
+
+
+def test_a_sequence_is_as_long_as_its_longest_track_of_pictures() -> None:
+    def box(kind: bytes, *inside: bytes) -> bytes:
+        return struct.pack(">I4s", 8 + sum(map(len, inside)), kind) + b"".join(inside)
+
+    def track(handler: bytes, samples: int, table: bytes = b"stsz") -> bytes:
+        sizes = box(b"minf", box(b"stbl", box(table, struct.pack(">III", 0, 0, samples))))
+        return box(b"trak", box(b"mdia", box(b"hdlr", bytes(8), handler, bytes(12)), sizes))
+
+    brands = box(b"ftyp", b"hevc", bytes(4), b"msf1")
+    content = brands + box(b"moov", track(b"soun", 900), track(b"pict", 7), track(b"pict", 9, b"stz2"))
+    assert count_frames(content, Asset.from_bytes(content).media_type, limit=10) == 9
+    endless = brands + box(b"moov", track(b"pict", 2**32 - 1))
+    assert count_frames(endless, MediaType.HEIC, limit=10) == 11
+
+
+def test_a_gain_map_and_a_preview_are_no_pictures_of_their_own() -> None:
+    """The index of a JPEG lists them as well: by class where they are previews, in their own metadata where they are maps."""
+    content = bytearray(frames("MPO", 2))
+    entry = content.index(b"MPF\0") + 4 + 50 + 16
+    assert content[entry : entry + 4] == bytes(4)
+    assert count_frames(bytes(content), MediaType.JPEG, limit=10) == 2
+    at = content.index(b"\xff\xd8\xff", 3)
+    assert count_frames(bytes(content[:at]), MediaType.JPEG, limit=10) == 1  # listed, and no longer there
+    name = b"http://ns.adobe.com/xap/1.0/\0 http://ns.adobe.com/hdr-gain-map/1.0/"
+    packet = b"\xff\xe1" + struct.pack(">H", 2 + len(name)) + name
+    assert count_frames(bytes(content[: at + 2] + packet + content[at + 2 :]), MediaType.JPEG, limit=10) == 1
+    content[entry : entry + 4] = struct.pack("<I", 0x010001)  # large thumbnail
+    assert count_frames(bytes(content), MediaType.JPEG, limit=10) == 1
+    content[entry : entry + 4] = struct.pack("<I", 0x020002)  # the other eye's
+    assert count_frames(bytes(content), MediaType.JPEG, limit=10) == 2
+
+
+def test_an_index_of_nothing_but_pictures_costs_no_more_than_a_few() -> None:
+    entries = struct.pack("<IIIHH", 0, 150_000, 64_026, 0, 0) * 4_000
+    index = b"MPF\0II*\0\x08\0\0\0" + struct.pack("<HHHIII", 1, 0xB002, 7, len(entries), 26, 0) + entries
+    content = b"\xff\xd8\xff\xe2" + struct.pack(">H", 2 + len(index)) + index + b"\xff\xd8\xff" * 50_000
+    assert count_frames(content, MediaType.JPEG, limit=10_000) == 256
 
 
 def test_the_directory_of_a_manifest_is_no_page_of_a_tiff_and_hides_none() -> None:

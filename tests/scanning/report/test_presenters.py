@@ -159,6 +159,8 @@ def test_it_is_told_that_only_the_first_frame_of_an_animation_was_looked_at() ->
     for shown in (terminal(moving, depth=0), page([moving])):
         assert "only the first of 3 frames or pages looked at" in shown
     assert "frames" not in terminal(report(SILENT), depth=0)
+    assert [document(each)["asset"]["frames"] for each in (moving, report(SILENT))] == [3, 1]
+    assert document(replace(moving, width=None, height=None))["asset"]["frames"] is None
 
 
 def test_one_picture_was_flagged_and_several_were() -> None:
