@@ -57,7 +57,7 @@ async def hand_in(
     service, owner = service_of(request), service_of(request).caller(request, "jobs")
     working = _working(service)
     if webhook:
-        check_webhook(webhook, service.settings.webhook_hosts)
+        check_webhook(webhook, working.webhook_hosts)
     announced = request.headers.get("content-length", "")
     size = int(announced) if announced.isdigit() else 0
     await working.call(working.jobs.check, owner, size, idempotency=idempotency_key)

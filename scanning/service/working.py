@@ -17,7 +17,7 @@ import socket
 import ssl
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -40,6 +40,8 @@ _POLL_SECONDS = 0.5
 _WEBHOOK_SECONDS = 15.0  # for one attempt, from the name's look-up to the end of the answer's head
 _CALL_SECONDS = 20.0  # for one answer of the database, before whoever waits is told that it is away
 _POSTS = 4  # webhooks at once, so that one that hangs keeps no other
+_PORTS = {"http": 80, "https": 443}
+Place = tuple[str, int | None]  # a host and one of its ports, None for any
 _STATUS = re.compile(rb"HTTP/1\.\d ([1-5]\d\d)\b")
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ class Working:
     def __init__(self, base: Base, keys: Keys, *, examiner: Examiner, metrics: Metrics, settings: Settings) -> None:
         self.jobs = Jobs(base, most=settings.waiting, each=settings.waiting_each)
         self.decisions = Decisions(base)
+        self.webhook_hosts = frozenset(map(named_host, settings.webhook_hosts))
         self._keys, self._examiner, self._metrics, self._settings = keys, examiner, metrics, settings
         self._threads = ThreadPoolExecutor(4 if base.shared else 1, thread_name_prefix="assay-state")
         self._new = asyncio.Event()
@@ -234,18 +237,35 @@ class WebhookRefused(AssayError):
     """A webhook's address is not one that this server may call."""
 
 
-def check_webhook(url: str, allowed: tuple[str, ...]) -> None:
-    """Raise `WebhookRefused` unless the URL's host (or host:port) was named at the start."""
+def named_host(name: str) -> Place:
+    """What a --webhook-host names: a host as URLs have it, and a port or any. Raises `WebhookRefused`."""
+    bare = name.count(":") > 1 and not name.startswith("[")  # an IPv6 address
+    try:
+        parts = urlsplit(f"//[{name}]" if bare else f"//{name}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), None, None
+    if not host or parts.username is not None or parts.path or parts.query or parts.fragment:
+        raise WebhookRefused(
+            f"--webhook-host {plain(name)} is no host", "write hooks.example, hooks.example:8443 or [::1]:8443"
+        )
+    return host, port
+
+
+def check_webhook(url: str, allowed: Collection[Place]) -> None:
+    """Raise `WebhookRefused` unless the URL's host was named at the start, with its port or any."""
     try:
         parts = urlsplit(url)
-        place = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or ""
+        host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme)
     except ValueError:
-        parts, place = urlsplit(""), ""
-    plain = url.isascii() and url.isprintable() and " " not in url
-    if not plain or parts.scheme not in ("http", "https") or not place or parts.username is not None:
+        host, port = None, None
+    ordinary = url.isascii() and url.isprintable() and " " not in url
+    if not ordinary or not host or port is None or parts.scheme not in _PORTS or parts.username is not None:
         raise WebhookRefused("a webhook is a plain http or https URL", "give one without user name")
-    if place not in allowed and parts.hostname not in allowed:
-        raise WebhookRefused(f"this server calls no webhook at {place}", "start it with --webhook-host to allow it")
+    if (host, port) not in allowed and (host, None) not in allowed:
+        raise WebhookRefused(
+            f"this server calls no webhook at {parts.netloc.lower()}", "start it with --webhook-host to allow it"
+        )
 
 
 def signed(body: bytes, identity: str, moment: int, secrets: tuple[str, ...]) -> dict[str, str]:
@@ -274,7 +294,7 @@ async def _post(url: str, body: bytes, headers: dict[str, str]) -> str:
     try:
         async with asyncio.timeout(_WEBHOOK_SECONDS):
             context = await asyncio.to_thread(ssl.create_default_context) if secure else None
-            reader, writer = await _connected(parts.hostname or "", parts.port or (443 if secure else 80), context)
+            reader, writer = await _connected(parts.hostname or "", parts.port or _PORTS[parts.scheme], context)
             try:
                 writer.write(f"POST {target} HTTP/1.1\r\n{head}\r\n".encode() + body)
                 status = await _status(reader)

@@ -36,7 +36,7 @@ from assay.scanning.service.decisions import Decisions, digest
 from assay.scanning.service.jobs import Item, Jobs, Mismatched, Options
 from assay.scanning.service.keys import Keys, opened
 from assay.scanning.service.receiving import Upload
-from assay.scanning.service.working import WebhookRefused, check_webhook, signed
+from assay.scanning.service.working import WebhookRefused, check_webhook, named_host, signed
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "docs" / "schema" / "job-1.json").read_text())
 SECRET = b"what only its owner may read"
@@ -152,9 +152,32 @@ def test_signatures_are_those_of_standard_webhooks() -> None:
     ],
 )
 def test_only_named_hosts_are_called(url: str) -> None:
-    check_webhook("https://hooks.example/x", ("hooks.example:443", "hooks.example"))
     with pytest.raises(WebhookRefused):
-        check_webhook(url, ("hooks.example:443",))
+        check_webhook(url, (named_host("hooks.example:443"),))
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("hooks.example", "https://hooks.example:8443/x"),
+        ("hooks.example:443", "https://hooks.example/x"),
+        ("Hooks.Example:80", "http://HOOKS.example"),
+        ("[::1]:8402", "http://[::1]:8402/x"),
+        ("[::1]", "http://[::1]/"),
+        ("::1", "http://[::1]:8402/"),
+        ("FE80::1", "http://[fe80::1]/"),
+    ],
+)
+def test_a_named_host_is_called_however_it_is_written(name: str, url: str) -> None:
+    check_webhook(url, (named_host(name),))
+
+
+@pytest.mark.parametrize(
+    "name", ["https://hooks.example", "hooks.example/x", "user@hooks.example", "hooks.example:port", "", ":80"]
+)
+def test_what_names_no_host_is_refused(name: str) -> None:
+    with pytest.raises(WebhookRefused, match="is no host"):
+        named_host(name)
 
 
 def test_the_same_key_gives_the_same_job(jobs: Jobs) -> None:
