@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from assay.provenance.errors import AssayError
@@ -300,11 +300,12 @@ class Jobs:
             return change.execute(update(item).where(where).values(**gone)).rowcount
 
     def expire(self, retention: float) -> int:
-        """Forget finished jobs older than `retention` seconds; returns how many."""
+        """Forget finished jobs older than `retention` seconds, but none that somebody is still to hear of; returns how many."""
+        told = ~exists().where(delivery.c.job == jobs.c.id, delivery.c.state == "due")
         gone = 0
         while True:
             with self._base.transaction(deleting=True) as change:
-                some = select(jobs.c.id).where(jobs.c.finished < now() - retention).limit(_AT_ONCE)
+                some = select(jobs.c.id).where(jobs.c.finished < now() - retention, told).limit(_AT_ONCE)
                 found = change.execute(delete(jobs).where(jobs.c.id.in_(some))).rowcount
             gone += found
             if found < _AT_ONCE:

@@ -600,6 +600,18 @@ def test_finished_jobs_are_forgotten_after_a_while(jobs: Jobs) -> None:
     assert jobs.describe(waiting, "anybody")["state"] == "waiting"
 
 
+@pytest.mark.parametrize("again", [None, float("inf")])
+def test_a_job_is_kept_until_its_webhook_has_arrived_or_is_given_up(jobs: Jobs, again: float | None) -> None:
+    job, _ = jobs.accept("anybody", UPLOADS[:1], Options(webhook="http://hooks.example/x"))
+    jobs.finish(jobs.claim(), b"{}")
+    assert jobs.expire(-1) == 0
+    jobs.delivered(jobs.due(), "answered 503", again=0)
+    assert jobs.expire(-1) == 0
+    jobs.delivered(jobs.due(), "said", again=again)
+    assert jobs.expire(-1) == 1
+    assert jobs.describe(job, "anybody") is None
+
+
 def test_what_a_name_owned_stays_with_its_key_through_rotation_and_goes_to_no_other(base: Base) -> None:
     keys = Keys(base)
 
