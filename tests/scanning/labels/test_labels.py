@@ -65,6 +65,21 @@ CASES: list[tuple[str, Report | Failure, dict[str, str]]] = [
     ("nothing", report(), {"iptc-ai-info": "none", "eu-ai-act-50": "none"}),
     ("enhanced", report(ENHANCED), {"iptc-ai-info": "minor-edit", "eu-ai-act-50": "none"}),
     ("marks removed", report(silent("removed-provenance")), {"iptc-ai-info": "none", "eu-ai-act-50": "review"}),
+    (
+        "looks like a copy of several",
+        report(silent("originals-disagree")),
+        {"iptc-ai-info": "review", "eu-ai-act-50": "review"},
+    ),
+    (
+        "a camera's, and looks like a copy of others",
+        report(said("recovered-manifest", Origin.CAPTURED, Basis.MARKED, "originals-disagree")),
+        {"iptc-ai-info": "review", "eu-ai-act-50": "review"},
+    ),
+    (
+        "declared, and looks like a copy of several",
+        report(DECLARED, silent("originals-disagree")),
+        {"iptc-ai-info": "created", "eu-ai-act-50": "created"},
+    ),
     ("looks like a copy", report(RECOVERED), {"iptc-ai-info": "review", "eu-ai-act-50": "review"}),
     (
         "looks like a copy, and the pixels",
