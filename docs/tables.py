@@ -47,6 +47,7 @@ from assay.scanning.words import (
     SURE_OF_DEVELOPED,
     SURE_OF_PIXELS,
     SURE_OF_RECOVERED,
+    SURE_OF_RECOVERED_DEVELOPED,
     SURE_UNDETERMINED,
     UNDETERMINED,
 )
@@ -452,6 +453,7 @@ def tables() -> dict[str, str]:
                 *((basis.word, SURE[basis], CHANGE[basis]) for basis in bases),
                 ("proved, by a development key alone", SURE_OF_DEVELOPED, CHANGE_OF_DEVELOPED),
                 ("marked, by a recovered manifest alone", SURE_OF_RECOVERED, CHANGE_OF_RECOVERED),
+                ("the same, signed with a development key", SURE_OF_RECOVERED_DEVELOPED, CHANGE_OF_RECOVERED),
                 ("inferred, where only pixels were asked", SURE[Basis.INFERRED], CHANGE_OF_PIXELS),
                 ("none, where only pixels were asked", SURE_OF_PIXELS, CHANGE_OF_PIXELS),
                 *(

@@ -144,6 +144,10 @@ SURE_OF_RECOVERED = (
     "The manifest is as good as its signer; that this image is a copy of what was signed is likely, not proved, for a "
     "retouched or look-alike picture can match as well."
 )
+SURE_OF_RECOVERED_DEVELOPED = (
+    "Who signed the manifest is not sure, for anybody can make a development key; that this image is a copy of what was signed "
+    "is likely, not proved, for a retouched or look-alike picture can match as well."
+)
 SURE_OF_DEVELOPED = (
     "That the bytes are those that were signed is sure; who signed is not, for anybody can make a development key, and no "
     "trust list knows one."
@@ -356,7 +360,8 @@ def _sure(verdict: Verdict) -> str:
     if hindrance := _hindrance(verdict):
         return SURE_UNDETERMINED[hindrance]
     if _only_recovered(verdict):
-        return SURE_OF_RECOVERED
+        developed = any(note.code == DEVELOPMENT for voice in verdict.grounds for note in voice.findings)
+        return SURE_OF_RECOVERED_DEVELOPED if developed else SURE_OF_RECOVERED
     if _only_developed(verdict):
         return SURE_OF_DEVELOPED
     if verdict.basis is Basis.NONE and only_pixels(verdict):
