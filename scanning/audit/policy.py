@@ -1,13 +1,15 @@
 """The policy file `assay.toml`: what must be signed, by whom, what must be labelled, what an audit fails on.
 
 Rules: a rule is told from a row alone, so that it can be applied to finished rows; an unknown key is an error, for a
-misspelt rule that silently holds is worse than none; patterns are gitignore's, relative to the policy file's folder.
+misspelt rule that silently holds is worse than none; patterns are gitignore's, relative to the policy file's folder. Where
+links give a file several places, a rule is asked that names one of them, and an exclusion holds that names them all.
 """
 
 import fnmatch
 import os
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -79,26 +81,26 @@ class Policy:
 
     def excludes(self, name: str) -> bool:
         """Whether a file is none of this policy's business, wherever it was named."""
-        return bool(self.exclude) and _spec(self.exclude).match_file(self._place(name))
+        return bool(self.exclude) and all(map(_spec(self.exclude).match_file, self._places(name)))
 
     def judged(self, row: Row) -> Row:
         """The row with the names of the rules that it breaks."""
-        place = self._place(row.name)
+        places = self._places(row.name)
         broken = tuple(
             rule.name
             for rule in self.rules
-            if (not rule.files or _spec(rule.files).match_file(place)) and not rule.holds(row)
+            if (not rule.files or any(map(_spec(rule.files).match_file, places))) and not rule.holds(row)
         )
         return replace(row, breaches=broken)
 
-    def _place(self, name: str) -> str:
+    def _places(self, name: str) -> tuple[str, ...]:
         """The row's name as patterns see it: relative to the policy file where it lies below, else whole."""
         file, member = in_archive(name)  # the member's name is the archive's own, and `..` in it leads nowhere
-        absolute = os.path.abspath(file) + member  # noqa: PTH100 - the name may be a URL
-        root = os.path.abspath(self.root)  # noqa: PTH100
-        if "://" not in file and absolute.startswith(root + os.sep):
-            return absolute[len(root) + 1 :]
-        return name.partition("://")[2] or name.lstrip("/")
+        folder, last = os.path.split(file)
+        here = os.getcwd()  # noqa: PTH109 - a million times, Path is slow
+        if "://" not in file and (below := _below(os.path.join(here, self.root), os.path.join(here, folder))):  # noqa: PTH118
+            return tuple(place + last + member for place in below)
+        return (name.partition("://")[2] or name.lstrip("/"),)
 
 
 def read_policy(path: Path) -> Policy:
@@ -179,3 +181,25 @@ def _spec(patterns: tuple[str, ...]) -> "GitIgnoreSpec":
     from pathspec import GitIgnoreSpec
 
     return GitIgnoreSpec.from_lines(patterns)
+
+
+@lru_cache(maxsize=1024)
+def _below(root: str, folder: str) -> frozenset[str]:
+    """A folder's places below another, as it is named and as it really lies: links may stand in either's name, lead to where
+    it lies, or lead out."""
+    ways = {os.path.abspath(folder)}  # noqa: PTH100 - as it is written
+    with suppress(ValueError):  # no folder can be called that
+        ways.add(os.path.realpath(folder))
+    return frozenset(
+        f"{way[len(above) :]}/".lstrip("/")
+        for way in ways
+        for above in (way, *map(str, Path(way).parents))
+        if _same(above, root)
+    )
+
+
+def _same(folder: str, other: str) -> bool:
+    try:
+        return os.path.samefile(folder, other)  # noqa: PTH121
+    except (OSError, ValueError):  # finished rows may be judged where their files are not
+        return folder == os.path.abspath(other)  # noqa: PTH100

@@ -79,6 +79,29 @@ def test_exclusions_are_relative_to_the_policy_and_hold_for_named_files(policy: 
     assert Policy(root=tmp_path, exclude=("drafts/", "!drafts/kept/")).prunable == ()
 
 
+def test_a_link_on_the_way_to_a_file_leads_out_of_no_rule_and_into_no_exclusion(
+    policy: Policy, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rule = ("press pictures are signed by us",)
+    outside = tmp_path_factory.mktemp("outside")
+    (tmp_path / "press").mkdir()
+    for link, target in {
+        outside / "way": tmp_path,  # to the policy's folder
+        tmp_path / "alias": tmp_path / "press",
+        tmp_path / "press/old": outside,  # out of it
+        tmp_path / "drafts": tmp_path / "press",
+    }.items():
+        link.symlink_to(target)
+    linked = read_policy(outside / "way/assay.toml")
+    for name in ("press/a.png", "alias/a.png", "press/old/a.png", "drafts/a.png", "press/a.zip!b.png"):
+        for folder in (tmp_path, outside / "way"):
+            assert broken(policy, str(folder / name)) == broken(linked, str(folder / name)) == rule, name
+            assert not policy.excludes(str(folder / name))
+    assert broken(policy, str(outside / "a.png")) == ()
+    assert policy.excludes(str(outside / "way/desk/raw-1.png"))
+    assert not policy.excludes("press/no\0name/a.png")
+
+
 @pytest.mark.parametrize("member", ["x/../../drafts/a.png", "../../../outside.png", "/a.png"])
 def test_what_a_member_is_called_leads_out_of_no_rule(policy: Policy, tmp_path: Path, member: str) -> None:
     (tmp_path / "assay.toml").write_text(POLICY.replace('"drafts/"', '"/drafts/"'))
