@@ -28,7 +28,7 @@ from assay.scanning.audit.ledger import Ledger
 from assay.scanning.audit.policy import Policy, read_policy
 from assay.scanning.audit.row import Row
 from assay.scanning.audit.sources import STORE_SCHEMES, Item, is_archive, items, paths_of
-from assay.scanning.audit.tally import SAME, Tally
+from assay.scanning.audit.tally import GONE, SAME, Tally
 from assay.scanning.report.audit_terminal import AuditTerminal
 from assay.scanning.report.progress import progress
 from assay.scanning.report.row_writing import Outputs
@@ -192,7 +192,7 @@ def judge(row: Row, fail_on: Sequence[str], policy: Policy | None, ending: Endin
     wanted = {*fail_on, *(policy.fail_on if policy else ())}
     ending.met |= wanted & set(row.conditions)
     ending.met.update(row.breaches)
-    ending.unread += row.error == UnreadableFile.__name__
+    ending.unread += row.error == UnreadableFile.__name__ and row.change != GONE  # its error is the earlier audit's
 
 
 def _listed(targets: Iterable[str]) -> Iterator[str]:

@@ -337,6 +337,14 @@ def test_against_a_baseline_only_changes_are_reported_and_fail(folder: Path, tmp
     assert changes == {"new.jpg": "new", "b.png": "gone"}
 
 
+def test_a_file_that_was_unreadable_and_is_gone_leaves_the_audit_whole(folder: Path, tmp_path: Path) -> None:
+    before, after = tmp_path / "before.jsonl", tmp_path / "after.jsonl"
+    assert assay("-", "-o", before, stdin=f"{folder / 'a.png'}\n{folder / 'missing.png'}\n").returncode == 1
+    done = assay("-", "--baseline", before, "-o", after, stdin=f"{folder / 'a.png'}\n")
+    assert done.returncode == 0, done.stderr
+    assert [(Path(row["name"]).name, row["change"]) for row in rows(after)] == [("missing.png", "gone")]
+
+
 def test_a_folder_whose_every_answer_is_known_loads_no_model_and_starts_no_child(folder: Path, tmp_path: Path) -> None:
     for path in folder.iterdir():
         os.utime(path, (1_000_000, 1_000_000))
