@@ -13,6 +13,7 @@ from urllib.parse import quote
 from assay import __version__
 from assay.provenance.text import plain
 from assay.scanning.audit.row import Row, code_of, severity_of
+from assay.scanning.audit.sources import STORE_SCHEMES
 from assay.scanning.gate import CONDITIONS
 
 _DOCS = "https://assay.readthedocs.io/en/latest/audit.html"
@@ -103,8 +104,6 @@ def _message(text: str) -> str:
 
 
 def _uri(name: str) -> str:
-    if "://" in name:
-        scheme, _, rest = name.partition("://")
-        return f"{scheme}://{quote(rest)}"
-    path = quote(os.fsencode(name))
+    scheme = next((scheme for scheme in STORE_SCHEMES if name.startswith(scheme)), "")
+    path = scheme + quote(os.fsencode(name.removeprefix(scheme)))
     return f"file://{path}" if name.startswith("/") else path

@@ -188,6 +188,17 @@ def test_names_become_uris_and_changes_become_baseline_states() -> None:
     assert states["contested"] == "absent"
 
 
+def test_a_member_that_is_called_like_a_url_is_no_url() -> None:
+    names = ["a.tar!x://p\udcff.png", "/t/a.tar!s3://b\udcff.png", "s3://bucket/a\udcff.zip!x://y.png"]
+    (run,) = written([simple(name, conditions=("contested",)) for name in names])["runs"]
+    uris = [r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in run["results"]]
+    assert uris == [
+        "a.tar%21x%3A//p%FF.png",
+        "file:///t/a.tar%21s3%3A//b%FF.png",
+        "s3://bucket/a%FF.zip%21x%3A//y.png",
+    ]
+
+
 def test_nothing_of_a_file_becomes_a_link_in_a_message() -> None:
     (run,) = written(ROWS)["runs"]
     text = run["results"][0]["message"]["text"]
