@@ -6,6 +6,7 @@ Rules: the server is ready when every worker has its model; when told to end it 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -61,13 +62,14 @@ def create(settings: Settings, *, make: Callable[[], Examine] | None = None) -> 
         try:
             yield
         finally:
-            service.draining = True
+            service.end()
             warming.cancel()
             if service.working is not None:
                 await service.working.stop()
             if base is not None:
                 base.close()
-            await asyncio.get_running_loop().run_in_executor(None, pool.close)
+            # nobody waits any more for what is in hand
+            await asyncio.get_running_loop().run_in_executor(None, partial(pool.close, now=True))
 
     app = FastAPI(
         title="assay",

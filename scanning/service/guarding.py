@@ -4,6 +4,7 @@ Rules: a page of another site can neither read answers nor make this server work
 are never cached, sniffed or framed; the page runs only scripts that this server serves.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from assay.provenance.errors import AssayError
+from assay.scanning.service.base import StateUnavailable
 from assay.scanning.service.refusing import Defect, Forbidden, problem
 from assay.scanning.service.settings import LOOPBACK
 from assay.scanning.service.state import Service
@@ -64,7 +66,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        status, gone = 500, False
+        status, gone, begun = 500, False, False
 
         async def heard() -> Message:
             nonlocal gone
@@ -73,9 +75,9 @@ class Guard:
             return message
 
         async def guarded(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], True
                 given = {name for name, _ in message["headers"]}
                 message["headers"] = [*message["headers"], *(pair for pair in _HEADERS if pair[0] not in given)]
             await send(message)
@@ -94,10 +96,15 @@ class Guard:
                 except Exception:  # as the framework does it: answered, and raised to be logged
                     await problem(Defect())(scope, heard, guarded)
                     raise
-                status = answer.status_code
+                status, begun = answer.status_code, True
                 headers = [*answer.raw_headers, *_HEADERS]
                 await send({"type": "http.response.start", "status": status, "headers": headers})
                 await send({"type": "http.response.body", "body": answer.body})
+        except asyncio.CancelledError:
+            if not self.service.draining:
+                raise
+            if not begun:
+                await problem(StateUnavailable("this server ends", "try again"))(scope, heard, guarded)
         finally:
             route = path if endpoint else getattr(scope.get("route"), "path", "other")
             self.service.metrics.answered(route, _HUNG_UP if gone else status, time.perf_counter() - started)

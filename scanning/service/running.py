@@ -97,8 +97,9 @@ def _run(
     listener = _listener(settings)
     host, port = listener.getsockname()[:2]
     say(f"assay: serving at http://{f'[{host}]' if ':' in host else host}:{port}/")
+    guard = create(settings, make=make)
     config = uvicorn.Config(
-        create(settings, make=make),
+        guard,
         http=_protocol(settings.head, settings.receive),
         ws="none",
         lifespan="on",
@@ -109,7 +110,7 @@ def _run(
         timeout_keep_alive=max(5, int(settings.head)),
         timeout_graceful_shutdown=int(settings.drain),
     )
-    server = _Server(config)
+    server = _Server(config, guard.service.end)
     if stop_after is not None or stop is not None:
         threading.Thread(target=_end, args=(server, stop or threading.Event(), stop_after), daemon=True).start()
     server.run(sockets=[listener])
@@ -134,7 +135,15 @@ def _listener(settings: Settings) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """Ends with the program's own exit code: uvicorn's raises the signal once more when it is done."""
+    """Ends with the program's own exit code: uvicorn's raises the signal once more when it is done. `end`: what begins to end with it."""
+
+    def __init__(self, config: uvicorn.Config, end: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end = end
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._end()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -60,6 +60,14 @@ class Service:
     buckets: Buckets = field(default_factory=Buckets)
     draining: bool = False
 
+    def end(self) -> None:
+        """Take on nothing new; who was asking before is answered."""
+        if self.draining:
+            return
+        self.draining = True
+        if self.working is not None:
+            self.working.end()
+
     def caller(self, request: Request, *scopes: str) -> str:
         """Who asks, with one of these scopes: a key's owner, or anybody where no keys are kept.
 

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import logging
+import math
 import re
 import socket
 import ssl
@@ -57,7 +58,7 @@ class Working:
         self._keys, self._examiner, self._metrics, self._settings = keys, examiner, metrics, settings
         self._threads = ThreadPoolExecutor(4 if base.shared else 1, thread_name_prefix="assay-state")
         self._new = asyncio.Event()
-        self._ending = False
+        self._ending, self._deadline = False, math.inf
         self._held: set[str] = set()  # the claims of items in work here
         self._loops: list[asyncio.Task[None]] = []  # end when they are told to
         self._beats: list[asyncio.Task[None]] = []  # end with the server
@@ -87,11 +88,14 @@ class Working:
         self._loops = [asyncio.ensure_future(each) for each in (*work, *posts)]
         self._beats = [asyncio.ensure_future(each) for each in beats]
 
-    async def stop(self) -> None:
-        """Finish the items in work and leave the rest to the next start, or to another server."""
-        self._ending = True
+    def end(self) -> None:
+        """Begin nothing new, and leave it to the next start, or to another server."""
+        self._ending, self._deadline = True, time.monotonic() + self._settings.drain
         self._new.set()
-        _, late = await asyncio.wait(self._loops, timeout=self._settings.drain)
+
+    async def stop(self) -> None:
+        """Finish the items in work, in the time that is left since the end began."""
+        _, late = await asyncio.wait(self._loops, timeout=max(0.0, self._deadline - time.monotonic()))
         for loop in (*late, *self._beats):
             loop.cancel()
         await asyncio.gather(*self._loops, *self._beats, return_exceptions=True)

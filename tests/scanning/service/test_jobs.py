@@ -417,6 +417,30 @@ def test_of_several_addresses_one_that_does_not_answer_leaves_time_for_the_next(
     assert told == "delivered"
 
 
+def test_a_server_ends_in_time_though_an_upload_is_slow_and_a_file_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.socket() as caller:
+        with served_here(obeying, state=tmp_path, drain=2.0) as address:
+            job = httpx.post(f"{address}/v1/jobs", content=b"hang", trust_env=False).headers["location"]
+            while httpx.get(f"{address}{job}", trust_env=False).json()["files"][0]["state"] == "waiting":
+                time.sleep(0.02)
+            host, port = address.removeprefix("http://").split(":")
+            caller.connect((host, int(port)))
+            caller.sendall(f"POST /v1/jobs HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000\r\n\r\nx".encode())
+            time.sleep(0.2)
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 3.9
+        answer = caller.recv(10_000)
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"this server ends" in answer
+    assert "Traceback" not in caplog.text
+    with contextlib.closing(connect(tmp_path)) as base:
+        left = Jobs(base).claim()
+        assert left is not None
+        assert left.content == b"hang"
+
+
 def test_what_is_forgotten_is_gone(jobs: Jobs, tmp_path: Path) -> None:
     first, _ = jobs.accept("anybody", UPLOADS[:2], Options())
     second, _ = jobs.accept("anybody", UPLOADS[:1], Options())
