@@ -7,7 +7,9 @@ content may have changed.
 
 import glob
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -21,6 +23,7 @@ from assay.scanning.walking import exclusions, files
 STORE_SCHEMES = ("s3://", "gs://", "az://")
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 UNOPENED_ENDINGS = (".7z", ".rar", ".tar.zst", ".tzst", ".tar.lz", ".tar.lz4", ".tar.lzma", ".tlz", ".tar.z", ".tbz")
+_DEEP = re.compile(r"(?<![^/])\*\*(?![^/])")  # in a glob: folders at any depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +99,40 @@ def paths_of(target: str) -> Iterator[Path]:
     path = Path(target)
     if glob.has_magic(target) and not os.path.exists(path):  # noqa: PTH110
         found = False
-        for match in sorted(glob.iglob(target, recursive=True)):  # noqa: PTH207 - the pattern may be absolute
+        for match in sorted(set(_matches(target))):
             found = True
             yield Path(match)
         if found:
             return
     yield path
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """What a glob matches. `**` follows no link and gives none to a folder, as a walk does: `glob` would go in circles."""
+    deep = _DEEP.search(pattern)
+    if deep is None:
+        yield from glob.iglob(pattern)  # noqa: PTH207 - the pattern may be absolute
+        return
+    before, after = pattern[: deep.start()], pattern[deep.end() :] or "/*"  # a last `**` names files as well as folders
+    for top in glob.iglob(before) if before else (os.curdir,):  # noqa: PTH207
+        for folder in _with_all_below(top):
+            for match in _matches(os.path.join(glob.escape(folder), after.lstrip("/"))):  # noqa: PTH118
+                place = match.rstrip("/")
+                if not (os.path.islink(place) and os.path.isdir(place)):  # noqa: PTH112, PTH114
+                    yield match
+
+
+def _with_all_below(folder: str) -> Iterator[str]:
+    """The folder and all in it, at any depth, that are neither hidden nor links."""
+    ahead = [folder]
+    while ahead:
+        yield (here := ahead.pop())
+        with suppress(OSError), os.scandir(here) as entries:  # a glob matches nothing in what cannot be listed
+            ahead += [
+                entry.path
+                for entry in entries
+                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+            ]
 
 
 def is_archive(name: str) -> bool:

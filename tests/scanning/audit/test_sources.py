@@ -15,7 +15,7 @@ from outcomes import picture
 from assay.provenance.asset import Limits
 from assay.provenance.errors import AssayError
 from assay.scanning.audit import archives
-from assay.scanning.audit.sources import Item, items
+from assay.scanning.audit.sources import Item, items, paths_of
 
 
 def names(*targets: Path | str, **options: object) -> list[str]:
@@ -44,6 +44,37 @@ def test_globs_are_expanded_and_a_name_that_looks_like_one_is_a_name(tmp_path: P
     assert names(tmp_path / "a*.png") == [str(tmp_path / "a1.png"), str(tmp_path / "a2.png")]
     assert names(tmp_path / "b[1].png") == [str(tmp_path / "b[1].png")]
     assert names(tmp_path / "none*.png") == [str(tmp_path / "none*.png")]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("**/*.png", ["a/plain.png", "a/s/b[1]/deep.png", "a/s/near.png"]),
+        ("a/**/*.png", ["a/plain.png", "a/s/b[1]/deep.png", "a/s/near.png"]),
+        ("a/**", ["a/plain.png", "a/s/b[1]/deep.png", "a/s/near.png", "a/s/words.txt"]),
+        ("a/**/", ["a/plain.png", "a/s/b[1]/deep.png", "a/s/near.png"]),
+        ("a/**/*", ["a/plain.png", "a/s/b[1]/deep.png", "a/s/near.png", "a/s/words.txt"]),
+        ("a/**/*/", ["a/s/b[1]/deep.png", "a/s/near.png"]),
+        ("**/s/**/*.png", ["a/s/b[1]/deep.png", "a/s/near.png"]),
+        ("l*/**/near.png", ["link/s/near.png"]),
+        ("**/.hidden/*.png", ["a/.hidden/a.png"]),
+        ("**/n**", ["a/s/near.png"]),
+        ("**/none*", ["**/none*"]),
+    ],
+)
+def test_a_glob_of_any_depth_follows_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, found: list[str]
+) -> None:
+    for name in ("plain.png", "s/near.png", "s/b[1]/deep.png", "s/words.txt", ".hidden/a.png"):
+        (tmp_path / "a" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "a" / name).write_bytes(b"words" if name.endswith("txt") else picture())
+    for link, place in (("a/loop", "."), ("a/other", "."), ("a/s/up", ".."), ("a/s/side", "../s"), ("link", "a")):
+        (tmp_path / link).symlink_to(place)
+    monkeypatch.chdir(tmp_path)
+    absolute = [str(tmp_path / name) for name in found]
+    assert sorted({*names(pattern)}) == found
+    assert sorted({*names(f"{tmp_path}/{pattern}")}) == absolute
+    assert len([*paths_of(pattern)]) == len({*paths_of(pattern)})
 
 
 def test_a_very_deep_tree_is_walked(tmp_path: Path) -> None:
