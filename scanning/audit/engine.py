@@ -40,6 +40,10 @@ class _Work:
     examining: "Future[bytes] | None" = None
     held: int = 0  # bytes in memory on its account
 
+    def let_go(self) -> None:
+        """Of what the item reads from: it may hold bytes or an open archive, and rows may wait for long."""
+        self.item = replace(self.item, read=bytes, beside=None)
+
 
 class RowMaker:
     """Turns what is known of items into rows, in their order: which file was the first of its kind depends on it."""
@@ -128,6 +132,7 @@ class Audit:
             work.key, work.size = known
             work.content = self._ledger.find(work.key)
             if work.content is not None:
+                work.let_go()
                 return
         self._busy += 1
         work.held = item.size or 0
@@ -145,7 +150,7 @@ class Audit:
 
     def _take_bytes(self, work: _Work, reading: "Future[Given]") -> None:
         work.reading = None
-        work.item = replace(work.item, read=bytes, beside=None)  # they may hold bytes, and rows may wait for long
+        work.let_go()
         try:
             given = reading.result()
         except AssayError as error:

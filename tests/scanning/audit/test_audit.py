@@ -135,27 +135,33 @@ def test_work_in_hand_is_bounded_however_many_files_there_are() -> None:
     assert max(ahead) < 60
 
 
-def test_rows_that_wait_for_a_slow_one_do_not_hold_their_bytes() -> None:
-    class Bytes:
+def test_rows_that_wait_for_a_slow_one_hold_neither_bytes_nor_archives(tmp_path: Path) -> None:
+    class Held:
         """Stands for what a member of an archive holds."""
 
-    alive: weakref.WeakSet[Bytes] = weakref.WeakSet()
+    alive: weakref.WeakSet[Held] = weakref.WeakSet()
     most = 0
 
-    def members() -> Iterator[Item]:
+    def members(first: bytes) -> Iterator[Item]:
         nonlocal most
-        yield Item("slow.png", lambda: SLOW)
+        yield Item("slow.png", lambda: first)
         for number in range(300):
-            held = Bytes()
+            held = Held()
             alive.add(held)
-            yield Item(f"{number}.png", lambda held=held, number=number: b"picture %d" % number)  # type: ignore[misc]
+            yield Item(
+                f"{number}.png",
+                lambda held=held, number=number: b"picture %d" % number,  # type: ignore[misc]
+                fingerprint="unchanged",
+            )
             del held
             most = max(most, len(alive))
 
-    with Ledger(None, VERSION) as kept, Pool(misbehaving, size=2) as pool:
-        rows = list(Audit(members(), ledger=kept, pool=pool))
-    assert len(rows) == 301
-    assert most < 60
+    for first, examined in ((SLOW, 301), (SLOW + b" again", 1)):  # the second time the others are known
+        with Ledger(tmp_path / "ledger", VERSION) as kept, Pool(misbehaving, size=2) as pool:
+            audit = Audit(members(first), ledger=kept, pool=pool)
+            assert len(list(audit)) == 301
+        assert audit.examined == examined
+        assert most < 60
 
 
 def test_workers_that_cannot_start_end_the_audit_with_the_reason(folder: Path) -> None:
