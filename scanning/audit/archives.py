@@ -156,15 +156,14 @@ def _zip(path: Path, fingerprint: str, spec: "GitIgnoreSpec | None", limits: Lim
         _bounded(path, number, total)
         if member.is_dir() or (spec and spec.match_file(member.filename)):
             continue
-        if member.flag_bits & 1:
-            if is_image_name(member.filename):
-                name = names.of(member.filename)
-                yield refused(name, UnreadableFile(f"{name}: is encrypted", "decrypt the archive"))
-            continue
         if member.filename.lower().endswith(_ARCHIVES):
             yield _nested(names.of(member.filename))
             continue
         if member.filename.endswith(SUFFIX):
+            continue
+        if member.flag_bits & 1:  # whatever it is called: nobody can tell that it is no image
+            name = names.of(member.filename)
+            yield refused(name, UnreadableFile(f"{name}: is encrypted", "decrypt the archive"))
             continue
         if not is_image_name(member.filename) and not _sniffed(archive, member):
             continue
@@ -184,7 +183,7 @@ def _sniffed(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
         with archive.open(member) as stream:
             return sniff(stream.read(4096)) is not None
     except _BROKEN:
-        return False
+        return True  # reading it will say why
 
 
 def _zip_beside(archive: zipfile.ZipFile, path: Path, member: str, sole: bool) -> Beside:

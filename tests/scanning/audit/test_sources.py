@@ -380,13 +380,30 @@ def test_an_archive_that_breaks_off_gives_what_comes_before(tmp_path: Path) -> N
     assert "broken archive" in refusal(last)
 
 
-def test_an_encrypted_member_and_one_whose_size_is_a_lie_say_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("defect", "said"),
+    [("encrypted", "is encrypted"), ("unusual", "compression method is not supported"), ("damaged", "a broken member")],
+)
+@pytest.mark.parametrize("name", ["in.png", "no-ending", "in.dat"])
+def test_a_member_that_cannot_be_read_says_so_whatever_it_is_called(
+    tmp_path: Path, defect: str, said: str, name: str
+) -> None:
     path = tmp_path / "z.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("secret.png", picture())
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, picture())
+        archive.writestr("good", picture())
     patched = bytearray(path.read_bytes())
-    patched[6] |= 1  # the local header's flag of encryption, and the directory's
-    patched[patched.index(b"PK\x01\x02") + 8] |= 1
+    listed = patched.index(b"PK\x01\x02")
+    match defect:
+        case "encrypted":
+            patched[6] |= 1  # in the header of the member, and in the list of members
+            patched[listed + 8] |= 1
+        case "unusual":
+            patched[8] = patched[listed + 10] = 9  # Deflate64
+        case "damaged":
+            patched[30 + len(name) : 50 + len(name)] = b"\xff" * 20
     path.write_bytes(patched)
-    (item,) = items([str(path)])
-    assert "encrypted" in refusal(item)
+    bad, good = items([str(path)])
+    assert bad.name == f"{path}!{name}"
+    assert said in refusal(bad)
+    assert good.read() == picture()
