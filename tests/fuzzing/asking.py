@@ -25,7 +25,7 @@ from assay.scanning.service.examining import LOOK, VERIFY, Answer
 from assay.scanning.service.running import _protocol
 from assay.scanning.service.settings import Settings
 
-_ALLOWED = {200, 201, 202, 204, 400, 401, 403, 404, 405, 408, 411, 413, 415, 417, 422, 429, 431, 501}
+_ALLOWED = {200, 201, 202, 204, 400, 401, 403, 404, 405, 408, 411, 413, 415, 417, 422, 429, 431, 501, 507}
 _SECONDS = 5.0
 _BOUNDARY = b"fuzz"
 
