@@ -2,11 +2,12 @@
 
 Rules: `SCHEMA` changes when a column's meaning changes or a column goes; a row is flat (scalars and lists of words); the
 columns of `Content` depend on the bytes alone, so that equal bytes give equal ones wherever they lie; strings of the file
-are carried verbatim and neutralised by presenters. JSON Schema: docs/schema/row-1.json.
+are carried verbatim and neutralised by presenters; a document holds text alone, and what is none is escaped there. JSON
+Schema: docs/schema/row-1.json.
 """
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from assay.detectors.evidence import NOT_EXAMINED, Basis, Origin, Severity
@@ -70,7 +71,8 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row(Content):
-    """One file. `name` is a path, a URL, or an archive's name with the member after `!`."""
+    """One file. `name` is a path, a URL, or an archive's name with the member after `!`. File names need not be text: one that
+    is none is here as `os.fsdecode` gives it, escaped in a document, and told apart there by `name_bytes`."""
 
     schema: str = SCHEMA
     assay: str = ""
@@ -85,10 +87,15 @@ class Row(Content):
     near: str = ""  # the first file of this audit that looks nearly the same
     breaches: tuple[str, ...] = ()  # rules of the policy file that it breaks
     change: str = ""  # against a baseline: new, changed, same, gone
+    name_bytes: str = field(init=False, default="")  # hexadecimal; empty where the name is text
+
+    def __post_init__(self) -> None:
+        if _text(self.name) != self.name:
+            object.__setattr__(self, "name_bytes", self.name.encode("utf-8", "surrogateescape").hex())
 
     def document(self) -> dict[str, Any]:
-        """The row as a dictionary in the order of `COLUMNS`."""
-        return {name: getattr(self, name) for name in COLUMNS}
+        """The row as a dictionary in the order of `COLUMNS`, its strings made text."""
+        return {name: _text(getattr(self, name)) for name in COLUMNS}
 
     def to_json(self) -> str:
         """One line of JSONL, without the line break."""
@@ -100,7 +107,10 @@ class Row(Content):
         found = json.loads(text)
         if not isinstance(found, dict) or found.get("schema") != SCHEMA:
             raise ValueError(f"no row of {SCHEMA}")
-        return cls(**_checked({name: found[name] for name in found if name in _ROW_TYPES}, _ROW_TYPES))
+        columns = _checked({name: found[name] for name in found if name in _ROW_TYPES}, _ROW_TYPES)
+        if raw := bytes.fromhex(columns.pop("name_bytes", "")):
+            columns["name"] = raw.decode("utf-8", "surrogateescape")
+        return cls(**columns)
 
 
 def failed(kind: str, message: str, held: tuple[str, ...] = ("unreadable",)) -> Content:
@@ -121,6 +131,13 @@ def code_of(finding: str) -> str:
 def anonymous(message: str) -> str:
     """A message of the scanner without the name that the file had there."""
     return message.removeprefix(f"{SUBJECT}: ")[:1000]
+
+
+def _text(value: object) -> object:
+    """A value without halves of surrogate pairs, which stand for bytes that are no text and which few readers of JSON take."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    return tuple(map(_text, value)) if isinstance(value, tuple) else value
 
 
 def _checked(found: object, kinds: dict[str, tuple[type, ...] | None]) -> dict[str, Any]:

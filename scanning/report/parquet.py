@@ -1,7 +1,6 @@
 """Rows as Parquet, for a million of them and whoever queries them with DuckDB, pandas or Spark.
 
-Rules: the same columns as JSONL, typed; strings verbatim, except that file names which are no text are made some; the only
-importer of pyarrow, on use.
+Rules: the same columns as JSONL, typed; strings as there; the only importer of pyarrow, on use.
 """
 
 from pathlib import Path
@@ -32,7 +31,7 @@ class ParquetRows:
 
     def write(self, row: Row) -> None:
         """Add one row."""
-        self._rows.append({name: _text(value) for name, value in row.document().items()})
+        self._rows.append(row.document())
         if len(self._rows) >= _GROUP:
             self._flush()
 
@@ -51,13 +50,3 @@ def _type(arrow: Any, hint: Any) -> Any:
     kinds = {str: arrow.string(), int: arrow.int64(), float: arrow.float64(), bool: arrow.bool_()}
     kind = next((kinds[part] for part in (hint, *get_args(hint)) if part in kinds), arrow.string())
     return arrow.list_(kind) if hint == tuple[str, ...] else kind
-
-
-def _text(value: object) -> object:
-    match value:
-        case str():
-            return value.encode("utf-8", "backslashreplace").decode()
-        case tuple():
-            return [_text(part) for part in value]
-        case _:
-            return value

@@ -251,11 +251,12 @@ def test_names_on_standard_input_may_hold_line_breaks_and_bytes_that_are_no_text
     given = [b"new\nline.png", b"latin\xe9.png", b"usual.png"]
     for name in given:
         (tmp_path / os.fsdecode(name)).write_bytes(picture())
-    found = subprocess.run(["find", tmp_path, "-name", "*.png", "-print0"], capture_output=True, check=True)
+    listed = subprocess.run(["find", tmp_path, "-name", "*.png", "-print0"], capture_output=True, check=True)
     command = [*COMMAND, "-", "-o", tmp_path / "out.jsonl"]
-    done = subprocess.run(command, input=found.stdout, capture_output=True, env=environment(), check=False)
+    done = subprocess.run(command, input=listed.stdout, capture_output=True, env=environment(), check=False)
     assert done.returncode == 0, done.stderr
-    assert {os.fsencode(Path(row["name"]).name) for row in rows(tmp_path / "out.jsonl")} == set(given)
+    found = [bytes.fromhex(row["name_bytes"]) or row["name"].encode() for row in rows(tmp_path / "out.jsonl")]
+    assert {name.rpartition(b"/")[2] for name in found} == set(given)
 
 
 def test_what_is_excluded_is_left_out_wherever_it_was_named(folder: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Against an earlier audit, only what is held of the same file counts as a change."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,21 @@ def test_changes_are_told_apart(earlier: Path) -> None:
     assert baseline.compared(simple("new.png")).change == "new"
     (gone,) = baseline.gone()
     assert (gone.name, gone.change, gone.conditions) == ("gone.png", "gone", ())
+
+
+def test_files_whose_names_are_no_text_are_themselves(tmp_path: Path) -> None:
+    path = tmp_path / "earlier.jsonl"
+    kept, gone = simple("a\udcff.png"), simple(r"a\udcff.png", sha256="ef" * 32)
+    path.write_text("".join(row.to_json() + "\n" for row in (kept, gone)))
+    baseline = Baseline(path)
+    assert baseline.compared(kept).change == "same"
+    assert [row.name for row in baseline.gone()] == [gone.name]
+
+
+def test_a_baseline_that_is_older_than_the_column_of_bytes_still_knows_such_names(tmp_path: Path) -> None:
+    path = tmp_path / "earlier.jsonl"
+    path.write_text(json.dumps(dataclasses.asdict(simple("a\udcff.png")) | {"name_bytes": ""}) + "\n")
+    assert Baseline(path).compared(simple("a\udcff.png")).change == "same"
 
 
 @pytest.mark.parametrize("column", [{"custody": "tampered"}, {"origin": "captured"}, {"breaches": ("rule",)}])

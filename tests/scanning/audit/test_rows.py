@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
+import pyarrow.json
 import pyarrow.parquet
 import pytest
 from outcomes import CAPTURED, DECLARED, FAILURE, HOSTILE, PIXELS, SILENT, report
 
 from assay.detectors.evidence import Basis, Origin
 from assay.provenance.custody.chain import BottomLine
+from assay.scanning.audit.baseline import read_rows
 from assay.scanning.audit.columns import content
 from assay.scanning.audit.row import COLUMNS, Content, Row
 from assay.scanning.report.row_writing import Outputs
@@ -111,6 +113,35 @@ def test_file_names_that_are_no_text_reach_every_output(tmp_path: Path) -> None:
     outputs.finish(complete=True)
     assert outputs.failures == []
     assert all(Path(name).stat().st_size for name in names)
+
+
+def test_names_that_are_no_text_are_escaped_in_a_document_and_whole_in_a_row_that_is_read(tmp_path: Path) -> None:
+    odd = replace(row(0, "in\udcff.jpg"), duplicate_of="\udce9.jpg", headline="\ud800")
+    namesake = row(1, r"in\udcff.jpg")
+    outputs = Outputs([str(tmp_path / "rows.jsonl"), str(tmp_path / "rows.parquet"), str(tmp_path / "rows.csv")])
+    for given in (odd, namesake):
+        outputs.write(given)
+    outputs.finish(complete=True)
+    found = pyarrow.json.read_json(tmp_path / "rows.jsonl").to_pylist()
+    for table in (found, pyarrow.parquet.read_table(tmp_path / "rows.parquet").to_pylist()):
+        assert [(line["name"], line["name_bytes"]) for line in table] == [
+            (r"in\udcff.jpg", "696eff2e6a7067"),
+            (r"in\udcff.jpg", ""),
+        ]
+        assert (table[0]["duplicate_of"], table[0]["headline"]) == (r"\udce9.jpg", r"\ud800")
+    for line in found:
+        jsonschema.Draft202012Validator(SCHEMA).validate(line)
+    with (tmp_path / "rows.csv").open(encoding="utf-8") as lines:
+        assert [line["name_bytes"] for line in csv.DictReader(lines)] == ["696eff2e6a7067", ""]
+    assert [read.name for read in read_rows(tmp_path / "rows.jsonl")] == [odd.name, namesake.name]
+    assert Row.from_json(odd.to_json()).to_json() == odd.to_json()
+    assert replace(odd, name="a.jpg").name_bytes == ""
+
+
+@pytest.mark.parametrize("columns", [{"name": "\ud800.jpg"}, {"name_bytes": "no"}, {"name_bytes": 1}])
+def test_a_row_with_a_name_that_no_file_has_is_none(columns: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        Row.from_json(json.dumps(json.loads(ROWS[0].to_json()) | columns))
 
 
 def test_equal_bytes_give_equal_columns_whatever_they_are_called() -> None:
