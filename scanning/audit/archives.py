@@ -2,19 +2,22 @@
 
 Rules: nothing is written, so no member's path can lead anywhere; members, their headers, their sizes and their sum are bounded
 before they are inflated and while they are; archives in archives are named and not opened; what is neither image nor calls itself one is
-passed over, as in a folder; what breaks off, is damaged or encrypted cannot be read, as a file without permission.
+passed over, as in a folder; what breaks off, is damaged or encrypted cannot be read, as a file without permission; a symbolic link
+is none of a file's names, and a hard link in a tar is one.
 """
 
 import bz2
 import gzip
 import io
 import lzma
+import stat
 import tarfile
 import zipfile
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -165,7 +168,9 @@ def _zip(path: Path, fingerprint: str, spec: "GitIgnoreSpec | None", limits: Lim
             name = names.of(member.filename)
             yield refused(name, UnreadableFile(f"{name}: is encrypted", "decrypt the archive"))
             continue
-        if not is_image_name(member.filename) and not _sniffed(archive, member):
+        # A link's content is a path; who unpacks it without care for links gets whatever lies there as a file.
+        is_link = stat.S_ISLNK(member.external_attr >> 16)
+        if (is_link or not _says_image(member.filename)) and not _sniffed(archive, member):
             continue
         name = names.of(member.filename)
         yield Item(
@@ -176,6 +181,12 @@ def _zip(path: Path, fingerprint: str, spec: "GitIgnoreSpec | None", limits: Lim
             f"{fingerprint} {number} {member.CRC}",
             partial(_zip_beside, archive, path, *found) if (found := sidecars.of(member.filename)) else None,
         )
+
+
+def _says_image(name: str) -> bool:
+    """Whether a member calls itself an image. What macOS packs beside each file is called `._` and that file's name, and is
+    none."""
+    return is_image_name(name) and not name.rpartition("/")[2].startswith("._")
 
 
 def _sniffed(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
@@ -200,48 +211,80 @@ def _read_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, limi
         raise _broken(name, "a broken member", error) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """What must be known of a tar before its members are met. `stores`: the sidecars' bytes; `links`: further names of a
+    member, by its number; `lost`: the numbers of links to what does not lie before them."""
+
+    sidecars: Sidecars
+    stores: dict[str, bytes]
+    links: dict[int, list[str]]
+    lost: set[int]
+
+    def beside(self, name: str) -> Beside | None:
+        """The sidecar of a member."""
+        found = self.sidecars.of(name)
+        return Beside(found[0], self.stores[found[0]], found[1]) if found else None
+
+
 def _tar(path: Path, fingerprint: str, spec: "GitIgnoreSpec | None", limits: Limits) -> Iterator[Item]:
-    sidecars, stores = _tar_sidecars(path)
+    ahead = _look_ahead(path)
     names = _Names(path)
+    linked = 0
     # Decompressed here, for tarfile's own streams take a file that breaks off for one that ends.
     with _decompressed(path) as stream:
         for number, (archive, member) in enumerate(_in_turn(path, stream)):
-            if not member.isreg() or (spec and spec.match_file(member.name)):
-                continue
-            if member.name.lower().endswith(_ARCHIVES):
-                yield _nested(names.of(member.name))
-                continue
-            if member.name.endswith(SUFFIX):
-                continue
-            content = archive.extractfile(member)
+            called = [
+                name
+                for name in (member.name, *ahead.links.get(number, ()))
+                if not name.endswith(SUFFIX) and not (spec and spec.match_file(name))
+            ]
+            if number in ahead.lost:
+                yield from (_lost(names.of(name), member.linkname) for name in called)
+            content = archive.extractfile(member) if member.isreg() else None
             if content is None:
                 continue
-            item = _tar_item(content, member, names, f"{fingerprint} {number}", limits)
-            if item is not None:
-                found = sidecars.of(member.name)
-                beside = Beside(found[0], stores[found[0]], found[1]) if found else None
+            linked += member.size * len(ahead.links.get(number, ()))
+            _bounded(path, number, linked)
+            yield from (_nested(names.of(name)) for name in called if name.lower().endswith(_ARCHIVES))
+            called = [name for name in called if not name.lower().endswith(_ARCHIVES)]
+            for name, item in _tar_items(content, member, called, names, f"{fingerprint} {number}", limits):
+                beside = ahead.beside(name)
                 yield replace(item, beside=partial(_kept, beside)) if beside else item
         _drain(stream)
 
 
-def _tar_sidecars(path: Path) -> tuple[Sidecars, dict[str, bytes]]:
-    """A first pass: a tar gives its members in their order, and a sidecar may lie behind its picture. What breaks this pass
-    breaks the second one, too, which says so."""
+def _look_ahead(path: Path) -> _Ahead:
+    """A first pass: a tar gives its members in their order, a sidecar may lie behind its picture, and a file's further names
+    lie behind its bytes. What breaks this pass breaks the second one, too, which says so."""
     names: list[str] = []
     stores: dict[str, bytes] = {}
+    links: defaultdict[int, list[str]] = defaultdict(list)
+    lost: set[int] = set()
+    met: dict[str, int] = {}  # by name, the number of the last member; for a link, its target's
     held = 0
     with suppress(*_BROKEN), _decompressed(path) as stream:
-        for archive, member in _in_turn(path, stream):
-            if not member.isreg():
+        for number, (archive, member) in enumerate(_in_turn(path, stream)):
+            target = met.get(member.linkname) if member.islnk() else number
+            if target is None:
+                lost.add(number)
+                continue
+            met[member.name] = target
+            if member.islnk():
+                links[target].append(member.name)
+            if not member.isreg() and not member.islnk():
                 continue
             if not member.name.endswith(SUFFIX):
                 names.append(member.name)
+            elif member.islnk():
+                if member.linkname in stores:
+                    stores[member.name] = stores[member.linkname]
             elif member.size <= DEFAULT_LIMITS.store and (content := archive.extractfile(member)) is not None:
                 held += member.size
                 if held > STORES:
                     raise _too_much(path, "bytes of sidecars", found=held, limit=STORES)
                 stores[member.name] = content.read()
-    return Sidecars([*names, *stores]), stores
+    return _Ahead(Sidecars([*names, *stores]), stores, links, lost)
 
 
 def _in_turn(path: Path, stream: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
@@ -286,20 +329,28 @@ def _drain(stream: IO[bytes]) -> None:
             return
 
 
-def _tar_item(
-    stream: IO[bytes], member: tarfile.TarInfo, names: _Names, fingerprint: str, limits: Limits
-) -> Item | None:
+def _tar_items(
+    stream: IO[bytes], member: tarfile.TarInfo, called: list[str], names: _Names, fingerprint: str, limits: Limits
+) -> Iterator[tuple[str, Item]]:
+    """A member by each of its names, where it is an image or is called one."""
     head = stream.read(4096)
-    if not is_image_name(member.name) and sniff(head) is None:
-        return None
-    name = names.of(member.name)
-    try:
-        content = head + _capped(stream, name, member.size, limits)
-    except LimitExceeded as error:
-        return refused(name, error)
-    if len(content) != member.size:
-        return refused(name, UnreadableFile(f"{name}: the archive breaks off within it"))
-    return Item(name, lambda: content, member.size, float(member.mtime), fingerprint)
+    is_image = sniff(head) is not None
+    called = [name for name in called if is_image or _says_image(name)]
+    content = head + stream.read() if called and member.size <= limits.bytes else b""
+    for name in called:
+        full = names.of(name)
+        if member.size > limits.bytes:
+            item = refused(full, LimitExceeded(full, "bytes", found=member.size, limit=limits.bytes))
+        elif len(content) != member.size:
+            item = refused(full, UnreadableFile(f"{full}: the archive breaks off within it"))
+        else:
+            item = Item(full, lambda: content, member.size, float(member.mtime), fingerprint)
+        yield name, item
+
+
+def _lost(name: str, target: str) -> Item:
+    why = f"{name}: is a hard link to “{target}”, which does not lie before it in the archive"
+    return refused(name, UnreadableFile(why, "unpack the archive where that file is"))
 
 
 def _capped(stream: IO[bytes], name: str, size: int, limits: Limits) -> bytes:

@@ -407,3 +407,81 @@ def test_a_member_that_cannot_be_read_says_so_whatever_it_is_called(
     assert bad.name == f"{path}!{name}"
     assert said in refusal(bad)
     assert good.read() == picture()
+
+
+BESIDE = bytes.fromhex("0005160700020000") + b"Mac OS X        \0\2".ljust(90, b"\0")  # what macOS packs beside a file
+
+
+@pytest.mark.parametrize("name", ["m.zip", "m.tar"])
+def test_what_macos_packs_beside_a_picture_is_no_picture_and_what_only_calls_itself_so_is(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    given = {"a.png": picture(), "__MACOSX/._a.png": BESIDE, "._b.png": picture("red"), ".hidden.png": picture("blue")}
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            for member, content in given.items():
+                archive.writestr(member, content)
+    else:
+        with tarfile.open(path, "w") as tar:
+            for member, content in given.items():
+                tar.addfile(header(tarfile.REGTYPE, len(content), member), io.BytesIO(content))
+    assert names(path) == [f"{path}!{member}" for member in ("a.png", "._b.png", ".hidden.png")]
+
+
+def test_a_link_in_a_zip_is_no_picture_unless_a_picture_lies_there(tmp_path: Path) -> None:
+    path = tmp_path / "z.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (("link.png", b"a.png"), ("said-to-be-one.png", picture())):
+            link = zipfile.ZipInfo(name)
+            link.create_system, link.external_attr = 3, 0o120777 << 16
+            archive.writestr(link, content)
+    assert names(path) == [f"{path}!said-to-be-one.png"]
+
+
+def linked(path: Path, *given: tuple[str, bytes | str]) -> Path:
+    """A tar of files with their bytes and hard links with their targets."""
+    with tarfile.open(path, "w") as archive:
+        for name, content in given:
+            if isinstance(content, bytes):
+                archive.addfile(header(tarfile.REGTYPE, len(content), name), io.BytesIO(content))
+            else:
+                link = header(tarfile.LNKTYPE, 0, name)
+                link.linkname = content
+                archive.addfile(link)
+    return path
+
+
+def test_a_hard_link_in_a_tar_is_one_more_name_of_its_file(tmp_path: Path) -> None:
+    path = linked(
+        tmp_path / "t.tar",
+        ("drafts/a.png", picture("red")),
+        ("drafts/a.png", picture("blue")),
+        ("press/a.png", "drafts/a.png"),
+        ("press/again", "press/a.png"),
+        ("drafts/a.png.c2pa", b"a store"),
+        ("press/a.png.c2pa", "drafts/a.png.c2pa"),
+        ("notes", b"no picture"),
+        ("notes.txt", "notes"),
+        ("press/b.png", "notes"),
+        ("press/lost", "elsewhere.png"),
+    )
+    found = {item.name.removeprefix(f"{path}!"): item for item in items([str(path)], exclude=["drafts/"])}
+    assert list(found) == ["press/a.png", "press/again", "press/b.png", "press/lost"]
+    assert found["press/a.png"].read() == found["press/again"].read() == picture("blue")
+    assert found["press/b.png"].read() == b"no picture"
+    assert "is a hard link to “elsewhere.png”" in refusal(found["press/lost"])
+    beside = found["press/a.png"].beside
+    assert beside is not None
+    assert (store := beside()) is not None
+    assert store.store == b"a store"
+    assert found["press/again"].beside is None
+
+
+def test_hard_links_do_not_swell_a_tar_beyond_its_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "SLACK", 0)
+    monkeypatch.setattr(archives, "RATIO", 2)
+    large = picture() + bytes(100_000)
+    path = linked(tmp_path / "t.tar", ("a.png", large), *((f"{number}.png", "a.png") for number in range(3)))
+    (item,) = items([str(path)])
+    assert "bytes in all members exceed" in refusal(item)
