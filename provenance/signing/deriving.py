@@ -22,7 +22,7 @@ from assay.provenance.jumbf.boxes import boxes
 from assay.provenance.media_type import MediaType
 from assay.provenance.signing.ingredients import upstream_of
 from assay.provenance.signing.log import SigningLog
-from assay.provenance.signing.metadata import Metadata
+from assay.provenance.signing.metadata import POSITION, Metadata
 from assay.provenance.signing.recipe import ASSAY, NAMESPACE, Action, Recipe
 from assay.provenance.signing.signer import Signer
 from assay.provenance.signing.signing import Signed, sign
@@ -45,9 +45,6 @@ _REDUCED = "reduced to 8 bits for each channel"
 _PERSONAL = "c2pa.PII.present"  # the specification's reason for taking out personal facts
 _CROPPED = f"{NAMESPACE}.cropped"  # it has none for pictures of what is no longer there
 _REDACTABLE = re.compile(r"self#jumbf=/c2pa/([^/]+)/c2pa\.assertions/(?!c2pa\.actions)[^/]+")  # actions never are
-_POSITION = re.compile(  # keys, with whatever namespace
-    r"gps|latitude|longitude|geolocation|geohash|(?:^|[^a-z])(?:lat|lon|lng|geo|coordinates)$", re.IGNORECASE
-)
 _MODES: Mapping[MediaType, tuple[str, ...]] = {  # what each encoder takes as it is; anything else becomes RGB or RGBA
     MediaType.JPEG: ("L", "RGB", "CMYK"),
     MediaType.PNG: ("1", "L", "LA", "RGB", "RGBA", "I;16"),
@@ -321,7 +318,7 @@ def _thumbnails(manifest: Mapping[str, Any]) -> Iterator[str]:
 def _tells_position(content: Any) -> bool:
     match content:
         case dict():
-            return any(_POSITION.search(str(key)) or _tells_position(value) for key, value in content.items())
+            return any(POSITION.search(str(key)) or _tells_position(value) for key, value in content.items())
         case list():
             return any(map(_tells_position, content))
     return False

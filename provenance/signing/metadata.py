@@ -47,6 +47,10 @@ _STRUCTURE = frozenset(  # TIFF tags that describe the encoding, not the picture
         *(0xCD41,),  # the C2PA manifest store: it binds the original's bytes, never these
     }
 )
+POSITION = re.compile(  # keys, with whatever namespace
+    r"gps|latitude|longitude|geolocation|geohash|(?:^|[^a-z])(?:lat|lon|lng|geo|coordinates)$", re.IGNORECASE
+)
+_KEY = re.compile(r"""<([\w:.-]+)|\s(?!xmlns:)([\w:.-]+)\s*=\s*["']""")  # in XMP: an element or an attribute
 _TERMS = b"http://purl.org/dc/terms/"
 _REFERENCE = re.compile(  # in XMP, to the manifest of the bytes that were: an attribute or an element
     rb"""\s[\w.-]+:provenance\s*=\s*(?:"[^"<>]*"|'[^'<>]*')|<([\w.-]+:provenance)\b[^<>]*(?:/>|>[^<>]*</\1\s*>)"""
@@ -95,16 +99,16 @@ class Metadata:
     def has_position(self) -> bool:
         """Whether a position is stated, or might be in what cannot be read."""
         stated = ExifTags.IFD.GPSInfo in self.exif and bool(self.exif.get_ifd(ExifTags.IFD.GPSInfo))
-        return stated or self._note() or b"gps" in self.xmp.lower()
+        return stated or self._note() or self._located()
 
     def without_position(self) -> "Metadata":
-        """The same without any position: no GPS directory, no maker notes, and no XMP where it names GPS."""
+        """The same without any position: no GPS directory, no maker notes, and no XMP where a key tells one."""
         exif = Image.Exif()
         exif.load(self.exif.tobytes())
         _without(exif, _MAKER_NOTE)
         if ExifTags.IFD.GPSInfo in exif:
             del exif[ExifTags.IFD.GPSInfo]
-        return replace(self, exif=exif, xmp=b"" if b"gps" in self.xmp.lower() else self.xmp)
+        return replace(self, exif=exif, xmp=b"" if self._located() else self.xmp)
 
     def without_profile(self, *, converted: bool) -> "Metadata":
         """The same for pixels that the profile no longer describes; unless they were `converted` by it, it is missed."""
@@ -130,6 +134,11 @@ class Metadata:
 
     def _note(self) -> bool:
         return ExifTags.IFD.Exif in self.exif and _MAKER_NOTE in self.exif.get_ifd(ExifTags.IFD.Exif)
+
+    def _located(self) -> bool:
+        """Whether the XMP tells a position, or speaks of GPS anywhere."""
+        text = self.xmp.decode("utf-8", "replace")
+        return "gps" in text.lower() or any(POSITION.search(element or name) for element, name in _KEY.findall(text))
 
     def _upright_exif(self) -> bytes:
         exif = self._upright()

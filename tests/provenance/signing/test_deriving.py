@@ -163,6 +163,34 @@ def test_a_small_picture_that_cannot_be_taken_out_is_said(signer: Signer) -> Non
     assert thumbnails(cropped.asset) == ["c2pa.thumbnail.claim"]
 
 
+@pytest.mark.parametrize(
+    ("xmp", "dropped"),
+    [
+        (b"<d exif:GPSLatitude='48,51.5N'/>", True),
+        (b"<d xmlns:w='http://www.w3.org/2003/01/geo/wgs84_pos#' w:lat='48.8583' w:long='2.2945'/>", True),
+        (b"<d><geo:Point><geo:lat>48.8583</geo:lat>\n<geo:long>2.2945</geo:long></geo:Point></d>", True),
+        (b'<d\n\tschema:longitude\n= "2.2945" />', True),
+        (b"<d><x:places><rdf:Seq><rdf:li lng='2.2945'/></rdf:Seq></x:places></d>", True),
+        (b"<d><x:coordinates>48.8583 2.2945</x:coordinates></d>", True),
+        (
+            b"<d xmlns:geo='http://www.w3.org/2003/01/geo/wgs84_pos#' dc:format='flat' x:plat='1'>so lat and lon</d>",
+            False,
+        ),
+        (b"<d xmp:longest='3'><x:lattice>long</x:lattice></d>", False),
+    ],
+)
+@pytest.mark.parametrize("target", [MediaType.JPEG, MediaType.TIFF])
+def test_coordinates_leave_xmp_by_any_name(signer: Signer, xmp: bytes, dropped: bool, target: MediaType) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG", xmp=xmp)
+    original = Asset.from_bytes(buffer.getvalue(), name="a.jpg")
+    assert xmp in derive(original, Derivation(media_type=target), signer).asset.content
+    derived = derive(original, Derivation(media_type=target, drop_gps=True), signer).asset
+    assert (xmp not in derived.content) is dropped
+    told = [action.get("description") == "the position was taken out" for action in actions(read(derived))]
+    assert any(told) is dropped
+
+
 @pytest.mark.parametrize("compression", ["raw", "tiff_deflate"])
 def test_positions_leave_a_tiff_whose_pixels_stay(signer: Signer, compression: str) -> None:
     exif = Image.Exif()
