@@ -8,6 +8,7 @@ from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import Answer, BottomLine, Custody, Requirement, Standing
 from assay.provenance.errors import SigningFailed
+from assay.provenance.jumbf.boxes import boxes, superbox
 from assay.provenance.trust import Purpose, TrustPolicy
 
 Judged = Callable[..., Custody]
@@ -15,6 +16,16 @@ Judged = Callable[..., Custody]
 
 def flipped(content: bytes, at: int) -> bytes:
     return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+def without(store: bytes, label: str) -> bytes:
+    """A JUMBF box with the superbox of that label cut out of it, at whatever depth."""
+    (outer,) = boxes(store, 0, len(store))
+    found = superbox(store, outer)
+    if found is None or found.label == label:
+        return b"" if found else store
+    content = b"".join(without(store[box.offset : box.end], label) for box in boxes(store, outer.start, outer.end))
+    return (len(content) + 8).to_bytes(4, "big") + b"jumb" + content
 
 
 def axes(custody: Custody) -> str:
@@ -95,6 +106,16 @@ def test_an_altered_assertion_is_tampering(signed: made.Signed, judged: Judged) 
     custody = judged(signed.content.replace(b"trainedAlgorithmicMedia", b"trainedAlgorithmicMedib"))
     assert custody.bottom_line is BottomLine.TAMPERED
     assert custody.links[-1].axes.intact.codes == ("assertion.hashedURI.mismatch",)
+
+
+def test_an_assertion_that_was_cut_out_is_tampering(jpeg: bytes, signer: made.Credential, judged: Judged) -> None:
+    store = made.sign(jpeg, made.created(), signer, embed=False).store
+    assert judged(jpeg, sidecar=without(store, "nothing")).bottom_line is BottomLine.TRUSTED
+    custody = judged(jpeg, sidecar=without(store, "c2pa.actions.v2"))
+    assert custody.bottom_line is BottomLine.TAMPERED
+    assert "its manifest was changed after it was signed" in custody.headline
+    assert custody.links[-1].axes.intact.codes == ("assertion.missing",)
+    assert not custody.meets(Requirement.INTACT)
 
 
 def test_a_trusted_edit_of_a_tampered_parent_cannot_get_past_the_gate(
