@@ -1,7 +1,7 @@
 """Rows as SARIF 2.1.0, the format in which code hosts show what a scanner found.
 
 Rules: only what deserves attention is a result; results stream, the rules that they name follow them; a message is plain
-text in which nothing of a file can become a link. Source: OASIS SARIF 2.1.0, sections 3.13 to 3.28.
+text in which nothing of a file can become a link; a rule explains itself, and names no address. Source: OASIS SARIF 2.1.0, sections 3.13 to 3.28.
 """
 
 import json
@@ -15,8 +15,8 @@ from assay.provenance.text import plain
 from assay.scanning.audit.row import Row, code_of, severity_of
 from assay.scanning.audit.sources import STORE_SCHEMES
 from assay.scanning.gate import CONDITIONS
+from assay.scanning.words import CHANGE_UNDETERMINED, SURE_UNDETERMINED
 
-_DOCS = "https://assay.readthedocs.io/en/latest/audit.html"
 _LEVELS = {"tampered": "error", "synthetic": "note"}  # of conditions; the others are warnings
 _SEVERITIES = {"alarm": "error", "warning": "warning", "note": "note"}
 _STATES = {"new": "new", "changed": "updated", "same": "unchanged", "gone": "absent"}
@@ -45,7 +45,6 @@ class SarifRows:
         driver = {
             "name": "assay",
             "version": __version__,
-            "informationUri": "https://assay.readthedocs.io",
             "rules": list(self._rules.values()),
         }
         rest = {
@@ -72,12 +71,18 @@ def _results(row: Row) -> Iterator[tuple[str, str, str]]:
 def _rule(rule: str, level: str) -> dict[str, Any]:
     if rule.startswith("policy/"):
         words = f"A rule of the policy file: {rule.removeprefix('policy/')}"
+        told = "The policy file of the audit (assay.toml) says what such files must be."
     else:
         words = CONDITIONS[rule][0] if rule in CONDITIONS else rule.replace("-", " ")
+        told = "`assay scan FILE` tells what was found, how sure it is and what would change it."
+    hindrance = "broken-history" if rule == "tampered" else rule  # the condition holds for a broken history, too
+    if hindrance in SURE_UNDETERMINED:
+        sure, change = SURE_UNDETERMINED[hindrance], CHANGE_UNDETERMINED[hindrance]
+        told = f"How sure: {sure} What would change it: {change} {told}"
     return {
         "id": rule,
         "shortDescription": {"text": _message(words)},
-        "helpUri": f"{_DOCS}#{'policy' if rule.startswith('policy/') else quote(rule)}",
+        "help": {"text": _message(told)},
         "defaultConfiguration": {"level": level},
     }
 

@@ -12,6 +12,7 @@ from scanning_rows import simple
 
 from assay.scanning.audit.row import Row
 from assay.scanning.report.sarif import SarifRows
+from assay.scanning.words import SURE_UNDETERMINED
 
 RESULT = {
     "type": "object",
@@ -61,12 +62,12 @@ RESULT = {
 }
 RULE = {
     "type": "object",
-    "required": ["id"],
+    "required": ["id", "shortDescription", "help"],
     "additionalProperties": False,
     "properties": {
         "id": {"type": "string", "minLength": 1},
         "shortDescription": {"type": "object", "required": ["text"]},
-        "helpUri": {"type": "string", "pattern": "^https://[^ ]+$"},
+        "help": {"type": "object", "required": ["text"]},
         "defaultConfiguration": {
             "type": "object",
             "properties": {"level": {"enum": ["none", "note", "warning", "error"]}},
@@ -97,8 +98,13 @@ LOG = {  # 3.13, 3.14, 3.18, 3.19, 3.20
                         "properties": {
                             "driver": {
                                 "type": "object",
-                                "required": ["name"],
-                                "properties": {"rules": {"type": "array", "uniqueItems": True, "items": RULE}},
+                                "required": ["name", "version", "rules"],
+                                "additionalProperties": False,
+                                "properties": {
+                                    "name": {"const": "assay"},
+                                    "version": {"type": "string"},
+                                    "rules": {"type": "array", "uniqueItems": True, "items": RULE},
+                                },
                             }
                         },
                     },
@@ -167,6 +173,16 @@ def test_every_kind_of_result_is_as_the_standard_demands() -> None:
     assert set(rules) == {result["ruleId"] for result in run["results"]}
     assert len(rules) == len(set(rules))
     assert run["invocations"] == [{"executionSuccessful": True}]
+
+
+def test_a_rule_explains_itself_and_leads_to_no_site() -> None:
+    (run,) = written([*ROWS, simple("edited.png", findings=("alarm:broken-history",))])["runs"]
+    helps = {rule["id"]: rule["help"]["text"] for rule in run["tool"]["driver"]["rules"]}
+    assert "`assay scan FILE`" in helps["synthetic"]
+    assert SURE_UNDETERMINED["broken-history"] in helps["broken-history"]
+    assert helps["tampered"] == helps["broken-history"]  # for the condition holds for both
+    assert "assay.toml" in helps["policy/agency pictures are signed"]
+    assert "://" not in json.dumps(run["tool"])
 
 
 def test_a_picture_that_cannot_be_decoded_has_the_reason_as_its_message() -> None:
