@@ -4,13 +4,20 @@ from pathlib import Path
 from typing import Any
 
 import cbor2
+import custody_assets as made
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from assay.provenance.asset import Asset
 from assay.provenance.custody.chain import Answer, BottomLine, Status
 from assay.provenance.custody.identities import identities
 from assay.provenance.custody.verifying import verify
+from assay.provenance.jumbf.boxes import Box
 from assay.provenance.jumbf.cose import claim_signature
+from assay.provenance.jumbf.store import Kind, StoredAssertion, StoredManifest
 from assay.provenance.trust import NO_IDENTITY_LIST, Purpose, TrustPolicy, default_policy
 from assay.provenance.trust.certificates import pem
 from assay.provenance.trust.editing import add_list
@@ -62,6 +69,56 @@ def test_a_malformed_identity_is_shown_and_unchecked(content: dict[str, Any]) ->
     (found,) = identities(manifest(**content), (), None, TrustPolicy())
     assert found.answer is Answer.UNKNOWN
     assert found.names == ()
+
+
+PEOPLE = made.authority("People Root")
+ALICE, STRANGER = made.leaf(PEOPLE, "Alice Example"), made.leaf(made.authority("Unknown Root"), "Stranger")
+PAYLOAD = {"referenced_assertions": [{"url": "self#jumbf=c2pa.assertions/c2pa.hash.data", "hash": bytes(32)}]} | {
+    "sig_type": "cawg.x509.cose"
+}
+VALIDATED = tuple(Status(code, URL) for code in ("cawg.x509.signature.validated", "cawg.identity.well-formed"))
+
+
+def chain(credential: made.Credential) -> list[bytes]:
+    return [certificate.public_bytes(Encoding.DER) for certificate in credential.chain]
+
+
+def signed_by(credential: made.Credential, unprotected: dict[object, object]) -> bytes:
+    """A COSE signature over the payload that names Alice in its protected header."""
+    header = cbor2.dumps({1: -7, 33: chain(ALICE)})
+    message = cbor2.dumps(["Signature1", header, b"", cbor2.dumps(PAYLOAD)])
+    r, s = decode_dss_signature(credential.key.sign(message, ec.ECDSA(SHA256())))
+    signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    return cbor2.dumps(cbor2.CBORTag(18, [header, unprotected, None, signature]))
+
+
+def stored(signature: bytes, payload: bytes | None = None) -> StoredManifest:
+    parts = ("signer_payload", PAYLOAD), ("signature", signature)
+    content = b"\xa2" + b"".join(cbor2.dumps(part) for pair in parts for part in pair)
+    content = content.replace(cbor2.dumps(PAYLOAD), payload or cbor2.dumps(PAYLOAD))
+    boxes = (Box(b"cbor", 0, 0, len(content)),)
+    return StoredManifest(label="m", kind=Kind.STANDARD, assertions=(StoredAssertion("cawg.identity", content, boxes),))
+
+
+@pytest.mark.parametrize(
+    ("assertion", "answer", "said"),
+    [
+        (stored(signed_by(ALICE, {})), Answer.YES, "its signature holds; vouched for by"),
+        (stored(signed_by(STRANGER, {"x5chain": chain(STRANGER)})), Answer.NO, "not made with the key"),
+        (stored(b"garbage"), Answer.UNKNOWN, "its signature could not be checked"),
+        (
+            stored(signed_by(STRANGER, {}), b"\xbf" + cbor2.dumps(PAYLOAD)[1:] + b"\xff"),
+            Answer.UNKNOWN,
+            "not be checked",
+        ),
+    ],
+    ids=["her own", "a stranger's beside her certificate", "garbage", "over bytes that are written differently"],
+)
+def test_a_record_vouches_for_no_signature_on_an_identity(assertion: StoredManifest, answer: Answer, said: str) -> None:
+    """Whoever takes a picture in writes the record of it, and the C2PA library is silent where there are two chains."""
+    policy = TrustPolicy(lists=(made.trust_list(PEOPLE, purpose=Purpose.IDENTITY),))
+    (found,) = identities(manifest(signer_payload=PAYLOAD), VALIDATED, assertion, policy)
+    assert (found.answer, said in found.statement) == (answer, True), found.statement
 
 
 def test_a_certificate_on_a_list_for_signers_is_no_identity(shared: Path) -> None:
