@@ -8,7 +8,7 @@ after another; longer sides are brought to 1,024 first.
 
     python benchmarks/adversarial.py models/deep --pictures FOLDER [--number 200] [--steps 10] [--output adversarial.json]
 
-Needs torch and onnx (`pip install 'assay[train]' torch`). Rows that are done are kept beside the output and not done again.
+Needs torch and onnx (`pip install -e '.[train]' torch`). Rows that are done are kept beside the output and not done again.
 """
 
 import argparse

@@ -40,6 +40,13 @@ def test_every_flaw_of_metadata_is_documented():
     )
 
 
+def test_no_page_has_assay_installed_from_an_index():
+    """It is on none, and whoever took the name there would be installed."""
+    pages = [*DOCS.parent.glob("*.md"), *DOCS.rglob("*.md"), *(DOCS.parent / "benchmarks").glob("*.py")]
+    called = re.compile(r"pip install[^`\n]*[ '\"]assay\b(?!/)")
+    assert not [f"{page.name}: {found[0]}" for page in pages for found in called.finditer(page.read_text("utf-8"))]
+
+
 @pytest.mark.parametrize("entry", REGISTRY, ids=lambda entry: entry.name)
 def test_a_signal_has_one_name(entry):
     assert entry.make().name == entry.name
