@@ -9,6 +9,7 @@ from pathlib import Path
 from assay.provenance.home import home
 
 DEVELOPMENT_LIST = "urn:assay:development"  # the name of the trust list that holds the development anchor
+DEVELOPMENT_TITLE = "development authority of this machine"
 
 
 def development_anchor() -> str | None:

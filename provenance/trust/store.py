@@ -16,7 +16,7 @@ from typing import Any
 
 from assay.provenance.home import home
 from assay.provenance.trust.certificates import is_authority
-from assay.provenance.trust.development import DEVELOPMENT_LIST, development_anchor
+from assay.provenance.trust.development import DEVELOPMENT_LIST, DEVELOPMENT_TITLE, development_anchor
 from assay.provenance.trust.products import Product, read_products
 from assay.provenance.trust.reading import TrustListRefused, moment, read_allowed, read_contents
 from assay.provenance.trust.trust_list import ListKind, Purpose, TrustList
@@ -117,7 +117,7 @@ def development_list() -> TrustList | None:
     contents = read_contents("development authority", anchor.encode())
     return TrustList(
         id=DEVELOPMENT_LIST,
-        title="development authority of this machine",
+        title=DEVELOPMENT_TITLE,
         kind=ListKind.DEVELOPMENT,
         purposes=(Purpose.CLAIM_SIGNING,),
         anchors=contents.certificates,

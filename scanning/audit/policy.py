@@ -1,8 +1,10 @@
 """The policy file `assay.toml`: what must be signed, by whom, what must be labelled, what an audit fails on.
 
 Rules: a rule is told from a row alone, so that it can be applied to finished rows; an unknown key is an error, for a
-misspelt rule that silently holds is worse than none; patterns are gitignore's, relative to the policy file's folder. Where
-links give a file several places, a rule is asked that names one of them, and an exclusion holds that names them all.
+misspelt rule that silently holds is worse than none; a development key, which only its own machine knows, vouches for nothing
+unless a rule says so, for a file must pass everywhere or nowhere; patterns are gitignore's, relative to the policy file's
+folder. Where links give a file several places, a rule is asked that names one of them, and an exclusion holds that names
+them all.
 """
 
 import fnmatch
@@ -15,9 +17,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.detectors.evidence import Origin
+from assay.detectors.evidence import DEVELOPMENT, Origin, Severity
 from assay.provenance.custody.chain import BottomLine
 from assay.provenance.errors import AssayError
+from assay.provenance.trust.development import DEVELOPMENT_TITLE
 from assay.scanning.audit.row import Row
 from assay.scanning.audit.sources import in_archive
 from assay.scanning.gate import CONDITIONS
@@ -31,6 +34,10 @@ _SIGNED: dict[str, Callable[[Row], bool]] = {  # what a rule may ask of the sign
     "vouched": lambda row: row.custody in _HOLDS and bool(row.trust_list),
     "valid": lambda row: row.custody in _HOLDS,  # as `assay verify --require valid`
 }
+_DEVELOPED: dict[str, Callable[[Row], bool]] = {  # asking who signed: whether it rests on a development key
+    "trusted": lambda row: f"{Severity.WARNING}:{DEVELOPMENT}" in row.findings,
+    "vouched": lambda row: row.trust_list == DEVELOPMENT_TITLE,
+}
 _AI = (Origin.SYNTHETIC, Origin.COMPOSITE)
 
 
@@ -41,13 +48,14 @@ class PolicyRefused(AssayError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """What files must be. `files`: which (all where empty). `signed`: trusted (a list vouches for every signer, and nothing
-    they worked from is unknown), vouched (a list vouches for who signed last) or valid (intact, by anybody). `by`: shell
-    patterns of the signer's name or organisation. `labelled`: what is held to be generated must say so itself. `origin`:
-    allowed origins."""
+    they worked from is unknown), vouched (a list vouches for who signed last) or valid (intact, by anybody). `development`:
+    whether this machine's development authority counts as such a list. `by`: shell patterns of the signer's name or
+    organisation. `labelled`: what is held to be generated must say so itself. `origin`: allowed origins."""
 
     name: str
     files: tuple[str, ...] = ()
     signed: str = ""
+    development: bool = False
     by: tuple[str, ...] = ()
     labelled: bool = False
     origin: tuple[str, ...] = ()
@@ -55,6 +63,8 @@ class Rule:
     def holds(self, row: Row) -> bool:
         """Whether a row satisfies the rule, its files aside. What cannot be read satisfies no demand for a signature."""
         if self.signed and not _SIGNED[self.signed](row):
+            return False
+        if self.signed in _DEVELOPED and not self.development and _DEVELOPED[self.signed](row):
             return False
         if self.by and not any(_named(pattern, row) for pattern in self.by):
             return False
@@ -139,15 +149,19 @@ def _rule(table: dict[str, Any]) -> Rule:
         name=name,
         files=_patterns(table.get("files", []), "files"),
         signed=table.get("signed", ""),
+        development=table.get("development", False),
         by=_words(table.get("by", []), "by"),
         labelled=table.get("labelled", False),
         origin=_words(table.get("origin", []), "origin", tuple(origin.value for origin in Origin)),
     )
     if rule.signed not in ("", *_SIGNED):
         raise ValueError(f"rule {name!r}: signed is one of {', '.join(_SIGNED)}")
-    if type(rule.labelled) is not bool:
-        raise ValueError(f"rule {name!r}: labelled is true or false")
-    if rule.by and rule.signed not in ("trusted", "vouched"):
+    for key in ("labelled", "development"):
+        if type(getattr(rule, key)) is not bool:
+            raise ValueError(f"rule {name!r}: {key} is true or false")
+    if rule.development and rule.signed not in _DEVELOPED:
+        raise ValueError(f"rule {name!r}: `development` needs `signed`, trusted or vouched: no other asks who signed")
+    if rule.by and rule.signed not in _DEVELOPED:
         raise ValueError(f"rule {name!r}: `by` needs `signed`, trusted or vouched, for anybody can write a name")
     if not (rule.signed or rule.labelled or rule.origin):
         raise ValueError(f"rule {name!r} demands nothing")

@@ -4,9 +4,16 @@ from pathlib import Path
 
 import pytest
 from scanning_rows import simple
+from signing_assets import picture
 
+from assay.detectors.evidence import DEVELOPMENT
 from assay.provenance.custody.chain import BottomLine
+from assay.provenance.signing import Recipe, SoftwareAgent, SourceType, open_signer, sign
+from assay.provenance.trust import default_policy
+from assay.provenance.trust.development import DEVELOPMENT_LIST
+from assay.scanning.audit.columns import content
 from assay.scanning.audit.policy import Policy, PolicyRefused, Rule, read_policy
+from assay.scanning.scan import Scanner, standard_signals
 
 POLICY = """
 fail-on = ["tampered"]
@@ -127,6 +134,27 @@ def test_what_is_asked_of_a_signature(tmp_path: Path) -> None:
     assert {custody for custody, _ in met["valid"]} == {"valid", "incomplete-history", "trusted"}
 
 
+@pytest.mark.parametrize("at_home", [True, False])
+def test_a_development_key_vouches_for_nothing_unless_a_rule_says_so(at_home: bool) -> None:
+    recipe = Recipe.created(SourceType.DIGITAL_CAPTURE, SoftwareAgent("Camera"))
+    signed = sign(picture("JPEG"), recipe, open_signer("dev:"))
+    policy = default_policy() if at_home else default_policy().without(DEVELOPMENT_LIST)
+    columns = content(Scanner(signals=standard_signals(None), policy=policy).scan(signed.asset)).columns()
+    row = simple("a.jpg", **columns)
+    assert Rule(name="x", signed="valid").holds(row)
+    for signed_as in ("trusted", "vouched"):
+        assert not Rule(name="x", signed=signed_as).holds(row)
+        assert not Rule(name="x", signed=signed_as, by=("assay development",)).holds(row)
+        assert Rule(name="x", signed=signed_as, development=True).holds(row) is at_home
+
+
+def test_what_a_development_key_signed_first_somebody_else_can_vouch_for() -> None:
+    row = simple("a.jpg", custody="trusted", trust_list="a list", findings=(f"warning:{DEVELOPMENT}",))
+    assert Rule(name="x", signed="vouched").holds(row)
+    assert not Rule(name="x", signed="trusted").holds(row)
+    assert Rule(name="x", signed="trusted", development=True).holds(row)
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -141,6 +169,8 @@ def test_what_is_asked_of_a_signature(tmp_path: Path) -> None:
         ("[[rule]]\nname='x'\nby=['me']\nsigned='valid'", "anybody can write a name"),
         ("[[rule]]\nname='x'", "demands nothing"),
         ("[[rule]]\nname='x'\nlabelled='yes'", "true or false"),
+        ("[[rule]]\nname='x'\nsigned='trusted'\ndevelopment=1", "development is true or false"),
+        ("[[rule]]\nname='x'\nsigned='valid'\ndevelopment=true", "`development` needs `signed`"),
         ('exclude = ["!"]', "Invalid git pattern"),
         ("[[rule]]\nname='x'\nlabelled=true\nfiles=['!']", "Invalid git pattern"),
         ("= broken", "cannot be read"),
