@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -75,7 +76,14 @@ class CommandTable(click.Group):
             formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
 
 
-@click.command(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"]})
+_DOCS = Path(__file__).resolve().parent / "docs"
+
+
+@click.command(
+    cls=CommandTable,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"\b\nThe pages that messages call docs/… are in {_DOCS}",
+)
 @click.version_option(__version__, prog_name="assay")
 def assay() -> None:
     """Where does an image come from, who says so, and how sure can we be?

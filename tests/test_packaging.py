@@ -1,6 +1,7 @@
 """What is built is the package `assay` and nothing else: no top-level name that belongs to another distribution."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -68,3 +69,24 @@ def test_every_module_and_every_model_is_in_the_wheel(wheel: Path) -> None:
     }  # the models' changelog
     assert sorted(wanted - names) == []
     assert "assay/py.typed" in names
+
+
+def test_every_page_that_the_program_names_is_in_the_wheel(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        code = "".join(archive.read(name).decode() for name in names if name.endswith(".py"))
+    named = set(re.findall(r"(?<![\w/])docs/(?:adr/\d{4}|[a-z-]+\.md)", code))
+    assert {"docs/audit.md", "docs/labels.md", "docs/signals.md", "docs/evaluation.md", "docs/adr/0010"} <= named
+    assert not [page for page in named if not any(name.startswith(f"assay/{page}") for name in names)]
+
+
+def test_the_help_tells_where_those_pages_are() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "assay.cli", "--help"],
+        env=os.environ | {"PYTHONPATH": str(ROOT / ".dev")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = Path(done.stdout.rpartition(" are in ")[2].rstrip("\n"))
+    assert (told / "audit.md").samefile(ROOT / "docs" / "audit.md")
