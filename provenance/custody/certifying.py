@@ -1,7 +1,8 @@
 """What the certificates around one link prove: who signed, when, on which list that rests, and whether it was revoked.
 
-Rules: only a time stamp that a time-stamping list vouches for certifies a moment; without one of its own, a link lives on
-the earliest certified moment of what was made from it, for it must have existed then; everything else is judged as of now.
+Rules: only a time stamp that a time-stamping list vouches for certifies a moment, and one over a claim alone only for a
+claim of version 1; without one of its own, a link lives on the earliest certified moment of what was made from it, for it
+must have existed then; everything else is judged as of now.
 """
 
 from collections.abc import Mapping
@@ -12,15 +13,21 @@ from time import monotonic
 
 from assay.provenance.custody.statuses import ALTERED, FORGED, Found
 from assay.provenance.custody.supplementing import CERTIFICATE_STATUS, TIME_STAMP, Supplements
+from assay.provenance.jumbf.cose import ClaimSignature
 from assay.provenance.jumbf.store import ManifestStore, StoredManifest
 from assay.provenance.trust import Purpose, TrustJudgement, TrustPolicy, judge
-from assay.provenance.trust.answers import Revocation, responders
+from assay.provenance.trust.answers import Revocation, RevocationState, responders
 from assay.provenance.trust.certificates import terms
 from assay.provenance.trust.revocation import revocation
 from assay.provenance.trust.signatures import cose_signature_holds
 from assay.provenance.trust.time_stamps import CertifiedTime, best_time
 
 _CERTIFICATES_ELSEWHERE = ("cawg.identity", TIME_STAMP, CERTIFICATE_STATUS)
+_CLAIM_V1 = "c2pa.claim"
+_BEFOREHAND = CertifiedTime(
+    statement="its time stamp is of the old kind, over the claim alone, and may have been got before the signature was made"
+)
+_REVOKED_SINCE = "that time is its claim's, and whether the signature was made before the revocation is not certain"
 _MAX_PRESENTED = 64  # certificates; with more, sorting them out costs more than it saves
 
 
@@ -46,17 +53,37 @@ def stamp_of(
     stored: StoredManifest | None, policy: TrustPolicy, *, brought: tuple[bytes, ...] = ()
 ) -> CertifiedTime | None:
     """The best of a link's own time stamps, judged; else the best of those that later manifests brought for it (C2PA 2.2
-    §15.8.1.2), marked as such; None where there is none."""
+    §15.8.1.2), marked as such; None where there is none.
+
+    What a version 1 stamp covers, claim and protected header, is there before anybody signs: whoever comes by a key later could
+    have had the stamp for years. Claims of version 2 have stamps over the signature, so that nothing else counts for them.
+    """
     if stored is None or stored.signature is None or not (stored.signature.stamps or brought):
         return None
     signature = stored.signature
-    own = best_time(((s.der, signature.stamped(s, stored.claim)) for s in signature.stamps), policy)
+    own = _own_stamp(signature, stored, policy)
     if not brought or (own is not None and own.certified):
         return own
     later = best_time(((token, message) for token in brought for message in signature.stamped_later), policy)
     if later is None or (own is not None and not later.certified):
         return own
     return replace(later, later=True, statement=f"{later.statement} (a time stamp that a later manifest brought)")
+
+
+def _own_stamp(signature: ClaimSignature, stored: StoredManifest, policy: TrustPolicy) -> CertifiedTime | None:
+    over = {
+        version: [(s.der, signature.stamped(s, stored.claim)) for s in signature.stamps if s.version == version]
+        for version in (1, 2)
+    }
+    found = best_time(over[2], policy)
+    if not over[1] or (found is not None and found.certified):
+        return found
+    if stored.claim_label != _CLAIM_V1:
+        return found or _BEFOREHAND
+    old = best_time(over[1], policy)
+    if old is None or not old.certified:
+        return found or old
+    return replace(old, of_claim=True, statement=f"its claim was {old.statement}")
 
 
 def presented(store: ManifestStore, stamps: Mapping[str, CertifiedTime | None]) -> frozenset[bytes] | None:
@@ -140,10 +167,13 @@ def certify(
         return Certified(stamp=stamp)
     path = (int(serial), *(int(one.serial, 16) for one in judgement.path[1:-1]))
     later = (answer for number in path for answer in brought.answers.get(number, ()))
+    told = revocation(judgement, chain, policy, stapled=(*signature.ocsp_responses, *later), at=at)
+    if told.state is RevocationState.GOOD and told.revoked_at and own and stamp and stamp.of_claim:
+        told = replace(told, statement=f"{told.statement}; {_REVOKED_SINCE}")
     return Certified(
         judgement=judgement,
         stamp=stamp,
-        revocation=revocation(judgement, chain, policy, stapled=(*signature.ocsp_responses, *later), at=at),
+        revocation=told,
         at=at,
         inherited=own is None and inherited is not None,
     )

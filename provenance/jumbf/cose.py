@@ -24,7 +24,7 @@ class TimeStampToken:
     """An RFC 3161 answer as stored: DER of a TimeStampToken, or (version 1) often of the whole TimeStampResp.
 
     Both stamp a Sig_structure with context CounterSignature: version 1 (`sigTst`) over the claim, version 2 (`sigTst2`)
-    over the CBOR-encoded signature field (measured on files of three vendors).
+    over the CBOR-encoded signature field (measured on files of three vendors). Only the second proves that the signature existed.
     """
 
     version: int

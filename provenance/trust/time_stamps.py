@@ -61,6 +61,7 @@ class CertifiedTime:
     authority: TrustJudgement | None = None
     certificates: tuple[bytes, ...] = field(default=(), repr=False)  # DER, as many as the token carries; none: unread
     later: bool = False  # brought by a later manifest than the one that it stamps
+    of_claim: bool = False  # over a claim alone, whose signature may be younger
     codes: tuple[str, ...] = ()
     statement: str = ""
 

@@ -1,17 +1,26 @@
 """Expired with and without a time stamp: certificates that die while the test waits, stamps from an authority on loopback."""
 
+import io
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import cbor2
 import custody_assets as made
 import pytest
-from time_stamping import time_authority, time_stamper
+from revocation_answers import answer
+from time_stamping import time_authority, time_stamper, token
 
 from assay.provenance.asset import Asset
+from assay.provenance.custody.certifying import certify, stamp_of
 from assay.provenance.custody.chain import Answer, BottomLine, Custody, Requirement, Standing
+from assay.provenance.custody.supplementing import Supplements
 from assay.provenance.custody.verifying import verify
+from assay.provenance.jumbf.containers import embedded_stores
+from assay.provenance.jumbf.cose import TimeStampToken
+from assay.provenance.jumbf.store import StoredManifest, parse_store
+from assay.provenance.media_type import MediaType
 from assay.provenance.trust import Purpose, TrustPolicy
 
 Judged = Callable[..., Custody]
@@ -52,6 +61,17 @@ def expired(root: made.Credential, signer: made.Credential, jpeg: bytes) -> Iter
 def timed(root: made.Credential, expired: Expired) -> TrustPolicy:
     times = made.trust_list(expired.time_root, purpose=Purpose.TIME_STAMPING)
     return TrustPolicy(lists=(made.trust_list(root), times))
+
+
+def stored(content: bytes) -> StoredManifest:
+    return parse_store(embedded_stores(content, MediaType.JPEG)[-1].store).manifests[-1]
+
+
+def beforehand(manifest: StoredManifest, time_root: made.Credential) -> bytes:
+    """A stamp over what is public before anybody signs: the claim and the protected header."""
+    assert manifest.signature is not None
+    message = cbor2.dumps(["CounterSignature", manifest.signature.protected, b"", manifest.claim])
+    return token(message, time_stamper(time_root), made.NOW - timedelta(hours=1))
 
 
 def test_expired_without_a_stamp_is_invalid_and_not_tampered(expired: Expired, judged: Judged) -> None:
@@ -115,16 +135,6 @@ def test_the_stamp_of_one_signature_does_not_serve_another(
     expired: Expired, timed: TrustPolicy, root: made.Credential, jpeg: bytes
 ) -> None:
     """The unprotected header is anybody's to write: a stamp moved there from another file is a mismatch."""
-    from dataclasses import replace
-
-    from assay.provenance.custody.certifying import stamp_of
-    from assay.provenance.jumbf.containers import embedded_stores
-    from assay.provenance.jumbf.store import parse_store
-    from assay.provenance.media_type import MediaType
-
-    def stored(content: bytes):
-        return parse_store(embedded_stores(content, MediaType.JPEG)[-1].store).manifests[-1]
-
     stamped, bare = stored(expired.stamped), stored(expired.bare)
     assert stamped.signature is not None
     assert bare.signature is not None
@@ -142,3 +152,50 @@ def test_a_fixed_clock_judges_the_past(root: made.Credential, jpeg: bytes, signe
     then = TrustPolicy(lists=(made.trust_list(root),), now=made.NOW - timedelta(days=30))
     custody = verify(Asset.from_bytes(signed.content), then)
     assert custody.links[-1].axes.timely.answer is Answer.NO
+
+
+def test_a_stamp_that_may_be_older_than_the_signature_saves_no_expired_certificate(
+    expired: Expired, timed: TrustPolicy, judged: Judged
+) -> None:
+    """The C2PA library takes such a stamp on a version 2 claim too."""
+    manifest = stored(expired.bare)
+    assert (manifest.claim_label, manifest.signature is not None) == ("c2pa.claim.v2", True)
+    start = expired.bare.rindex(b"\xd2\x84", 0, expired.bare.index(manifest.signature.protected))
+    stream = io.BytesIO(expired.bare[start:])
+    protected, _, payload, signature = cbor2.CBORDecoder(stream).decode().value
+    size, stamps = stream.tell(), {"tstTokens": [{"val": beforehand(manifest, expired.time_root)}]}
+
+    def message(padding: int) -> bytes:
+        header = {"sigTst": stamps, "pad": bytes(padding)}
+        return cbor2.dumps(cbor2.CBORTag(18, [protected, header, payload, signature]))
+
+    new = next(made for n in range(size, 0, -1) if len(made := message(n)) == size)
+    custody = judged(expired.bare[:start] + new + expired.bare[start + size :], timed)
+    assert custody.sdk_state == "Trusted"
+    assert custody.bottom_line is BottomLine.INVALID
+    assert custody.links[-1].certified_time is None
+    assert "over the claim alone" in custody.headline
+
+
+def test_what_an_old_stamp_says_of_an_old_claim_is_told_as_that(
+    expired: Expired, timed: TrustPolicy, root: made.Credential, signer: made.Credential, signed: made.Signed
+) -> None:
+    bare = stored(signed.content)
+    assert bare.signature is not None
+    old = replace(
+        bare,
+        claim_label="c2pa.claim",
+        signature=replace(
+            bare.signature,
+            stamps=(TimeStampToken(1, beforehand(bare, expired.time_root)),),
+            ocsp_responses=(answer(signer.certificate, root, root, revoked_at=made.NOW),),
+        ),
+    )
+    stamp = stamp_of(old, timed)
+    assert stamp is not None
+    assert stamp.certified
+    assert stamp.statement.startswith("its claim was certified by Test Time Stamper at")
+    serial = str(signer.certificate.serial_number)
+    found = certify(old, serial, timed, validated=True, stamp=stamp, inherited=None, brought=Supplements())
+    assert found.revocation is not None
+    assert "after the certified time of signing; that time is its claim's" in found.revocation.statement
