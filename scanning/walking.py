@@ -128,7 +128,7 @@ def _ignored(path: str, rules: _Rules) -> bool:
     return False
 
 
-_IMAGE_ENDINGS = frozenset(
+IMAGE_ENDINGS = frozenset(
     [
         ".jpg",
         ".jpeg",
@@ -154,7 +154,7 @@ _IMAGE_ENDINGS = frozenset(
 
 def is_image_name(name: str) -> bool:
     """Whether a name's ending is one that images have."""
-    return os.path.splitext(name)[1].lower() in _IMAGE_ENDINGS  # noqa: PTH122 - a million times, Path is slow
+    return os.path.splitext(name)[1].lower() in IMAGE_ENDINGS  # noqa: PTH122 - a million times, Path is slow
 
 
 def _worth_opening(path: str) -> bool:

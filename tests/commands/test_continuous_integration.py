@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import yaml
 from signing_assets import picture
 
 from assay.provenance.signing import Recipe, SoftwareAgent, SourceType, open_signer, sign
+from assay.scanning.walking import IMAGE_ENDINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,7 +43,6 @@ def run(command: list[str], repository: Path, **settings: str) -> subprocess.Com
 def test_the_hook_stops_a_tampered_picture_and_lets_a_clean_one_pass(repository: Path) -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     entry = shlex.split(hook["entry"])
-    assert hook["types"] == ["image"]
     clean = run([*entry, "clean.jpg"], repository)
     assert (clean.returncode, clean.stdout.strip(), clean.stderr) == (0, "", "")
     both = run([*entry, "clean.jpg", "tampered.jpg"], repository)
@@ -49,6 +50,16 @@ def test_the_hook_stops_a_tampered_picture_and_lets_a_clean_one_pass(repository:
     (line,) = both.stdout.splitlines()
     assert line.split()[:2] == ["tampered", "tampered.jpg"]
     assert "its bytes are not those that were signed" in line
+
+
+def test_the_hook_is_started_by_every_ending_that_an_audit_looks_for() -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert not hook.keys() & {"types", "types_or", "exclude", "exclude_types"}  # they would narrow it
+    for ending in IMAGE_ENDINGS:
+        for name in (f"a picture{ending}", f"deep/PICTURE{ending.upper()}"):
+            assert re.search(hook["files"], name), name
+    for name in ("jpg", "a.jpg.txt", "a.py", "a.c2pa", "png/a"):
+        assert not re.search(hook["files"], name), name
 
 
 def action(repository: Path, **given: str) -> subprocess.CompletedProcess[str]:
