@@ -1,9 +1,11 @@
-"""The pre-commit hook and the GitHub Action as their runners call them: a tampered picture stops, a clean one passes."""
+"""The pre-commit hook and the GitHub Action as their runners call them: a tampered picture stops, a clean one passes. And what
+continuous integration runs here."""
 
 import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +86,45 @@ def test_the_action_writes_its_three_files_and_fails_the_job(repository: Path, t
 def test_a_variable_that_was_not_set_opens_no_gate_of_the_action(repository: Path, name: str, code: int) -> None:
     done = action(repository, **{name: ""})
     assert done.returncode == code, done.stderr
+
+
+def test_the_documented_workflow_may_upload_what_it_writes() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "audit.md").read_text("utf-8"), re.DOTALL)
+    (jobs,) = (found["jobs"] for found in map(yaml.safe_load, blocks) if "jobs" in found)
+    (job,) = jobs.values()
+    assert any("upload-sarif" in step["uses"] for step in job["steps"])
+    assert job["permissions"] == {"contents": "read", "actions": "read", "security-events": "write"}
+
+
+@pytest.mark.parametrize(
+    ("user", "sudo"),
+    [
+        (0, None),
+        (1000, 'case "$*" in *chromium) exit 100;; esac; shift; exec "$@"'),
+        (1000, "exit 1"),
+        (1000, None),
+    ],
+    ids=["root", "sudo, and a package that is not there", "sudo asks for a password", "no sudo"],
+)
+def test_continuous_integration_says_which_programs_it_could_not_install(
+    tmp_path: Path, user: int, sudo: str | None
+) -> None:
+    """On a machine where nothing of it is there: only the stand-ins are on the path."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("dirname", "grep", "env"):
+        (programs / name).symlink_to(shutil.which(name) or "")
+    stubs = {"id": f"echo {user}", "ldconfig": "", "apt-get": 'echo "$*" >> got', "make": 'echo "make $*"'}
+    for name, script in stubs.items() | ({"sudo": sudo}.items() if sudo else set()):
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).chmod(0o755)
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
+    command = [shutil.which("bash") or "bash", str(tmp_path / ".ci" / "run")]
+    done = subprocess.run(command, env={"PATH": str(programs)}, capture_output=True, text=True, check=True)
+    got = (tmp_path / "got").read_text() if (tmp_path / "got").exists() else ""
+    for package in ("softhsm2", "chromium", "openssl"):
+        installed = f"install --yes {package}\n" in got
+        assert installed == (user == 0 or (sudo is not None and "exec" in sudo and package != "chromium"))
+        assert (f"could not install {package}: its tests skip" in done.stdout) != installed
+    assert done.stdout.endswith("make lint\nmake test\n")
