@@ -49,7 +49,7 @@ def recover(
     policy = default_policy()
     found = failed = presented = 0
     with (
-        require_repository(place(repository) if repository else default_place()) as kept,
+        require_repository(place(repository) if repository else default_place(), reading=True) as kept,
         presenter(form, output) as present,
     ):
         for path in files(paths):

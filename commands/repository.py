@@ -93,7 +93,7 @@ def list_(repository: str | None, form: str) -> None:
     from assay.provenance.repository import default_place, place
     from assay.scanning.recovering import require_repository
 
-    with require_repository(place(repository) if repository else default_place()) as kept:
+    with require_repository(place(repository) if repository else default_place(), reading=True) as kept:
         for record in kept.records():
             if form == "json":
                 click.echo(json.dumps(asdict(record), ensure_ascii=False))

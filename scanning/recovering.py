@@ -16,7 +16,7 @@ from assay.provenance.custody.chain import Custody
 from assay.provenance.custody.verifying import verify
 from assay.provenance.decoding import can_decode, decode, open_image
 from assay.provenance.errors import AssayError
-from assay.provenance.repository import Fingerprint, Place, Record, Repository, is_there, open_repository
+from assay.provenance.repository import FIRST, Fingerprint, Place, Record, Repository, is_there, open_repository
 from assay.provenance.repository.keeping import keepsake, recall
 from assay.provenance.signing.recipe import Recipe
 from assay.provenance.signing.soft_binding import with_soft_binding
@@ -208,11 +208,12 @@ def softly_bound(recipe: Recipe, asset: Asset) -> Recipe:
     return with_soft_binding(recipe, ImageCode.algorithm, ImageCode().value(decode(asset)))
 
 
-def require_repository(where: Place) -> Repository:
-    """Open a repository that must be there already. Raises `AssayError`."""
+def require_repository(where: Place, *, reading: bool = False) -> Repository:
+    """Open a repository that must be there already. `reading`: it is not changed, and no more than searched; only an index for
+    that is kept where it can be. Raises `AssayError`."""
     if not is_there(where):
-        raise AssayError(f"{where}: there is no repository yet", "remember manifests with `assay repository add` first")
-    return open_repository(where)
+        raise AssayError(f"{where}: there is no repository yet", FIRST)
+    return open_repository(where, reading=reading, indexing=reading)
 
 
 def _lower(sentence: str) -> str:

@@ -10,9 +10,10 @@ from assay.provenance.repository.opening import (
     repository_state,
 )
 from assay.provenance.repository.records import MARK, Fingerprint, Keepsake, Record
-from assay.provenance.repository.repository import Repository, RepositoryRefused
+from assay.provenance.repository.repository import FIRST, Repository, RepositoryRefused
 
 __all__ = [
+    "FIRST",
     "MARK",
     "Excerpt",
     "Fingerprint",

@@ -30,11 +30,12 @@ def is_there(where: Place) -> bool:
     return isinstance(where, str) or where.is_file()
 
 
-def open_repository(where: Place | None = None, *, reading: bool = False) -> Repository:
-    """Open a repository (default: this user's), or make it. `reading` changes nothing. Raises `RepositoryRefused`."""
+def open_repository(where: Place | None = None, *, reading: bool = False, indexing: bool = False) -> Repository:
+    """Open a repository (default: this user's), or make it. `reading` changes nothing in it; `indexing`: an index may be kept
+    beside it even so. Raises `RepositoryRefused`."""
     where = where or default_place()
     if isinstance(where, Path):
-        return Repository(where, reading=reading)
+        return Repository(where, reading=reading, indexing=indexing)
     from assay.provenance.repository.postgres import PostgresRepository
 
     return PostgresRepository(where, reading=reading)

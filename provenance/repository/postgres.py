@@ -13,14 +13,13 @@ from urllib.parse import urlsplit
 
 from assay.provenance.errors import MissingExtra
 from assay.provenance.home import home
-from assay.provenance.repository.repository import VERSION, Repository, RepositoryRefused
+from assay.provenance.repository.repository import FIRST, VERSION, Repository, RepositoryRefused
 
 if TYPE_CHECKING:
     import psycopg
 
 SCHEMA = "assay_repository"
 NEIGHBOURS = 200  # candidates that pgvector weighs for one fingerprint (hnsw.ef_search)
-_FIRST = "remember manifests with `assay repository add` first"
 _LOCK = 7_270_012  # the advisory lock of writers
 _SECONDS = 5  # to wait for a connection
 _INDEXED = (("pdq", "whole"), ("pdq", "core"), ("io.iscc.v0", "whole"))
@@ -142,7 +141,7 @@ class PostgresRepository(Repository):
         """The repository's identity, an index over whose records fits no other. Makes the tables where there are none."""
         if self._base.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.repository",)).fetchone() == (None,):
             if self.reading:
-                raise RepositoryRefused(f"{self.place}: there is no repository yet", _FIRST)
+                raise RepositoryRefused(f"{self.place}: there is no repository yet", FIRST)
             with self._base.transaction():
                 self._base.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
                 self._base.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")

@@ -2,7 +2,8 @@
 
 The same statements serve PostgreSQL, where only the methods at the end of the class differ (`postgres.py`).
 Rules: a record is written in one transaction and never overwritten; several processes may write at once, and one that is
-killed leaves nothing half done; what is forgotten is overwritten on disk and leaves every index; nobody else can read it.
+killed leaves nothing half done; what is forgotten is overwritten on disk and leaves every index; nobody else can read it;
+a database of something else is left as it is.
 """
 
 import sqlite3
@@ -17,6 +18,7 @@ from assay.provenance.errors import AssayError
 from assay.provenance.repository.records import FACTS, MARK, Fingerprint, Keepsake, Record, record_of, storable
 
 VERSION = 1
+FIRST = "remember manifests with `assay repository add` first"
 _PAGE = 50_000  # rows that are read at once
 _WAIT = 30.0  # seconds to wait for another writer
 _TABLES = """
@@ -45,24 +47,23 @@ class RepositoryRefused(AssayError):
 class Repository:
     """Keeps manifests and finds them. Used from one thread, or where it only reads from one at a time; safe between processes."""
 
-    def __init__(self, path: Path, *, reading: bool = False) -> None:
+    def __init__(self, path: Path, *, reading: bool = False, indexing: bool = False) -> None:
         """Open the repository at `path`, or make it. `reading` changes no file, as a confined process must not; what is being
-        written just then may not be seen. Raises `RepositoryRefused`."""
+        written just then may not be seen. `indexing`: an index may be kept beside it even so. Raises `RepositoryRefused`."""
         self.path = path
         self.reading = reading
+        self.indexing = indexing
         try:
             if reading:
                 self._base = _read_only(self.path)
                 return
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._base = sqlite3.connect(self.path, isolation_level=None, timeout=_WAIT)
+            found = _version(self._base, self.path)
             self.path.chmod(0o600)  # SQLite gives its side files the same
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = FULL")
             self._base.execute("PRAGMA secure_delete = ON")
-            found = self._base.execute("PRAGMA user_version").fetchone()[0]
-            if found not in (0, VERSION):
-                raise RepositoryRefused(f"{self.path}: a repository of another version ({found})")
             if found == 0:
                 self._make()
         except (OSError, sqlite3.Error) as error:
@@ -242,7 +243,7 @@ class Repository:
     @property
     def may_index(self) -> bool:
         """Whether an index may be written there."""
-        return not self.reading
+        return self.indexing or not self.reading
 
     def _run(self, statement: str, values: tuple[Any, ...] = ()) -> Any:
         """Within a transaction: a cursor."""
@@ -284,6 +285,17 @@ class Repository:
             raise RepositoryRefused(f"{self.path}: cannot be read: {error}") from error
 
 
+def _version(base: sqlite3.Connection, path: Path) -> int:
+    """The version of the repository, 0 where there is nothing in the file yet. Raises `RepositoryRefused` where it is none."""
+    tables = {row[0] for row in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    found = int(base.execute("PRAGMA user_version").fetchone()[0])  # read last: whoever makes one writes both at once
+    if found not in (0, VERSION):
+        raise RepositoryRefused(f"{path}: a repository of another version ({found})")
+    if tables and not tables >= {"record", "fingerprint", "forgotten"}:
+        raise RepositoryRefused(f"{path}: a database of something else", "name another with --repository")
+    return found
+
+
 def _read_only(path: Path) -> sqlite3.Connection:
     """Without writing: with its log where that can be shared, else as the file stands."""
     base = sqlite3.connect(":memory:")
@@ -297,10 +309,10 @@ def _read_only(path: Path) -> sqlite3.Connection:
             check_same_thread=False,  # threads may take turns
         )
         try:
-            found = base.execute("PRAGMA user_version").fetchone()[0]
+            found = _version(base, path)
         except sqlite3.OperationalError:
             continue
-        if found != VERSION:
-            raise RepositoryRefused(f"{path}: a repository of another version ({found})")
+        if found == 0:
+            raise RepositoryRefused(f"{path}: an empty file, and no repository yet", FIRST)
         return base
     raise RepositoryRefused(f"{path}: cannot be opened for reading")

@@ -61,6 +61,23 @@ def test_where_nothing_could_be_read_no_output_takes_the_name(folder: Path) -> N
     assert "Only likely" in (folder / "page.html").read_text()
 
 
+def test_what_only_reads_changes_no_repository_and_keeps_an_index_where_it_can(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assay.detectors.fingerprints.index._LOOSE", 0)
+    run("sign", "photo.jpg", "-o", "signed.jpg", "--remember")
+    kept, index = folder / "repository.sqlite", folder / "repository.sqlite-index"
+    kept.chmod(0o440)
+    before = kept.read_bytes()
+    index.write_bytes(b"in the way, as a disk that is full or read-only")
+    assert run("repository", "list").stdout.count("photo.jpg") == 1
+    assert run("recover", "copy.jpg").exit_code == 0
+    index.unlink()
+    assert run("recover", "copy.jpg").exit_code == 0
+    assert list(index.glob("*.npy"))
+    assert (kept.read_bytes(), kept.stat().st_mode & 0o777) == (before, 0o440)
+
+
 def test_forgetting_needs_to_be_told_what(folder: Path) -> None:
     run("sign", "photo.jpg", "-o", "signed.jpg", "--remember")
     assert run("repository", "forget").exit_code == 2

@@ -111,6 +111,23 @@ def test_another_files_content_is_refused(tmp_path):
         Repository(tmp_path / "later.sqlite")
 
 
+@pytest.mark.parametrize("reading", [False, True])
+def test_what_is_no_repository_is_left_as_it_is(tmp_path, reading):
+    base = sqlite3.connect(tmp_path / "app.sqlite")
+    base.execute("CREATE TABLE record (mine)")
+    base.execute("PRAGMA user_version = 1")
+    base.close()
+    (tmp_path / "picture.jpg").write_bytes(b"no database" * 100)
+    for path, why in (("app.sqlite", "a database of something else"), ("picture.jpg", "no usable repository")):
+        (tmp_path / path).chmod(0o664)
+        before = (tmp_path / path).read_bytes()
+        with pytest.raises(RepositoryRefused, match=why):
+            Repository(tmp_path / path, reading=reading)
+        assert (tmp_path / path).read_bytes() == before
+        assert (tmp_path / path).stat().st_mode & 0o777 == 0o664
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def _write_many(path: str, start: int, count: int) -> None:
     with Repository(Path(path)) as repository:
         for number in range(start, start + count):
