@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from assay.detectors.card import FITTED, FITTED_DIGITS, SCHEMA, View, read_card
 from assay.detectors.training.examples import Example, Label
-from assay.detectors.training.folds import assign
+from assay.detectors.training.folds import assign, generators_apart
 from assay.detectors.training.head import DOMAINS, write_head
 from assay.detectors.training.protocol import (
     Judged,
@@ -84,7 +84,7 @@ def build_model(
         "version": version,
         "views": view.value,
         "encoder": encoder,
-        "failures": [*notes, *failures(found, last=last)],
+        "failures": [*notes, *failures(found, generators_unseen=generators_apart(sample.examples, folds), last=last)],
         "files": {file: _sha256(folder / file) for file in (encoder, "head.onnx", *files)},
         "columns": [list(run) for run in recipe.ranges],
         "domains": [domain.value for domain in DOMAINS],

@@ -104,6 +104,17 @@ def training_rows(examples: Sequence[Example], folds: NDArray[np.int64], crossin
     return chosen if (chosen & generated).any() else apart
 
 
+def generators_apart(examples: Sequence[Example], folds: NDArray[np.int64]) -> bool:
+    """Whether the strict arm measures each generated picture by a head that never met its generator's family: all of them name
+    their generator, and no head had to fall back to holding out groups alone."""
+    generated = np.array([example.label is Label.GENERATED for example in examples])
+    families = np.array([_known_family(example) for example in examples])
+    return bool((families[generated] != "").all()) and not any(
+        crossing.families & set(families[generated & training_rows(examples, folds, crossing)].tolist())
+        for crossing in crossings(examples, folds, strict=True)
+    )
+
+
 def rows_beside(others: Sequence[Example], held: Sequence[Example], families: Set[str]) -> NDArray[np.bool_]:
     """Which of `others`, never measured themselves, a head measured on `held` without `families` may be trained on."""
     groups = {example.group for example in held}

@@ -1,6 +1,7 @@
 """From an index to a sample: pictures laundered, viewed, encoded; each is kept, so that a stopped run goes on where it was."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from assay.detectors.classifier import Network
 from assay.detectors.training.examples import Example, read_index, read_own_index
 from assay.detectors.training.laundering import Cell
 from assay.detectors.training.protocol import Sample
-from assay.detectors.training.viewing import cache_mark, large_pictures, look
+from assay.detectors.training.viewing import UNDECODABLE, cache_mark, large_pictures, look, read_picture
 
 Progress = Callable[[str], None]
 _BATCH = 4
@@ -34,6 +35,22 @@ def examples_with_pictures(indexes: Sequence[Path], folder: Path | None) -> tupl
         return examples, places
     examples = [example for example in read_index(*indexes) if (folder / example.sha256).exists()]
     return examples, {example.sha256: folder / example.sha256 for example in examples}
+
+
+@large_pictures()
+def with_hashes(examples: Sequence[Example], places: Mapping[str, Path]) -> list[Example]:
+    """The examples with the difference hash of their pictures, as most of the shipped indexes state it; it is empty where a
+    picture cannot be decoded."""
+    return [replace(example, dhash=_difference_hash(example, places[example.sha256])) for example in examples]
+
+
+def _difference_hash(example: Example, place: Path) -> str:
+    """For each of 9 × 8 grey pixels whether it is brighter than its right neighbour: 64 bits in hexadecimal."""
+    try:
+        grey = np.asarray(read_picture(place, example).convert("L").resize((9, 8), Image.Resampling.BILINEAR))
+    except UNDECODABLE:
+        return ""
+    return np.packbits(grey[:, :-1] > grey[:, 1:]).tobytes().hex()
 
 
 @large_pictures()

@@ -108,16 +108,18 @@ def figures(sample: Sample, scores: Scores, judged: Judged) -> dict[str, Any]:
 WHOLE = "Altered regions, face swaps and edits were not trained on; a whole-picture answer misses most of them."
 
 
-def failures(found: dict[str, Any], *, last: str = WHOLE) -> list[str]:
-    """What fails, in sentences with their figures: `found` is what `figures` gave for the strict arm, `last` what is known
-    without it."""
+def failures(found: dict[str, Any], *, generators_unseen: bool, last: str = WHOLE) -> list[str]:
+    """What fails, in sentences with their figures: `found` is what `figures` gave for the strict arm, `generators_unseen` whether
+    that arm could hold generators out, `last` what is known without it."""
     balanced = found["points"]["balanced"]
+    unseen = "sources and generators pass" if generators_unseen else "sources, but not of unseen generators, pass"
     sentences = [
         f"At the balanced point {balanced['true_positive'][1] - balanced['true_positive'][0]} of "
-        f"{balanced['true_positive'][1]} generated pictures of unseen sources and generators pass unflagged."
+        f"{balanced['true_positive'][1]} generated pictures of unseen {unseen} unflagged."
     ]
     if missed := _missed(found):
-        sentences.append(f"Nearly blind, when not trained on, to (flagged/pictures): {', '.join(missed)}.")
+        untrained = ", when not trained on," if generators_unseen else ""
+        sentences.append(f"Nearly blind{untrained} to (flagged/pictures): {', '.join(missed)}.")
     flagged = [
         f"{name} {hits}/{trials}" for name, (hits, trials) in found["worst_sources"]["sensitive"].items() if hits
     ]
@@ -144,11 +146,11 @@ def failures_aside(found: dict[str, Any]) -> list[str]:
 
 
 def _missed(found: dict[str, Any]) -> list[str]:
-    """Generators of which less than a fifth is flagged, and how many pictures of each."""
+    """Generators with a name of which less than a fifth is flagged, and how many pictures of each."""
     return [
         f"{name} {counts['balanced'][0]}/{counts['balanced'][1]}"
         for name, counts in found["recall_by_generator"].items()
-        if counts["balanced"][1] >= 10 and counts["balanced"][0] < 0.2 * counts["balanced"][1]
+        if name and counts["balanced"][1] >= 10 and counts["balanced"][0] < 0.2 * counts["balanced"][1]
     ]
 
 

@@ -89,11 +89,23 @@ def test_an_archive_can_be_measured_as_screenshots(archive: Path, tmp_path: Path
 def test_train_writes_a_model_that_answers(archive: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     folder = tmp_path / "mine"
-    done = CliRunner().invoke(assay, ["train", "--data", str(archive), "--base", BASE, "-o", str(folder)])
+    for number in (1, 3):
+        Image.open(archive.with_name(f"{number}.png")).save(archive.with_name(f"{number}-reposted.jpg"), quality=85)
+    index = archive.with_name("with-reposts.csv")
+    index.write_text(
+        archive.read_text() + "".join(f"{n}-reposted.jpg,human,,web,photograph\n" for n in (1, 3)), encoding="utf-8"
+    )
+    done = CliRunner().invoke(assay, ["train", "--data", str(index), "--base", BASE, "-o", str(folder)])
     assert done.exit_code == 0, (done.output, done.exception)
     card = json.loads((folder / "card.json").read_text())
+    assert card["training"]["pictures"]["human"] == 36
+    assert "2 left out: near-duplicates" in done.output
+    assert "generators could not be held out" in done.output  # maker-0 to maker-2 are one family
+    assert not any(
+        "unseen sources and generators" in failure or "when not trained" in failure for failure in card["failures"]
+    )
     assert card["name"] == "mine"
-    assert "index.csv" in card["failures"][0]
+    assert "with-reposts.csv" in card["failures"][0]
     assert card["conformal"].keys() == set(card["domains"])
     again = CliRunner().invoke(assay, ["evaluate", str(archive), "--model", str(folder)])
     assert again.exit_code == 0, again.output

@@ -26,13 +26,13 @@ from assay.detectors.training.examples import (
     without_near_duplicates,
     write_index,
 )
-from assay.detectors.training.folds import assign, crossings, family, rows_beside, training_rows
+from assay.detectors.training.folds import assign, crossings, family, generators_apart, rows_beside, training_rows
 from assay.detectors.training.gathering import gather
 from assay.detectors.training.grid import gridded
 from assay.detectors.training.grid import measure as measure_grid
 from assay.detectors.training.laundering import GRID, Cell, launder, launder_to
 from assay.detectors.training.pairs import AUTOENCODER, SIDE, write_pairs
-from assay.detectors.training.pipeline import extract
+from assay.detectors.training.pipeline import extract, with_hashes
 from assay.detectors.training.protocol import Recipe, Sample
 from assay.detectors.training.screens import screenshot
 from assay.detectors.training.viewing import look
@@ -246,6 +246,45 @@ def test_near_duplicates_of_another_group_are_dropped() -> None:
         ]
     )
     assert [one.group for one in kept] == ["a", "a", "c"]
+
+
+def test_a_copy_in_another_group_is_a_near_duplicate_by_its_pixels(tmp_path: Path) -> None:
+    original, copy, other = (example(number, Label.HUMAN, f"h{number}") for number in range(3))
+    broken = example(3, Label.HUMAN, "h3")
+    places = {one.sha256: tmp_path / one.sha256 for one in (original, copy, other, broken)}
+    picture((320, 240)).save(places[original.sha256], "PNG")
+    picture((320, 240)).resize((240, 180)).save(places[copy.sha256], "JPEG", quality=80)
+    picture((320, 240), 1).save(places[other.sha256], "PNG")
+    places[broken.sha256].write_bytes(places[original.sha256].read_bytes()[:200])
+    hashed = with_hashes([original, copy, other, broken], places)
+    assert [len(one.dhash) for one in hashed] == [16, 16, 16, 0]
+    assert [one.group for one in without_near_duplicates(hashed)] == ["h0", "h2", "h3"]
+    assert without_near_duplicates(with_hashes([original, replace(copy, group="h0")], places))[1:]
+
+
+def test_a_difference_hash_tells_which_pixel_is_brighter_than_its_right_neighbour(tmp_path: Path) -> None:
+    one = example(0, Label.HUMAN, "h")
+    Image.linear_gradient("L").rotate(-90).save(tmp_path / "darker-to-the-right.png")
+    Image.linear_gradient("L").rotate(90).save(tmp_path / "brighter.png")
+    hashes = [with_hashes([one], {one.sha256: path})[0].dhash for path in sorted(tmp_path.iterdir())]
+    assert hashes == ["0" * 16, "f" * 16]
+
+
+@pytest.mark.parametrize(
+    ("generators", "apart"),
+    [
+        (("flux-1", "sdxl", "gemini-2"), True),
+        (("flux-1", "flux-2"), False),
+        (("flux-1", "sdxl", ""), False),
+        (("",), False),
+    ],
+)
+def test_generators_are_held_out_where_each_is_named_and_has_others_beside_it(
+    generators: tuple[str, ...], apart: bool
+) -> None:
+    made = [example(n, Label.HUMAN, f"h{n % 12}") for n in range(120)]
+    made += [example(1000 + n, Label.GENERATED, f"g{n % 12}", generators[n % len(generators)]) for n in range(120)]
+    assert generators_apart(made, assign(made)) is apart
 
 
 def test_spread_keeps_every_prefix_mixed() -> None:
