@@ -17,6 +17,9 @@ __version__ = "0.1.0"
 _FRONT_DOOR = {
     "Asset": "assay.provenance.asset",
     "AssayError": "assay.provenance.errors",
+    "Derivation": "assay.provenance.signing.deriving",
+    "PromptRefused": "assay.provenance.generating.provider",
+    "Refusal": "assay.provenance.generating.provider",
     "Report": "assay.scanning.scan",
     "Scanner": "assay.scanning.scan",
     "Recipe": "assay.provenance.signing",
@@ -31,7 +34,10 @@ _FRONT_DOOR = {
 __all__ = [
     "AssayError",
     "Asset",
+    "Derivation",
+    "PromptRefused",
     "Recipe",
+    "Refusal",
     "Report",
     "Scanner",
     "__version__",

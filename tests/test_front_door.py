@@ -1,5 +1,8 @@
 """The front door: what `import assay` offers works as its docstring shows."""
 
+import ast
+import builtins
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,8 @@ from outcomes import picture
 
 import assay
 from assay.scanning.scan import Scanner, standard_signals
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_every_name_it_offers_is_there() -> None:
@@ -18,6 +23,30 @@ def test_every_name_it_offers_is_there() -> None:
 def test_a_name_it_does_not_offer_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = assay.nonsense
+
+
+PAGES = [page for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if "```python" in page.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_python_of_the_pages_tells_where_each_name_of_its_own_comes_from(page: Path) -> None:
+    """Classes and what is taken from the front door; in lower case stand what the reader has."""
+    text = page.read_text("utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    nodes = [
+        node for code in (*blocks, *re.findall(r"`(assay\.\w+\([^`]*\))`", text)) for node in ast.walk(ast.parse(code))
+    ]
+    known = {*dir(builtins), "OpenAI"}
+    known |= {alias.asname or alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert {node.id for node in nodes if isinstance(node, ast.Name) and node.id[0].isupper()} <= known
+    front = {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "assay"}
+    assert front <= set(assay.__all__)
+
+
+def test_a_derivative_is_made_with_names_of_the_front_door() -> None:
+    plain = assay.Asset.from_bytes(picture())
+    derived = assay.derive(plain, assay.Derivation(resize=(8, 8)), assay.open_signer("dev:"))
+    assert assay.verify(derived.asset).bottom_line.holds
 
 
 def test_sign_verify_and_scan_a_file(tmp_path: Path) -> None:
