@@ -65,6 +65,7 @@ UNDETERMINED = {  # findings that say why nothing speaks: the first that is ther
         "for another file."
     ),
     "broken-history": "Inconclusive: the signed history of this image is broken, so it does not say where the image comes from.",
+    "contradictory-manifest": "Inconclusive: signed statements about where this image comes from exclude one another.",
     "contradictory-declarations": "Inconclusive: the file contradicts itself about where this image comes from.",
     "originals-disagree": "Inconclusive: this image looks like a copy of several whose recovered manifests state different origins.",
 }
@@ -131,12 +132,14 @@ CHANGE = {
 SURE_UNDETERMINED = {  # the same findings: what is sure there, and what is not
     "tampered": "That the manifest does not hold for these bytes is certain; whether anything was changed, what, by whom and why, is not told.",
     "broken-history": "That its signed history does not hold is certain; where the image comes from is not.",
+    "contradictory-manifest": "That both were signed is as certain as their signatures; which of them is true is not told.",
     "contradictory-declarations": "Not sure at all: anybody can write, change or remove such statements.",
     "originals-disagree": "Not sure at all: of which of them this image is a copy is not known.",
 }
 CHANGE_UNDETERMINED = {
     "tampered": "The file that was signed, from whoever signed it, or this one from where it was first published.",
     "broken-history": "The unchanged file, and what it was made from, from whoever signed them.",
+    "contradictory-manifest": "The word of whoever signed them, or the file from which this one was made, with its manifest.",
     "contradictory-declarations": "A trusted signature, the original file, or the word of whoever made it.",
     "originals-disagree": "The original file with its manifest, or a difference that shows when the pictures are compared.",
 }

@@ -2,7 +2,8 @@
 
 Rules: only trusted links prove anything, and what a stranger's link tells of an earlier one is the stranger's word; a signer
 proves what it answers for, not what it passes on; a link that was tampered with states nothing, and that is a finding; an edit
-stays what its sources are, and a generated edit or part makes a composite of anything else, of the unknown too.
+stays what its sources are, and a generated edit or part makes a composite of anything else, of the unknown too; a picture that
+is said to be generated is not made a capture by another signature, nor by another action: then the chain contradicts itself.
 """
 
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ class _Stated:
     passed_on: bool = False
     source_type: str = ""
     generator: str = ""
+    against: "_Stated | None" = None  # what is said of the same picture and excludes this
 
 
 class ManifestSignal:
@@ -54,6 +56,8 @@ class ManifestSignal:
         if stated is None:
             statement = f"The manifest says nothing of origin. {custody.headline}"
             return Evidence.silent(self.name, Silence.INCONCLUSIVE, statement, findings=findings)
+        if stated.against is not None:
+            return _contradiction(self.name, stated, stated.against, findings)
         basis = _basis(custody, stated)
         who = stated.link.signer.who
         says = "states" if basis is Basis.PROVED else "claims"
@@ -68,6 +72,15 @@ class ManifestSignal:
             traces=(Trace("digitalSourceType", stated.source_type),) if stated.source_type else (),
             findings=(*findings, *montage([stated.source_type])),
         )
+
+
+def _contradiction(signal: str, stated: _Stated, against: _Stated, findings: tuple[Finding, ...]) -> Evidence:
+    both = (stated, against)
+    said = " and ".join(f"a manifest signed by {one.link.signer.who} says that it {one.words}" for one in both)
+    statement = f"Two signed statements about the whole picture exclude one another: {said}."
+    finding = Finding("contradictory-manifest", Severity.WARNING, statement)
+    traces = tuple(Trace("digitalSourceType", one.source_type) for one in both)
+    return Evidence.silent(signal, Silence.INCONCLUSIVE, statement, findings=(*findings, finding), traces=traces)
 
 
 def _basis(custody: Custody, stated: _Stated) -> Basis:
@@ -96,7 +109,7 @@ def _link_states(link: Link, known: dict[str, _Stated | None]) -> _Stated | None
             sources[ingredient.relationship].append(replace(source, vouched=source.vouched and trusted))
     said = next(iter(sources["parentOf"]), None)
     begun = any(action.label in _BEGINNINGS for action in link.actions)
-    for action in link.actions:
+    for action in sorted(link.actions, key=lambda action: action.label != "c2pa.created"):  # the whole before its parts
         kind = source_type(action.digital_source_type)
         if kind is None or kind.origin is Origin.UNDETERMINED:
             continue
@@ -109,9 +122,9 @@ def _link_states(link: Link, known: dict[str, _Stated | None]) -> _Stated | None
             action.digital_source_type,
             action.software_agent or link.claim_generator,
         )
-        if action.label == "c2pa.created" or (
-            said is None and (action.label == "c2pa.opened" or not (begun or here.origin in _GENERATED))
-        ):
+        if action.label == "c2pa.created":
+            said = _created(said, here)
+        elif said is None and (action.label == "c2pa.opened" or not (begun or here.origin in _GENERATED)):
             said = here
         elif here.origin in _GENERATED:  # any other action tells of what it added, not of the whole
             said = _with_part(said, here)
@@ -121,9 +134,23 @@ def _link_states(link: Link, known: dict[str, _Stated | None]) -> _Stated | None
     return said
 
 
+def _created(said: _Stated | None, here: _Stated) -> _Stated:
+    """What a link says to have created, beside what its parent or another such action says of the same picture.
+
+    A generator may name what it started from as its parent; what a generator made is nobody's capture or drawing afterwards.
+    """
+    if said is None or (said.against is None and said.origin is here.origin):
+        return here
+    generated = here.origin in _GENERATED
+    if generated and (said.link is not here.link or (said.against is None and said.origin in _GENERATED)):
+        return here
+    first, second = (here, said) if generated else (said, here)
+    return said if said.against is not None else replace(first, against=second)
+
+
 def _with_part(said: _Stated | None, part: _Stated) -> _Stated:
     """A generated part makes a composite of what is not known to be generated already, at least as surely."""
-    if said is not None and said.origin in _GENERATED and (said.vouched or not part.vouched):
+    if said is not None and said.against is None and said.origin in _GENERATED and (said.vouched or not part.vouched):
         return said
     return replace(part, origin=Origin.COMPOSITE, words=_IN_PART)
 

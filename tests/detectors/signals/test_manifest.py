@@ -86,6 +86,40 @@ def test_an_edit_of_a_generated_picture_stays_generated() -> None:
     assert (found.origin, found.basis) == (Origin.SYNTHETIC, Basis.PROVED)
 
 
+def created_over(parent: bytes, source_type: str) -> bytes:
+    """A manifest that says to have created the picture, and names a parent."""
+    description = made.created(source_type)
+    return made.sign(JPEG, description, SIGNER, ingredients=(made.parent(parent),), check=False).content
+
+
+def test_a_capture_of_what_a_trusted_signature_says_is_generated_is_a_contradiction() -> None:
+    content = created_over(GENERATED, made.CAPTURED)
+    for given in (content, edit(content), created_over(content, made.CAPTURED)):
+        found = examined(given)
+        assert found.silence is Silence.INCONCLUSIVE
+        assert [finding.code for finding in found.findings] == ["contradictory-manifest"]
+        assert "was made by a trained model (AI) and" in found.statement
+        assert "was captured by a camera." in found.statement
+        assert {trace.value for trace in found.traces} == {made.TRAINED, made.CAPTURED}
+
+
+def test_two_beginnings_in_one_manifest_that_exclude_one_another_are_a_contradiction() -> None:
+    for first, second in ((made.TRAINED, made.CAPTURED), (made.CAPTURED, made.TRAINED)):
+        description = made.created(first)
+        description["assertions"][0]["data"]["actions"] += made.created(second)["assertions"][0]["data"]["actions"]
+        found = examined(made.sign(JPEG, description, SIGNER, check=False).content)
+        assert found.findings[-1].code == "contradictory-manifest"
+
+
+def test_a_generator_may_name_the_photograph_that_it_started_from() -> None:
+    found = examined(created_over(CAPTURED, made.TRAINED))
+    assert (found.origin, found.basis) == (Origin.SYNTHETIC, Basis.PROVED)
+    assert examined(created_over(GENERATED, made.TRAINED)).basis is Basis.PROVED
+    fill = {"action": "c2pa.edited", "digitalSourceType": IPTC + "trainedAlgorithmicMedia"}
+    found = examined(edit(created_over(GENERATED, made.CAPTURED), fill))
+    assert (found.origin, found.basis) == (Origin.COMPOSITE, Basis.PROVED)
+
+
 def test_a_generated_fill_makes_a_composite_of_a_photograph() -> None:
     fill = {"action": "c2pa.edited", "digitalSourceType": IPTC + "trainedAlgorithmicMedia"}
     assert examined(edit(CAPTURED)).origin is Origin.CAPTURED
