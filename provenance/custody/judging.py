@@ -46,6 +46,7 @@ def judge_link(
     *,
     bound: bool,
     apart: str = "",
+    unbound: str = "",
     updated: Axis | None = None,
     old_record: bool = False,
     defects: tuple[str, ...] = (),
@@ -53,12 +54,13 @@ def judge_link(
     """Judge one link on its statuses and on its certificates.
 
     `bound`: it is about the bytes of this very file, being the active manifest or what that updates. `apart`: where it was found, if
-    that is not in the file. `updated` is given for
-    manifests that bind no bytes of their own, update manifests: whether those hold of what it updates (C2PA 2.2 §11.2.3).
+    that is not in the file. `unbound`: why its hash, though it matches, does not tell that the picture is the one that was signed.
+    `updated` is given for manifests that bind no bytes of their own, update manifests: whether those hold of what it updates
+    (C2PA 2.2 §11.2.3).
     `old_record` is true for what was taken in by an ingredient assertion before version 3, which without failures carries no record at all. `defects` are
     what our own reader could not make sense of.
     """
-    intact = _intact(found, bound=bound, apart=apart, updated=updated, old_record=old_record)
+    intact = _intact(found, bound=bound, apart=apart, unbound=unbound, updated=updated, old_record=old_record)
     authentic = _authentic(found, certified)
     timely = _timely(found, certified)
     trusted = _trusted(found, certified, authentic, timely)
@@ -95,7 +97,7 @@ def signer(judgement: TrustJudgement | None) -> Signer:
     )
 
 
-def _intact(found: Found, *, bound: bool, apart: str, updated: Axis | None, old_record: bool) -> Axis:
+def _intact(found: Found, *, bound: bool, apart: str, unbound: str, updated: Axis | None, old_record: bool) -> Axis:
     """That the bytes do not fit tells not that they were changed: the manifest may have come from somewhere else."""
     altered = _codes(found, ALTERED)
     if bound and apart and set(altered) & BINDING_MISMATCH:
@@ -118,8 +120,13 @@ def _intact(found: Found, *, bound: bool, apart: str, updated: Axis | None, old_
     if altered:
         return Axis(Answer.NO, "its manifest was changed after it was signed", altered)
     matched = tuple(sorted({status.code for status in found.now if status.code in BINDING_MATCH}))
+    if matched and unbound:
+        return Axis(Answer.UNKNOWN, unbound, matched)
     if matched:
-        statement = "its bytes are those that were signed"
+        hashed = (
+            "boxes" if "assertion.boxesHash.match" in matched else "bytes"
+        )  # between and behind boxes anything may be
+        statement = f"its {hashed} are those that were signed"
         return Axis(Answer.YES, statement if bound else f"{statement}, by the record of whoever took it in", matched)
     if updated is not None and updated.answer is not Answer.YES:
         return updated

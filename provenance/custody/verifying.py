@@ -13,6 +13,7 @@ import cbor2
 from assay.provenance import _c2pa
 from assay.provenance.asset import Asset
 from assay.provenance.custody import reading
+from assay.provenance.custody.binding import Unbound, unbound
 from assay.provenance.custody.certifying import Certified, certify, inherited_times, presented, stamp_of, vouching
 from assay.provenance.custody.chain import Answer, Axes, Axis, BottomLine, Custody, Gap, Ingredient, Link
 from assay.provenance.custody.history import Draft, bottom_line, headline, link_gaps, oldest_first, store_gaps, unbroken
@@ -113,6 +114,7 @@ class _Walk:
                 brought=self.brought,
             )
             parent = drafts.get(_parent(ingredients[label])) if _updates(stored[label]) else None
+            left_out = unbound(stored[label], self.asset) if label in bound else Unbound()
             draft = self._draft(
                 label,
                 stored[label],
@@ -121,10 +123,11 @@ class _Walk:
                 certified,
                 taken_in.get(label),
                 bound=label in bound,
+                unbound=left_out.picture,
                 updated=parent.judged.intact if parent else None,
             )
             # 7. A link holds only as far as everything it was made from does.
-            gaps = link_gaps(draft, stored[label], self.manifests)
+            gaps = (*link_gaps(draft, stored[label], self.manifests), *left_out.gaps)
             axes[label] = unbroken(draft, drafts, axes, gaps)
             drafts[label] = draft
             links.append(self._link(draft, stored[label], certified, axes[label], gaps))
@@ -170,6 +173,7 @@ class _Walk:
         taken_in: Ingredient | None,
         *,
         bound: bool,
+        unbound: str,
         updated: Axis | None,
     ) -> Draft:
         manifest = self.manifests[label]
@@ -180,6 +184,7 @@ class _Walk:
             certified,
             bound=bound,
             apart=self.located.stores[-1].place if self.located.apart else "",
+            unbound=unbound,
             updated=updated or (_NOTHING_UPDATED if _updates(stored) else None),
             old_record=old,
             defects=stored.defects if stored else ("it is not in the store",),

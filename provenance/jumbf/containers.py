@@ -1,4 +1,4 @@
-"""Where a file format keeps its C2PA manifest store, and the bytes found there (C2PA 2.2, annex A).
+"""Where a file format keeps its C2PA manifest store, the bytes found there (C2PA 2.2, annex A), and what else is no picture.
 
 Rules: pure and total: any bytes give the stores found, in file order, without an exception; work is linear in the file's
 length. Whoever asks is not told that a store is good, only that it is there.
@@ -21,6 +21,9 @@ _SVG = re.compile(rb"<([A-Za-z_][\w.-]{0,63}):manifest(?:\s[^>]{0,4096})?>([A-Za
 _MAX_DIRECTORIES: Final = 64  # of a TIFF file
 _SEGMENT: Final = Struct(">BBH")  # of a JPEG: 0xFF, marker, length
 _JPEG_STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
+_JPEG_MARKER: Final = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")  # in a scan: none of those that belong to it
+_JPEG_METADATA: Final = frozenset({0xE1, 0xED, 0xFE})  # APP1 (Exif, XMP), APP13 (IPTC), COM
+_PNG_METADATA: Final = frozenset({b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,59 @@ def embedded_stores(content: bytes, media_type: MediaType) -> tuple[Embedded, ..
 def is_store(data: bytes) -> bool:
     """Whether bytes begin like a C2PA manifest store: a `jumb` box described as c2pa."""
     return data[4:8] == b"jumb" and data[12:20] == b"jumdc2pa"
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A stretch of a file that is no part of its picture, from the first byte of its header: metadata, or the manifest store."""
+
+    start: int
+    end: int
+    metadata: bool
+
+
+def asides(content: bytes, media_type: MediaType) -> Iterator[Aside]:
+    """Where metadata and manifest stores lie, in the formats in which a signature may leave out stretches of bytes."""
+    match media_type:
+        case MediaType.JPEG:
+            for marker, start, end in jpeg_segments(content):
+                if marker in _JPEG_METADATA or (marker == 0xEB and content[start + 12 : start + 16] == b"jumb"):
+                    yield Aside(start - 4, end, marker != 0xEB)
+        case MediaType.PNG:
+            for kind, start, end in png_chunks(content):
+                if kind == b"caBX" or kind in _PNG_METADATA:
+                    yield Aside(start - 8, end + 4, kind != b"caBX")
+        case MediaType.WEBP:
+            for kind, start, end in riff_chunks(content):
+                if kind in (b"C2PA", b"EXIF", b"XMP "):
+                    yield Aside(start - 8, end + (end - start & 1), kind != b"C2PA")
+        case MediaType.JXL:
+            for box in boxes(content, 0, len(content)):
+                if box.kind in (b"jumb", b"Exif", b"xml "):
+                    yield Aside(box.offset, box.end, box.kind != b"jumb")
+        case MediaType.TIFF | MediaType.DNG:
+            for entry, start, size in _tiff_stores(content):
+                yield Aside(entry + 4, entry + 12, False)  # its length and its place
+                yield Aside(start, start + size, False)
+
+
+def end_of_picture(content: bytes, media_type: MediaType) -> int | None:
+    """The byte behind the format's own end mark; None where there is no mark, or the format has none."""
+    match media_type:
+        case MediaType.JPEG:
+            at = max((end for _, _, end in jpeg_segments(content)), default=2)
+            while (marker := _JPEG_MARKER.search(content, at)) and marker[0] != b"\xff\xd9":
+                at = marker.end() + max(2, int.from_bytes(content[marker.end() : marker.end() + 2], "big"))
+            return marker.end() if marker else None
+        case MediaType.PNG:
+            return next((end + 4 for kind, _, end in png_chunks(content) if kind == b"IEND"), None)
+        case MediaType.GIF:
+            at = 13 + _gif_table(content[10:11])
+            while content[at : at + 1] in (b"\x21", b"\x2c"):
+                table = _gif_table(content[at + 9 : at + 10])
+                at = _skip_sub_blocks(content, at + 2 if content[at] == 0x21 else at + 11 + table)
+            return at + 1 if content[at : at + 1] == b"\x3b" else None
+    return None
 
 
 def _jpeg(content: bytes) -> Iterator[Embedded]:
@@ -137,6 +193,12 @@ def _jxl(content: bytes) -> Iterator[Embedded]:
 
 
 def _tiff(content: bytes) -> Iterator[Embedded]:
+    for _, start, size in _tiff_stores(content):
+        yield Embedded("TIFF tag 52545", start, content[start : start + size])
+
+
+def _tiff_stores(content: bytes) -> Iterator[tuple[int, int, int]]:
+    """(where its directory entry is, start, size) of each."""
     order: Literal["little", "big"] = "little" if content[:2] == b"II" else "big"
 
     def number(start: int, size: int) -> int:
@@ -148,8 +210,7 @@ def _tiff(content: bytes) -> Iterator[Embedded]:
         entries = number(directory, 2)
         for at in range(directory + 2, min(directory + 2 + 12 * entries, len(content) - 11), 12):
             if number(at, 2) == TIFF_TAG and number(at + 2, 2) in (1, 7):  # BYTE, UNDEFINED
-                start, size = number(at + 8, 4), number(at + 4, 4)
-                yield Embedded("TIFF tag 52545", start, content[start : start + size])
+                yield at, number(at + 8, 4), number(at + 4, 4)
         directory = number(directory + 2 + 12 * entries, 4)
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.provenance.asset import Asset
-from assay.provenance.jumbf.containers import embedded_stores
+from assay.provenance.jumbf.containers import asides, embedded_stores, end_of_picture
 from assay.provenance.jumbf.store import parse_store
 from assay.provenance.media_type import MediaType
 
@@ -58,3 +58,23 @@ def test_truncated_and_altered_files_are_read_without_an_exception(media_type: M
     for at in range(0, len(signed), 97):
         embedded_stores(signed[:at], media_type)
         embedded_stores(signed[:at] + b"\xff\xff\xff\xff" + signed[at + 4 :], media_type)
+
+
+@pytest.mark.parametrize("media_type", [MediaType.JPEG, MediaType.PNG, MediaType.GIF])
+def test_the_end_of_a_picture_is_its_own_mark_whatever_follows(media_type: MediaType) -> None:
+    plain = FORMATS[media_type]()
+    for tail in (b"", b"more", plain):
+        assert end_of_picture(plain + tail, media_type) == len(plain)
+    assert end_of_picture(plain[:-12], media_type) is None
+
+
+def test_the_end_of_a_jpeg_of_several_scans() -> None:
+    plain = made.encoded(made.picture((320, 240)), progressive=True, quality=95, restart_marker_blocks=2)
+    assert end_of_picture(plain + plain, MediaType.JPEG) == len(plain)
+
+
+@given(st.sampled_from(list(MediaType)), st.binary(max_size=200))
+def test_any_bytes_have_an_end_and_metadata_or_none(media_type: MediaType, content: bytes) -> None:
+    for head in (b"", b"\xff\xd8\xff", b"GIF89a\x01\0\x01\0\x80\0\0"):
+        end_of_picture(head + content, media_type)
+        list(asides(head + content, media_type))
