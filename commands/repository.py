@@ -119,7 +119,7 @@ def forget(items: tuple[str, ...], repository: str | None, older_than: int | Non
         raise click.UsageError("name hashes or files to forget, or --older-than DAYS")
     hashes = [_hash(item) for item in items]
     with require_repository(place(repository) if repository else default_place()) as kept:
-        count = sum(kept.forget(one) for one in hashes)
+        count = kept.forget(*hashes) if hashes else 0
         if older_than is not None:
             count += kept.forget_older(timedelta(days=older_than))
     click.echo(f"{count} forgotten")

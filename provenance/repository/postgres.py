@@ -182,8 +182,7 @@ class PostgresRepository(Repository):
     def _scrub(self) -> None:
         """The index of this machine; others drop theirs at their next search."""
         with suppress(OSError):
-            for path in self.index_folder.glob("*"):
-                path.unlink(missing_ok=True)
+            self._drop_indexes()
 
 
 def _driver() -> Any:

@@ -7,7 +7,7 @@ a database of something else is left as it is.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -116,14 +116,17 @@ class Repository:
                 )
         return record_of(row), new
 
-    def forget(self, sha256: str) -> int:
-        """Delete everything kept of the picture with this hash. Returns how many records there were."""
-        return self._forget("sha256 = ?", (sha256.lower(),))
+    def forget(self, *sha256: str) -> int:
+        """Delete everything kept of the pictures with these hashes. Returns how many records there were.
+
+        Raises `RepositoryRefused` also where they are forgotten but could not be overwritten; the next call does that.
+        """
+        return self._forget("sha256 = ?", dict.fromkeys(map(str.lower, sha256)))
 
     def forget_older(self, age: timedelta) -> int:
-        """Delete what was kept longer ago than `age`. Returns how many records there were."""
+        """Delete what was kept longer ago than `age`. Returns how many records there were; raises as `forget`."""
         before = (datetime.now(UTC) - age).isoformat(timespec="milliseconds")
-        return self._forget("kept < ?", (before,))
+        return self._forget("kept < ?", [before])
 
     def __len__(self) -> int:
         return int(self._one("SELECT count(*) FROM record")[0])
@@ -216,17 +219,25 @@ class Repository:
             raise RepositoryRefused(f"{self.place}: the record was forgotten meanwhile")
         return row
 
-    def _forget(self, condition: str, values: tuple[Any, ...]) -> int:
+    def _forget(self, condition: str, values: Iterable[str]) -> int:
+        """Delete what meets the condition with any of these values."""
         with self._writing():
-            ids = [row[0] for row in self._run(f"SELECT id FROM record WHERE {condition}", values)]  # noqa: S608
+            found = (self._run(f"SELECT id FROM record WHERE {condition}", (value,)) for value in values)  # noqa: S608
+            ids = [row[0] for rows in found for row in rows]
             for number in ids:
                 self._run("DELETE FROM fingerprint WHERE record = ?", (number,))
                 self._run("DELETE FROM record WHERE id = ?", (number,))
             if ids:
                 self._run("UPDATE forgotten SET count = count + 1")
-        if ids:
-            self._scrub()
+        self._scrub()  # though there be nothing now: an earlier time may have been kept from it
         return len(ids)
+
+    def _drop_indexes(self) -> None:
+        """All of this machine's that were made before something was forgotten."""
+        current = f"-{self.forgettings}.npy"
+        for path in self.index_folder.glob("*"):
+            if not path.name.endswith(current):
+                path.unlink(missing_ok=True)
 
     # What differs between databases.
 
@@ -252,11 +263,17 @@ class Repository:
     def _scrub(self) -> None:
         """Leave no trace of what was forgotten beside the tables: the write-ahead log and the indexes."""
         try:
-            self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            for path in self.index_folder.glob("*"):
-                path.unlink(missing_ok=True)
+            self._drop_indexes()
+            busy, _, _ = self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except (OSError, sqlite3.Error) as error:
-            raise RepositoryRefused(f"{self.path}: forgotten, but an index could not be cleaned: {error}") from error
+            raise RepositoryRefused(
+                f"{self.path}: what was forgotten is not overwritten: {error}", "run it again"
+            ) from error
+        if busy:
+            raise RepositoryRefused(
+                f"{self.path}: what was forgotten is not overwritten yet: another process is reading the file",
+                "end that process, which may be a backup, and run the same command again",
+            )
 
     def _make(self) -> None:
         with self._writing():

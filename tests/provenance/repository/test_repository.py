@@ -74,6 +74,30 @@ def test_what_is_forgotten_is_nowhere_on_disk(tmp_path):
         assert f"{1:064x}".encode() not in left
 
 
+def test_what_a_reader_keeps_from_being_overwritten_is_told_and_overwritten_later(tmp_path, monkeypatch):
+    monkeypatch.setattr("assay.provenance.repository.repository._WAIT", 0.05)
+    path = tmp_path / "r.sqlite"
+    with Repository(path) as repository:
+        for number in (1, 2, 3):
+            repository.keep(keepsake(number, store=SECRET))
+        repository.index_folder.mkdir()
+        (repository.index_folder / "pdq-whole-0.npy").touch()
+        backup = sqlite3.connect(path, isolation_level=None)
+        backup.execute("BEGIN")
+        backup.execute("SELECT count(*) FROM record").fetchone()
+        with pytest.raises(RepositoryRefused, match="not overwritten yet: another process is reading"):
+            repository.forget(f"{1:064x}", f"{2:064x}", f"{3:064X}")
+        assert len(repository) == 0
+        assert list(repository.index_folder.iterdir()) == []
+        backup.execute("COMMIT")
+        (repository.index_folder / "pdq-whole-1.npy").touch()
+        assert repository.forget(f"{1:064x}") == 0
+        left = b"".join(one.read_bytes() for one in tmp_path.glob("r.sqlite*") if one.is_file())
+        assert SECRET not in left
+        assert (repository.index_folder / "pdq-whole-1.npy").exists()
+        backup.close()
+
+
 def test_numbers_of_the_forgotten_are_not_given_again(tmp_path):
     with Repository(tmp_path / "r.sqlite") as repository:
         first, _ = repository.keep(keepsake(1))
