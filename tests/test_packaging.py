@@ -24,8 +24,8 @@ def build(kind: str, tree: Path, into: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel built from an sdist of the tracked files; weights are stood in for by empty files, to be quick."""
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An sdist of the tracked files; weights are stood in for by empty files, to be quick."""
     pytest.importorskip("setuptools", minversion="77", reason="building needs setuptools 77 or newer")
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("the list of tracked files needs a git checkout")
@@ -40,12 +40,32 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             target.touch()
         else:
             shutil.copyfile(source, target)
-    sdist = build("sdist", tree, tmp_path_factory.mktemp("sdist"))
+    return build("sdist", tree, tmp_path_factory.mktemp("sdist"))
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel built from the sdist."""
     unpacked = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(sdist) as archive:
         archive.extractall(unpacked, filter="data")
     (inside,) = unpacked.iterdir()
     return build("wheel", inside, tmp_path_factory.mktemp("wheel"))
+
+
+def test_an_sdist_holds_what_is_built_and_no_part_of_what_is_not(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert not [name for name in names if name.startswith(("tests", "benchmarks", ".dev", "datasets"))]
+    assert {
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "pyproject.toml",
+        "cli.py",
+    } <= names
 
 
 def test_only_the_package_is_installed(wheel: Path) -> None:
