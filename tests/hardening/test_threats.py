@@ -56,6 +56,12 @@ def edit_of(content: bytes) -> bytes:
     return made.sign(jpeg(quality=80), made.opened(), CAMERA, ingredients=(made.parent(content),)).content
 
 
+def captured_again() -> bytes:
+    """What a listed generator made, signed as a capture with it as its parent."""
+    source = (made.parent(generated()),)
+    return made.sign(jpeg(quality=80), made.created(made.CAPTURED), CAMERA, ingredients=source, check=False).content
+
+
 def stripped_badly() -> bytes:
     """The manifest is gone, a pointer to it is left."""
     xmp = (
@@ -142,6 +148,11 @@ ATTACKS = {
         verdict="undetermined 0", custody="tampered", said=("its manifest was made for another file",),
         unsaid=("A trusted signature states", "captured by a camera"), findings=frozenset({"tampered"}),
     ),
+    "a capture of a generated picture": Attack(
+        row="Sign a generated picture as a capture", do=captured_again, verdict="undetermined 0", custody="trusted",
+        said=("signed statements about where this image comes from exclude one another",),
+        findings=frozenset({"contradictory-manifest"}),
+    ),
     "a root for stamps": Attack(
         row="Wrong kind of trust", do=lambda: captured(jpeg(), made.leaf(STAMPING)), verdict="captured 2",
         custody="valid", said=("The file states, without proof",),
@@ -172,6 +183,8 @@ ATTACKS = {
     ),
 }  # fmt: skip
 ELSEWHERE = {
+    "Borrow a name": "tests/provenance/custody/test_borrowed_names.py, test_identities.py",
+    "Cut out a statement": "tests/provenance/custody/test_verifying.py",
     "Expired or revoked key": "tests/provenance/custody/test_times.py, test_revocation.py",
     "Adversarial pixels": "benchmarks/adversarial.py",
     "Model extraction": "nothing to see",
