@@ -53,7 +53,7 @@ def evaluate(
     from assay.detectors.classifier import load
     from assay.detectors.training.examples import spread
     from assay.detectors.training.laundering import GRID
-    from assay.detectors.training.pipeline import examples_with_pictures
+    from assay.detectors.training.pipeline import examples_with_pictures, undecodable
     from assay.detectors.training.trial import ask, result
     from assay.provenance.errors import AssayError, OutputRefused
 
@@ -77,7 +77,11 @@ def evaluate(
             seed=seed,
             progress=lambda done: click.echo(f"{done} of {len(examples)}", err=True) if done % 100 == 0 else None,
         )
-        found = result(answers, classifier.card)
+        answered = {answer.example.sha256 for answer in answers}
+        lost = [places[example.sha256] for example in examples if example.sha256 not in answered]
+        if lost:
+            click.echo(undecodable(lost, len(examples)), err=True)
+        found = result(answers, classifier.card) | {"undecodable": [str(path) for path in lost]}
     except ValueError as error:
         raise AssayError(str(error), "see docs/evaluation.md for the columns of an index") from error
     arm = "as delivered: formats and sizes may tell the classes" if as_delivered else "every picture re-encoded alike"

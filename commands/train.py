@@ -54,14 +54,14 @@ def train(
     """
     from assay.detectors.card import read_card
     from assay.detectors.training.examples import Label, spread, without_near_duplicates
-    from assay.detectors.training.pipeline import examples_with_pictures, extract, originals, with_hashes
+    from assay.detectors.training.pipeline import examples_with_pictures, extract, originals, undecodable, with_hashes
     from assay.provenance.errors import AssayError, MissingExtra, OutputRefused
 
     try:
         import onnx  # noqa: F401 - needed at the end; better missed at the start
 
         from assay.detectors.training.building import FOLDS, build_model
-        from assay.detectors.training.folds import assign, generators_apart
+        from assay.detectors.training.folds import assign, ensure_enough, generators_apart
         from assay.detectors.training.protocol import Recipe, Sample
     except ImportError as error:
         raise MissingExtra("assay train", "train") from error
@@ -72,10 +72,17 @@ def train(
     try:
         examples, places = examples_with_pictures(indexes, pictures)
         hashed = with_hashes([example for example in examples if example.label is not Label.ALTERED], places)
-        told_apart = without_near_duplicates(hashed)
-        if twins := len(hashed) - len(told_apart):
-            click.echo(f"{twins} left out: near-duplicates of pictures in other groups", err=True)
+        decoded = [example for example in hashed if example.dhash]
+        notes = [f"Fitted on the pictures of {', '.join(index.name for index in indexes)}; untested elsewhere."]
+        if lost := [places[example.sha256] for example in hashed if not example.dhash]:
+            notes.append(undecodable(lost, len(hashed)))
+        told_apart = without_near_duplicates(decoded)
+        if twins := len(decoded) - len(told_apart):
+            notes.append(f"{twins} pictures are left out: near-duplicates of pictures in other groups.")
         chosen = spread(told_apart, seed=seed)[:limit]
+        for note in notes[1:]:
+            click.echo(note, err=True)
+        ensure_enough(chosen, FOLDS)
         samples = [
             extract(
                 chosen,
@@ -102,7 +109,7 @@ def train(
             view=card.view,
             command=" ".join(["assay", *sys.argv[1:]]),
             metadata=originals([places[example.sha256] for example in sample.examples]),
-            notes=(f"Fitted on the pictures of {', '.join(index.name for index in indexes)}; untested elsewhere.",),
+            notes=notes,
         )
     except ValueError as error:
         raise AssayError(

@@ -6,8 +6,9 @@ is everything that may share pictures, people, scenes or makers, and is always o
 
 import csv
 import hashlib
+import io
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -55,26 +56,28 @@ COLUMNS = ("sha256", "label", "generator", "source", "group", "domain", "licence
 
 
 def read_index(*paths: Path) -> list[Example]:
-    """Read indexes. Rows of a hash that was read before are left out. Raises `ValueError` naming file and line."""
+    """Read indexes. Rows of a hash that was read before are left out. Raises `ValueError` naming file and line, also where such
+    a row has another label."""
     examples: dict[str, Example] = {}
     for path in paths:
-        with path.open(newline="") as file:
-            for number, row in enumerate(csv.DictReader(file), start=2):
-                try:
-                    example = Example(
-                        sha256=row["sha256"],
-                        label=Label(row["label"]),
-                        generator=row.get("generator") or "",
-                        source=row.get("source") or path.parent.name,
-                        group=row.get("group") or row.get("source") or path.parent.name,
-                        domain=Domain(row["domain"]) if row.get("domain") else None,
-                        licence=row.get("licence") or "",
-                        dhash=row.get("dhash") or "",
-                        pair=row.get("pair") or "",
-                    )
-                except (KeyError, ValueError) as error:
-                    raise ValueError(f"{path}, line {number}: {error}") from error
-                examples.setdefault(example.sha256, example)
+        for number, row in _rows(path, "sha256", "label"):
+            try:
+                example = Example(
+                    sha256=row["sha256"],
+                    label=_label(row["label"]),
+                    generator=row.get("generator") or "",
+                    source=row.get("source") or path.parent.name,
+                    group=row.get("group") or row.get("source") or path.parent.name,
+                    domain=_domain(row.get("domain") or ""),
+                    licence=row.get("licence") or "",
+                    dhash=row.get("dhash") or "",
+                    pair=row.get("pair") or "",
+                )
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}: {error}") from error
+            known = examples.setdefault(example.sha256, example)
+            if known.label is not example.label:
+                raise ValueError(f"{path}, line {number}: {example.label} here, {known.label} in an earlier row")
     return list(examples.values())
 
 
@@ -93,29 +96,57 @@ def read_own_index(path: Path) -> list[tuple[Example, Path]]:
     Raises `ValueError` naming file and line.
     """
     rows = []
-    with path.open(newline="") as file:
-        table = csv.DictReader(file)
-        for column in ("path", "label"):
-            if column not in (table.fieldnames or ()):
-                raise ValueError(f"{path}: no column `{column}`")
-        for number, row in enumerate(table, start=2):
-            try:
-                place = path.parent / row["path"]
-                digest = hashlib.sha256(place.read_bytes()).hexdigest()
-                label, domain = Label(row["label"]), row.get("domain")
-                example = Example(
-                    sha256=digest,
-                    label=label,
-                    generator=row.get("generator") or "",
-                    source=row.get("source") or path.stem,
-                    group=row.get("group") or row.get("source") or str(Path(row["path"]).parent),
-                    domain=Domain(domain) if domain else None,
-                    licence=row.get("licence") or "",
-                )
-            except (KeyError, ValueError, OSError) as error:
-                raise ValueError(f"{path}, line {number}: {error}") from error
-            rows.append((example, place))
+    for number, row in _rows(path, "path", "label"):
+        try:
+            place = path.parent / row["path"]
+            example = Example(
+                sha256=hashlib.sha256(place.read_bytes()).hexdigest(),
+                label=_label(row["label"]),
+                generator=row.get("generator") or "",
+                source=row.get("source") or path.stem,
+                group=row.get("group") or row.get("source") or str(Path(row["path"]).parent),
+                domain=_domain(row.get("domain") or ""),
+                licence=row.get("licence") or "",
+            )
+        except (ValueError, OSError) as error:
+            raise ValueError(f"{path}, line {number}: {error}") from error
+        rows.append((example, place))
     return rows
+
+
+def _rows(path: Path, *columns: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """The number of each row's last line, and the row. Spreadsheets write a byte order mark, and semicolons where the comma is
+    the decimal sign."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8; save it as “CSV UTF-8”") from error
+    header = text.partition("\n")[0]
+    delimiter = ";" if ";" in header and "," not in header else ","
+    table = csv.DictReader(io.StringIO(text, newline=""), restval="", delimiter=delimiter, skipinitialspace=True)
+    found = table.fieldnames or ()
+    for column in columns:
+        if column not in found:
+            raise ValueError(f"{path}: no column `{column}`; found: {', '.join(found) or 'none'}")
+    for row in table:
+        for column in columns:
+            if not row[column]:
+                raise ValueError(f"{path}, line {table.line_num}: no {column}")
+        yield table.line_num, row
+
+
+def _label(cell: str) -> Label:
+    label = cell.strip().lower()
+    if label not in tuple(Label):
+        raise ValueError(f"label {cell!r} is none of {', '.join(Label)}")
+    return Label(label)
+
+
+def _domain(cell: str) -> Domain | None:
+    domain = cell.strip().lower()
+    if domain not in ("", *Domain):
+        raise ValueError(f"domain {cell!r} is none of {', '.join(Domain)}")
+    return Domain(domain) if domain else None
 
 
 def without_near_duplicates(examples: Sequence[Example], *, distance: int = 4) -> list[Example]:

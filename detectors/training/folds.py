@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from assay.detectors.training.examples import Example, Label
 
+_LEAST = 20  # pictures of a class, without which no head is fitted
 _FAMILY = re.compile(
     r"^(sd|stable-diffusion|sdxl|text2video-zero|gpt|gemini|imagen|midjourney|dalle|dall-e|flux|stylegan)"
 )
@@ -50,6 +51,25 @@ def assign(examples: Sequence[Example], count: int = 6) -> NDArray[np.int64]:
         filled[best].update(cells)
         folds[members[group]] = best
     return folds
+
+
+def ensure_enough(examples: Sequence[Example], count: int) -> None:
+    """Raise `ValueError` where a head that leaves out one of `count` folds would have too few pictures of a class to learn from."""
+    groups = len({example.group for example in examples})
+    if groups < count:
+        raise ValueError(
+            f"too few groups, {groups} where it takes {count}: the column `group` says which pictures must stay together, "
+            "their folder where it says nothing"
+        )
+    folds = assign(examples, count)
+    for label in (Label.HUMAN, Label.GENERATED):
+        here = np.array([example.label is label for example in examples])
+        left = min(int((here & (folds != fold)).sum()) for fold in range(count))
+        if left < _LEAST:
+            raise ValueError(
+                f"too few pictures of the label {label}: {int(here.sum())}, of which {left} are left where one of {count} parts "
+                f"by the column `group` is held out, and it takes {_LEAST}"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,25 +14,28 @@ from assay.detectors.training.examples import Example, read_index, read_own_inde
 from assay.detectors.training.laundering import Cell
 from assay.detectors.training.protocol import Sample
 from assay.detectors.training.viewing import UNDECODABLE, cache_mark, large_pictures, look, read_picture
+from assay.provenance.text import plain
 
 Progress = Callable[[str], None]
 _BATCH = 4
 _TASK = 100  # pictures that one process is given at a time
+_NAMED = 10  # pictures that a sentence names
 _FORMATS = ("", "JPEG", "PNG", "WEBP", "GIF", "AVIF", "MPO", "TIFF", "BMP")
 
 
 def examples_with_pictures(indexes: Sequence[Path], folder: Path | None) -> tuple[list[Example], dict[str, Path]]:
     """Rows whose picture is at hand, and where. With `folder`, pictures are named by their sha256 there; without, the index
-    has a column `path`, relative to itself."""
+    has a column `path`, relative to itself. Raises `ValueError`, also where one picture has two labels."""
     if folder is None:
-        examples: list[Example] = []
+        known: dict[str, Example] = {}
         places: dict[str, Path] = {}
         for index in indexes:
             for example, path in read_own_index(index):
-                if example.sha256 not in places:
-                    places[example.sha256] = path
-                    examples.append(example)
-        return examples, places
+                first = places.setdefault(example.sha256, path)
+                label = known.setdefault(example.sha256, example).label
+                if label is not example.label:
+                    raise ValueError(f"{index}: {path} is {example.label}, and {first}, the same picture, is {label}")
+        return list(known.values()), places
     examples = [example for example in read_index(*indexes) if (folder / example.sha256).exists()]
     return examples, {example.sha256: folder / example.sha256 for example in examples}
 
@@ -51,6 +54,13 @@ def _difference_hash(example: Example, place: Path) -> str:
     except UNDECODABLE:
         return ""
     return np.packbits(grey[:, :-1] > grey[:, 1:]).tobytes().hex()
+
+
+def undecodable(places: Sequence[Path], count: int) -> str:
+    """A sentence on those of `count` pictures that cannot be decoded."""
+    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    named = ", ".join(plain(place.name) for place in places[:_NAMED])
+    return f"{len(places)} of {count} pictures cannot be decoded and are left out: {named}{more}."
 
 
 @large_pictures()

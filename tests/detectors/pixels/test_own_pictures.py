@@ -3,6 +3,7 @@
 import csv
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from assay.cli import assay
+from assay.detectors.training.examples import Label, read_own_index
+from assay.provenance.errors import AssayError
 
 BASE = "swift"
 
@@ -33,6 +36,13 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
             domain = "" if generated else ("photograph", "illustration", "graphic")[number % 3]
             writer.writerow([f"{number}.png", label, generator, f"{label}-{number // 2 % 6}", domain])
     return folder / "index.csv"
+
+
+def broken(archive: Path) -> str:
+    """Rows of two files that are no pictures."""
+    archive.with_name("cut-off.png").write_bytes(archive.with_name("1.png").read_bytes()[:2000])
+    archive.with_name("text.png").write_text("a text")
+    return "cut-off.png,human,,human-1,\ntext.png,human,,human-2,\n"
 
 
 def test_evaluate_prints_the_protocol_and_writes_figures(archive: Path, tmp_path: Path) -> None:
@@ -91,15 +101,18 @@ def test_train_writes_a_model_that_answers(archive: Path, tmp_path: Path) -> Non
     folder = tmp_path / "mine"
     for number in (1, 3):
         Image.open(archive.with_name(f"{number}.png")).save(archive.with_name(f"{number}-reposted.jpg"), quality=85)
+    more = "".join(f"{n}-reposted.jpg,human,,web,photograph\n" for n in (1, 3))
     index = archive.with_name("with-reposts.csv")
-    index.write_text(
-        archive.read_text() + "".join(f"{n}-reposted.jpg,human,,web,photograph\n" for n in (1, 3)), encoding="utf-8"
-    )
+    index.write_text(archive.read_text() + more + broken(archive), encoding="utf-8")
     done = CliRunner().invoke(assay, ["train", "--data", str(index), "--base", BASE, "-o", str(folder)])
     assert done.exit_code == 0, (done.output, done.exception)
     card = json.loads((folder / "card.json").read_text())
     assert card["training"]["pictures"]["human"] == 36
-    assert "2 left out: near-duplicates" in done.output
+    lost = "2 of 76 pictures cannot be decoded and are left out: cut-off.png, text.png."
+    twins = "2 pictures are left out: near-duplicates of pictures in other groups."
+    assert lost in done.output
+    assert twins in done.output
+    assert card["failures"][1:3] == [lost, twins]
     assert "generators could not be held out" in done.output  # maker-0 to maker-2 are one family
     assert not any(
         "unseen sources and generators" in failure or "when not trained" in failure for failure in card["failures"]
@@ -144,3 +157,86 @@ def test_an_index_without_a_column_of_paths_is_refused_by_its_name(tmp_path: Pat
     done = CliRunner().invoke(assay, ["evaluate", str(index), "--model", BASE])
     assert done.exit_code != 0
     assert "no column `path`" in str(done.exception)
+
+
+def test_evaluate_says_which_pictures_cannot_be_decoded(archive: Path, tmp_path: Path) -> None:
+    index, output = archive.with_name("with-broken.csv"), tmp_path / "figures.json"
+    index.write_text("".join(archive.read_text().splitlines(keepends=True)[:6]) + broken(archive))
+    done = CliRunner().invoke(assay, ["evaluate", str(index), "--model", BASE, "-o", str(output)])
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "2 of 7 pictures cannot be decoded and are left out: " in done.output
+    found = json.loads(output.read_text())
+    assert found["pictures"] == 5
+    assert {Path(path).name for path in found["undecodable"]} == {"cut-off.png", "text.png"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"path,label\n0.png,human\n0.png,generated\n", "0.png is generated, and"),
+        (b"label,path\nhuman,0.png\nhuman\n", "line 3: no path"),
+        (b"label,path\n,0.png\n", "line 2: no label"),
+        (b"path,label\n0.png,real\n", "line 2: label 'real' is none of human, generated, altered"),
+        (b"path,label,domain\n0.png,human,art\n", "domain 'art' is none of photograph, illustration, graphic"),
+        (b"file,label\n0.png,human\n", "no column `path`; found: file, label"),
+        (b"path\tlabel\n0.png\thuman\n", "no column `path`; found: path"),
+        (b"", "no column `path`; found: none"),
+        ("path,label\n0.png,human\n".encode("utf-16"), "not UTF-8"),
+    ],
+)
+def test_an_index_that_cannot_be_right_is_refused_with_its_place(archive: Path, content: bytes, told: str) -> None:
+    index = archive.with_name("refused.csv")
+    index.write_bytes(content)
+    done = CliRunner().invoke(assay, ["evaluate", str(index), "--model", BASE])
+    assert isinstance(done.exception, AssayError)
+    assert "refused.csv" in str(done.exception)
+    assert told in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfpath,label\r\n0.png,Generated\r\n1.png,HUMAN \r\n",
+        b"path;label\r\n0.png;generated\r\n1.png;human\r\n",
+        b"path, label\n0.png, generated\n1.png, human\n",
+    ],
+)
+def test_an_index_is_read_as_spreadsheets_write_it(archive: Path, content: bytes) -> None:
+    index = archive.with_name("spreadsheet.csv")
+    index.write_bytes(content)
+    assert [(example.label, place.name) for example, place in read_own_index(index)] == [
+        (Label.GENERATED, "0.png"),
+        (Label.HUMAN, "1.png"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (lambda n, label: label, "too few groups, 2 where it takes 6: the column `group`"),
+        (
+            lambda n, label: f"{label}-{n // 2 % 6}" if n < 24 else None,
+            "too few pictures of the label human: 12, of which 10 are left",
+        ),
+        (
+            lambda n, label: f"{label}-{n % 12}" if label == "human" else None,
+            "too few pictures of the label generated: 0",
+        ),
+        (
+            lambda n, label: f"{label}-{n % 12}" if label == "human" else label,
+            "too few pictures of the label generated: 36, of which 0 are left",
+        ),
+    ],
+)
+def test_train_refuses_what_it_could_not_measure_before_it_encodes_a_picture(
+    archive: Path, tmp_path: Path, rows: Callable[[int, str], str | None], told: str
+) -> None:
+    pytest.importorskip("onnx")
+    index = archive.with_name("too-few.csv")
+    labelled = [(n, ("generated", "human")[n % 2]) for n in range(72)]
+    kept = [(n, label, group) for n, label in labelled if (group := rows(n, label))]
+    index.write_text("path,label,group\n" + "".join(f"{n}.png,{label},{group}\n" for n, label, group in kept))
+    done = CliRunner().invoke(assay, ["train", "--data", str(index), "--base", BASE, "-o", str(tmp_path / "mine")])
+    assert isinstance(done.exception, AssayError)
+    assert told in str(done.exception)
+    assert not list(tmp_path.iterdir())
