@@ -34,7 +34,7 @@ _SIGNED: dict[str, Callable[[Row], bool]] = {  # what a rule may ask of the sign
     "vouched": lambda row: row.custody in _HOLDS and bool(row.trust_list),
     "valid": lambda row: row.custody in _HOLDS,  # as `assay verify --require valid`
 }
-_DEVELOPED: dict[str, Callable[[Row], bool]] = {  # asking who signed: whether it rests on a development key
+_DEVELOPED: dict[str, Callable[[Row], bool]] = {  # whether that rests on a development key (--no-development)
     "trusted": lambda row: f"{Severity.WARNING}:{DEVELOPMENT}" in row.findings,
     "vouched": lambda row: row.trust_list == DEVELOPMENT_TITLE,
 }
