@@ -1,6 +1,7 @@
 """`assay recover`: the manifest that a picture has lost, found again in this machine's repository."""
 
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,10 @@ FILE = click.Path(path_type=Path)
 @click.option("-o", "--output", type=OutputFile(), help="Write to a new file instead of the terminal.")
 @click.option("--no-crops", is_flag=True, help="Do not try cut edges: several times faster where nothing is found.")
 @click.option(
-    "--save", type=OutputFile(), metavar="FILE", help="Write the best recovered manifest store to a new .c2pa file."
+    "--save",
+    type=OutputFile(),
+    metavar="FILE",
+    help="Write one picture's best recovered manifest store to a new .c2pa file.",
 )
 def recover(
     paths: tuple[Path, ...], repository: str | None, form: str, output: Path | None, no_crops: bool, save: Path | None
@@ -38,7 +42,7 @@ def recover(
     Example: assay recover downloaded.jpg --format html -o recovered.html
     """
     from assay.provenance.asset import Asset
-    from assay.provenance.errors import AssayError
+    from assay.provenance.errors import AssayError, OutputRefused
     from assay.provenance.repository import default_place, place
     from assay.provenance.text import plain
     from assay.provenance.trust import default_policy
@@ -46,6 +50,10 @@ def recover(
     from assay.scanning.report.recovery_presenting import presenter
     from assay.scanning.walking import files
 
+    if save is not None and len(list(islice(files(paths), 2))) > 1:
+        raise click.UsageError("--save takes the store of one picture; name just that one")
+    if save is not None and save.exists():
+        raise OutputRefused.exists(save)
     policy = default_policy()
     found = failed = presented = 0
     with (

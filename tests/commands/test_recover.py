@@ -61,6 +61,21 @@ def test_where_nothing_could_be_read_no_output_takes_the_name(folder: Path) -> N
     assert "Only likely" in (folder / "page.html").read_text()
 
 
+def test_a_store_is_saved_of_one_picture_to_a_new_file(folder: Path) -> None:
+    run("sign", "photo.jpg", "-o", "signed.jpg", "--remember")
+    (folder / "in").mkdir()
+    (folder / "copy.jpg").rename(folder / "in" / "copy.jpg")
+    assert run("recover", "in", "--save", "one.c2pa").exit_code == 0
+    taken = run("recover", "in", "--save", "one.c2pa")
+    assert "one.c2pa: exists already" in str(taken.exception)
+    assert taken.stdout == ""  # refused before the search
+    (folder / "photo.jpg").rename(folder / "in" / "other.jpg")
+    several = run("recover", "in", "--save", "two.c2pa")
+    assert several.exit_code == 2
+    assert "--save takes the store of one picture" in several.stderr
+    assert not (folder / "two.c2pa").exists()
+
+
 def test_what_only_reads_changes_no_repository_and_keeps_an_index_where_it_can(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
