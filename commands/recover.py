@@ -43,7 +43,7 @@ def recover(
     """
     from assay.provenance.asset import Asset
     from assay.provenance.errors import AssayError, OutputRefused
-    from assay.provenance.repository import default_place, place
+    from assay.provenance.repository import RepositoryRefused, default_place, place
     from assay.provenance.text import plain
     from assay.provenance.trust import default_policy
     from assay.scanning.recovering import recover, require_repository
@@ -65,7 +65,8 @@ def recover(
                 recovery = recover(Asset.open(path), kept, policy=policy, crops=not no_crops)
             except AssayError as error:
                 failed += 1
-                click.echo(f"assay: {plain(str(error))}", err=True)
+                about = f"{path}: not searched for: " if isinstance(error, RepositoryRefused) else ""
+                click.echo(f"assay: {plain(f'{about}{error}', limit=600)}", err=True)
                 continue
             present(recovery)
             presented += 1

@@ -4,7 +4,6 @@ Rules: the thresholds are data (`operating_point.json`), chosen on other picture
 a picture with too little in it is never matched by its looks; what was forgotten is never found.
 """
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,10 @@ from assay.detectors.fingerprints.iscc import ISCC, image_code
 from assay.detectors.fingerprints.pdq import LEAST_QUALITY, PDQ, pdq
 from assay.detectors.watermarks.protocol import Decoded
 from assay.detectors.watermarks.spread import SpreadMark
-from assay.provenance.repository import MARK, Fingerprint
+from assay.provenance.asset import Asset
+from assay.provenance.decoding import decode
+from assay.provenance.errors import AssayError
+from assay.provenance.repository import MARK, Fingerprint, RepositoryRefused
 
 if TYPE_CHECKING:
     from assay.provenance.repository import Record, Repository
@@ -131,7 +133,10 @@ class Searcher:
         self._indexes = {region: index_of(repository, PDQ, region) for region in REGIONS}
 
     def search(self, image: Image.Image, *, crops: bool = True, most: int = 10) -> tuple[Match, ...]:
-        """The records that this picture may be a copy of, the best first. `crops`: try cut edges where nothing else fits."""
+        """The records that this picture may be a copy of, the best first. `crops`: try cut edges where nothing else fits.
+
+        Raises `RepositoryRefused` where a record that had to be looked at is damaged.
+        """
         picture = ground(image)
         matches = self._try(picture, first_views(picture))
         if not matches and crops:
@@ -171,8 +176,14 @@ class Searcher:
         thumbnail = self.repository.thumbnail(record) if record else b""
         if record is None or not thumbnail:
             return None
-        with Image.open(io.BytesIO(thumbnail), formats=("JPEG",)) as original:
-            fit = agreement(picture, view, original.convert("L"))
+        try:
+            original = decode(Asset.from_bytes(thumbnail, name=record.name)).convert("L")
+        except AssayError as error:
+            raise RepositoryRefused(
+                f"{self.repository.place}: the record of {record.sha256} is damaged: its small picture cannot be decoded",
+                "forget that hash with `assay repository forget`, and add the picture again",
+            ) from error
+        fit = agreement(picture, view, original)
         return Match(record, distance, fit, view.name) if fit >= self.point.agreement else None
 
 

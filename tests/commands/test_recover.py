@@ -1,6 +1,7 @@
 """`assay sign --remember`, `assay repository`, `assay recover`: a stripped copy finds its way back."""
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,22 @@ def test_where_nothing_could_be_read_no_output_takes_the_name(folder: Path) -> N
         assert not (folder / f"page.{form}").exists()
     assert run("recover", "broken.jpg", "copy.jpg", "-o", "page.html", "--format", "html").exit_code == 1
     assert "Only likely" in (folder / "page.html").read_text()
+
+
+def test_a_damaged_record_fails_the_pictures_that_come_to_it_and_they_are_named(folder: Path) -> None:
+    for number in (1, 2):
+        (folder / f"{number}.jpg").write_bytes(jpeg_asset(photograph(number)).content)
+        run("sign", f"{number}.jpg", "-o", f"signed-{number}.jpg", "--remember")
+    base = sqlite3.connect(folder / "repository.sqlite")
+    with base:
+        base.execute("UPDATE record SET thumbnail = substr(thumbnail, 1, 900) WHERE id = 1")
+    base.close()
+    done = run("recover", "copy.jpg", "2.jpg", "--format", "json")
+    assert done.exit_code == 1
+    assert "copy.jpg: not searched for: " in done.stderr
+    assert "is damaged" in done.stderr
+    (answered,) = done.stdout.splitlines()
+    assert json.loads(answered)["found"][0]["original"]["name"] == "2.jpg"
 
 
 def test_a_store_is_saved_of_one_picture_to_a_new_file(folder: Path) -> None:

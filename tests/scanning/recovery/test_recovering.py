@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from assay.provenance.custody.chain import Answer, BottomLine, Standing
 from assay.provenance.custody.verifying import verify
 from assay.provenance.decoding import decode
 from assay.provenance.jumbf.containers import embedded_stores
-from assay.provenance.repository import Repository
+from assay.provenance.repository import Repository, RepositoryRefused
 from assay.provenance.repository.keeping import NothingToKeep, keepsake, recall
 from assay.provenance.signing import Recipe, SoftwareAgent, open_signer, sign
 from assay.provenance.trust import TrustPolicy, default_policy
@@ -363,6 +364,27 @@ def test_what_was_forgotten_is_not_recovered(repository, signed):
     repository.forget(signed.sha256)
     assert recover(copy, repository).found == ()
     assert signal.examine(subject).silence is Silence.ABSENT
+
+
+@pytest.mark.parametrize("damaged", ["no JPEG", "cut off"])
+def test_a_damaged_record_is_named_by_the_searches_that_come_to_it_and_stops_no_other(repository, signed, damaged):
+    copy = laundered(signed)
+    (record,) = repository.by_sha256(signed.sha256)
+    small = repository.thumbnail(record)
+    bad = bytes(20) + small[20:] if damaged == "no JPEG" else small[: len(small) // 2]
+    base = sqlite3.connect(repository.path)
+    with base:
+        base.execute("UPDATE record SET thumbnail = ? WHERE id = ?", (bad, record.id))
+    base.close()
+    with pytest.raises(RepositoryRefused, match=f"the record of {signed.sha256} is damaged"):
+        recover(copy, repository)
+    told = RecoveredManifest(repository.path).examine(Subject(copy, verify(copy), thorough=True))
+    assert told.silence is Silence.FAILED
+    assert f"the record of {signed.sha256} is damaged" in told.statement
+    assert recover(jpeg_asset(photograph(2), quality=70), repository).found
+    repository.forget(signed.sha256)
+    remember(signed, repository)
+    assert recover(copy, repository).found
 
 
 def test_the_soft_binding_is_in_the_manifest_and_finds_it(repository, signed):
