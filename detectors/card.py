@@ -75,6 +75,11 @@ class ModelCard:
 
     def verified(self, file: str) -> Path:
         """The path of one of the model's files, after its hash was compared. Raises `ModelRefused`."""
+        if file not in self.files:
+            raise ModelRefused(
+                f"model {self.name}: its card does not list {file}",
+                "install the package again, or rebuild the card with `assay train`",
+            )
         path = self.folder / file
         if not path.is_file():
             raise ModelRefused(f"model {self.name}: {file} is missing", "install the package again")

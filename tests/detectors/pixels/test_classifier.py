@@ -132,6 +132,17 @@ def test_an_altered_file_is_refused_by_name(tmp_path: Path) -> None:
         load(folder)
 
 
+@pytest.mark.parametrize("file", ["encoder.onnx", "head.onnx"])
+def test_a_file_that_the_card_does_not_list_is_refused_by_name(tmp_path: Path, file: str) -> None:
+    folder = tmp_path / "swift"
+    shutil.copytree(model_folder("swift"), folder)
+    card = json.loads((folder / "card.json").read_text())
+    del card["files"][file]
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ModelRefused, match=f"model swift: its card does not list {file}"):
+        load(folder)
+
+
 def test_an_unknown_model_is_refused_with_the_shipped_ones() -> None:
     with pytest.raises(ModelRefused, match="no model here") as refusal:
         load("nonesuch")
