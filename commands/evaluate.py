@@ -95,12 +95,16 @@ def evaluate(
 
 
 def _text(name: str, version: str, found: dict[str, Any], arm: str) -> str:
+    from assay.detectors.card import FITTED
+
     lines = [f"{name} {version} on {found['pictures']} pictures ({arm})"]
     lines += [
         f"  human-made {found['human']}, generated {found['generated']}, outside what was measured {found['outside']}, "
         f"inconclusive {found['inconclusive']}"
     ]
-    if found["fitted_on"]:
+    if found["fitted_on"] is None:
+        lines.append(f"  which pictures it was fitted on is not known: {FITTED} is missing from its folder")
+    elif found["fitted_on"]:
         lines.append(
             f"  {found['fitted_on']} of these pictures are among those that the model was fitted on: "
             "the figures flatter it. Measure on others."

@@ -65,13 +65,18 @@ class ModelCard:
     training: Mapping[str, Any]
     figures: Mapping[str, Any]
 
+    @property
+    def tells_fitted(self) -> bool:
+        """Whether it is known at all which pictures the model was fitted on."""
+        return (self.folder / FITTED).is_file()
+
     def fitted_on(self, sha256: str) -> bool:
         """Whether the model was fitted on the picture of this hash: what it says of that one is no measurement."""
         return sha256[:FITTED_DIGITS] in self._fitted()
 
     def _fitted(self) -> frozenset[str]:
         path = self.folder / FITTED
-        return _lines(path, path.stat().st_mtime_ns) if path.is_file() else frozenset()
+        return _lines(path, path.stat().st_mtime_ns) if self.tells_fitted else frozenset()
 
     def verified(self, file: str) -> Path:
         """The path of one of the model's files, after its hash was compared. Raises `ModelRefused`."""

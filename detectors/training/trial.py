@@ -87,7 +87,8 @@ def ask(
 
 
 def result(answers: Sequence[Answer], card: ModelCard) -> dict[str, Any]:
-    """The protocol's figures for a finished model; `fitted_on` counts pictures of which they are no measurement.
+    """The protocol's figures for a finished model; `fitted_on` counts pictures of which they are no measurement,
+    None where nobody knows.
 
     What compares the classes is None where one is missing: an archive of photographs alone tells the false positives.
     Raises `ValueError` where the model speaks of no picture.
@@ -113,7 +114,7 @@ def result(answers: Sequence[Answer], card: ModelCard) -> dict[str, Any]:
         }
     return {
         "pictures": len(answers),
-        "fitted_on": sum(card.fitted_on(answer.example.sha256) for answer in answers),
+        "fitted_on": sum(card.fitted_on(answer.example.sha256) for answer in answers) if card.tells_fitted else None,
         "outside": sum(answer.opinion.llr is None for answer in answers),
         "inconclusive": sum(answer.opinion.prediction is PredictionSet.BOTH for answer in judged),
         "coverage": {

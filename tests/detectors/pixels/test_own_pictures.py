@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from assay.cli import assay
+from assay.detectors.card import FITTED, model_folder
 from assay.detectors.training.examples import Label, read_own_index
 from assay.provenance.errors import AssayError
 
@@ -168,6 +170,17 @@ def test_evaluate_says_which_pictures_cannot_be_decoded(archive: Path, tmp_path:
     found = json.loads(output.read_text())
     assert found["pictures"] == 5
     assert {Path(path).name for path in found["undecodable"]} == {"cut-off.png", "text.png"}
+
+
+def test_evaluate_says_where_nobody_knows_what_the_model_was_fitted_on(archive: Path, tmp_path: Path) -> None:
+    shutil.copytree(model_folder(BASE), tmp_path / BASE)
+    output = tmp_path / "figures.json"
+    arguments = ["evaluate", str(archive), "--limit", "5", "--model", str(tmp_path / BASE)]
+    (tmp_path / BASE / FITTED).unlink()
+    done = CliRunner().invoke(assay, [*arguments, "-o", str(output)])
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "which pictures it was fitted on is not known: fitted.txt is missing" in done.output
+    assert json.loads(output.read_text())["fitted_on"] is None
 
 
 @pytest.mark.parametrize(
