@@ -116,6 +116,10 @@ def test_both_keep_find_and_forget_alike(place):
         assert third.id > second.id
         assert repository.forget_older(timedelta(days=1)) == 0
         assert repository.forget_older(timedelta(seconds=-1)) == 1
+        for number in (9, 10, 11):
+            repository.keep(keepsake(number))
+        assert repository.forget(f"{9:064x}", f"{10:064X}", f"{10:064x}", f"{12:064x}") == 2
+        assert [record.sha256 for record in repository.records()] == [f"{11:064x}"]
 
 
 def test_many_records_are_read_in_pages(address, monkeypatch):
