@@ -50,7 +50,10 @@ def with_hashes(examples: Sequence[Example], places: Mapping[str, Path]) -> list
 def _difference_hash(example: Example, place: Path) -> str:
     """For each of 9 × 8 grey pixels whether it is brighter than its right neighbour: 64 bits in hexadecimal."""
     try:
-        grey = np.asarray(read_picture(place, example).convert("L").resize((9, 8), Image.Resampling.BILINEAR))
+        picture = read_picture(place, example).convert(
+            "RGBA"
+        )  # Pillow warns of palettes with transparency that become grey
+        grey = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.BILINEAR))
     except UNDECODABLE:
         return ""
     return np.packbits(grey[:, :-1] > grey[:, 1:]).tobytes().hex()

@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import subprocess
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -266,8 +267,12 @@ def test_a_difference_hash_tells_which_pixel_is_brighter_than_its_right_neighbou
     one = example(0, Label.HUMAN, "h")
     Image.linear_gradient("L").rotate(-90).save(tmp_path / "darker-to-the-right.png")
     Image.linear_gradient("L").rotate(90).save(tmp_path / "brighter.png")
-    hashes = [with_hashes([one], {one.sha256: path})[0].dhash for path in sorted(tmp_path.iterdir())]
-    assert hashes == ["0" * 16, "f" * 16]
+    palette = Image.linear_gradient("L").rotate(-90).convert("P")
+    palette.save(tmp_path / "transparent.png", transparency=bytes(range(256)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        hashes = [with_hashes([one], {one.sha256: path})[0].dhash for path in sorted(tmp_path.iterdir())]
+    assert hashes == ["0" * 16, "f" * 16, "f" * 16]
 
 
 @pytest.mark.parametrize(
