@@ -53,7 +53,7 @@ DATABASE_VARIABLE = "ASSAY_DATABASE"  # keeps a password off the list of process
     "--waiting-megabytes", default=4096, show_default=True, type=click.IntRange(1), help="Of jobs not examined yet."
 )
 @click.option(
-    "--caller-megabytes", default=1024, show_default=True, type=click.IntRange(1), help="The same of one caller."
+    "--caller-megabytes", default=1024, show_default=True, type=click.IntRange(1), help="The same of one key."
 )
 @click.option(
     "--spare-megabytes",

@@ -97,7 +97,7 @@ def _tiff(content: bytes, most: int) -> int:
 def _sequence(content: bytes) -> int:
     """Samples of the longest track of pictures (ISO/IEC 14496-12, 8.7.3: `stsz`); a still picture has no tracks."""
     whole = Box(b"", 0, 0, len(content))
-    tracks = islice(_within(content, [whole], b"moov", b"trak", b"mdia"), _MOST_TRACKS)
+    tracks = _within(content, [whole], b"moov", b"trak", b"mdia")
     return max((_samples(content, media) for media in tracks), default=1)
 
 
@@ -111,9 +111,10 @@ def _samples(content: bytes, media: Box) -> int:
 
 
 def _within(content: bytes, holders: Iterable[Box], *path: bytes) -> Iterator[Box]:
-    """The boxes that a path of kinds leads to."""
+    """The first boxes that a path of kinds leads to."""
     for kind in path:
-        holders = [box for holder in holders for box in boxes(content, holder.start, holder.end) if box.kind == kind]
+        inside = (box for holder in holders for box in boxes(content, holder.start, holder.end) if box.kind == kind)
+        holders = list(islice(inside, _MOST_TRACKS))
     return iter(holders)
 
 

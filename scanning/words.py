@@ -275,6 +275,8 @@ def _probable(probability: float) -> str:
     """Two digits of what is left to 0 or to 1, so that statistics never read as certainty."""
     if probability > 0.999:
         return "more than 0.999"
+    if probability < 0.000001:
+        return "less than 0.000001"
     left = Decimal(f"{min(probability, 1 - probability):.2g}")
     return f"{left if probability <= 0.5 else 1 - left:f}"
 

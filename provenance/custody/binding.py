@@ -4,6 +4,7 @@ Rules: the C2PA library checks the hashes; read here is only what they were told
 named; where more is left out, or what is left out cannot be told, nobody can say that the picture is the one that was signed.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +24,7 @@ _ANOTHER: Final = "behind the picture that was signed lies another, which its si
 _BOXES_ASIDE: Final = frozenset({"APP1", "APP13", "COM", "eXIf", "tEXt", "zTXt", "iTXt", "tIME", "Exif", "xml "})
 _MOST_ASIDES: Final = 65_536  # stretches of metadata in one file
 _LONGEST: Final = 4 * 1024 * 1024  # bytes of the assertion; a picture of 64 MB hashed in pieces of 1 kB takes 2 MB
+_VERSION: Final = re.compile(r"\.v\d+$")
 _LAST_BOX: Final = {MediaType.JPEG: "EOI", MediaType.PNG: "IEND", MediaType.GIF: "3B"}
 # Boxes without a part of the picture, which the C2PA library itself leaves out; the first version of its hash also left out
 # where the parts lie, because a manifest that comes between moves them.
@@ -43,7 +45,7 @@ def unbound(stored: StoredManifest | None, asset: Asset) -> Unbound:
     found = []
     for assertion in stored.assertions if stored else ():
         label = assertion.label.partition("__")[0]
-        reader = _READERS.get(label.partition(".v")[0])
+        reader = _READERS.get(_VERSION.sub("", label))
         if reader is None:
             continue
         if len(assertion.content) > _LONGEST:
@@ -51,7 +53,7 @@ def unbound(stored: StoredManifest | None, asset: Asset) -> Unbound:
         try:
             content: Any = cbor2.loads(assertion.content, max_depth=16)
             found.append(reader(content, asset, label))
-        except (cbor2.CBORDecodeError, ValueError, TypeError, LookupError, AttributeError, OverflowError):
+        except (cbor2.CBORDecodeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
             found.append(Unbound(_PICTURE))
     return Unbound(
         next((one.picture for one in found if one.picture), ""), tuple(gap for one in found for gap in one.gaps)

@@ -269,7 +269,7 @@ class Repository:
             raise RepositoryRefused(
                 f"{self.path}: what was forgotten is not overwritten: {error}", "run it again"
             ) from error
-        if busy:
+        if busy and self.forgettings:
             raise RepositoryRefused(
                 f"{self.path}: what was forgotten is not overwritten yet: another process is reading the file",
                 "end that process, which may be a backup, and run the same command again",

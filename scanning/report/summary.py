@@ -34,7 +34,7 @@ _EXPLAINED = {
 _REASONS = {  # why a file deserves a look, gravest first: title, explanation
     "policy": ("Breaks a rule of the policy", "These files are not what the policy file demands of them."),
     "tampered": (
-        "Not what was signed",
+        "Not what was signed, or made from something that is not",
         "A signature was found that does not fit the file, or something the picture was made from is not what was signed.",
     ),
     "contested": (
@@ -151,7 +151,11 @@ def lead(tally: Tally) -> str:
     """The audit in two or three sentences, for somebody who reads nothing else."""
     generated = tally.verdicts["synthetic"] + tally.verdicts["composite"]
     parts = [
-        _count(tally.conditions["tampered"], "is not what was signed", "are not what was signed"),
+        _count(
+            tally.conditions["tampered"],
+            "is not what was signed, or made from something that is not",
+            "are not what was signed, or made from something that is not",
+        ),
         _count(generated, "is held to be generated, wholly or in part", "are held to be generated, wholly or in part"),
         _count(tally.verdicts["captured"], "is stated to come from a camera", "are stated to come from a camera"),
         _count(

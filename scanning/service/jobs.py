@@ -99,7 +99,9 @@ class Jobs:
             ).select_from(contents.join(jobs, jobs.c.id == contents.c.job))
         ).one()
         if theirs and theirs + size > self._each:
-            raise Busy("too many bytes of yours wait to be examined already", _RETRY_SECONDS)
+            raise Busy(
+                "too many bytes of yours, or without keys of all callers, wait to be examined already", _RETRY_SECONDS
+            )
         if all_bytes and all_bytes + size > self._most:
             raise Busy("too many bytes wait to be examined already", _RETRY_SECONDS)
         self._base.check_room(reading, size + files * _REPORT)

@@ -16,11 +16,12 @@ import math
 import re
 import socket
 import ssl
+import threading
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from assay.provenance.errors import AssayError
@@ -249,7 +250,14 @@ def named_host(name: str) -> Place:
         host, port = parts.hostname, parts.port
     except ValueError:
         parts, host, port = urlsplit(""), None, None
-    if not host or parts.username is not None or parts.path or parts.query or parts.fragment:
+    if (
+        not host
+        or not re.fullmatch(r"[0-9a-z._:%-]+", host)
+        or parts.username is not None
+        or parts.path
+        or parts.query
+        or parts.fragment
+    ):
         raise WebhookRefused(
             f"--webhook-host {plain(name)} is no host", "write hooks.example, hooks.example:8443 or [::1]:8443"
         )
@@ -319,7 +327,7 @@ async def _connected(
     Raises `OSError`.
     """
     failed = OSError("it has no address")
-    for *_, address in await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    for *_, address in await _addresses(host, port):
         try:
             async with asyncio.timeout(_WEBHOOK_SECONDS / 3):
                 return await asyncio.open_connection(
@@ -328,6 +336,24 @@ async def _connected(
         except OSError as error:
             failed = error
     raise failed
+
+
+async def _addresses(host: str, port: int) -> list[Any]:
+    """What a host's name stands for, looked up in a thread that nothing waits for: an executor's would keep the server from
+    ending. Raises `OSError` or `ValueError`."""
+    found: Future[list[Any]] = Future()
+
+    def look_up() -> None:
+        try:
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except Exception as error:
+            found.set_exception(error)
+        else:
+            found.set_result(addresses)
+
+    found.set_running_or_notify_cancel()  # so that giving up leaves it to its thread
+    threading.Thread(target=look_up, daemon=True).start()
+    return await asyncio.wrap_future(found)
 
 
 async def _status(reader: asyncio.StreamReader) -> int:

@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -75,6 +76,11 @@ def test_a_sequence_is_as_long_as_its_longest_track_of_pictures() -> None:
     assert count_frames(content, Asset.from_bytes(content).media_type, limit=10) == 9
     endless = brands + box(b"moov", track(b"pict", 2**32 - 1))
     assert count_frames(endless, MediaType.HEIC, limit=10) == 11
+    tracemalloc.start()
+    many = brands + box(b"moov", box(b"trak") * 8000) * 40
+    assert count_frames(many, MediaType.HEIC, limit=10) == 1
+    assert tracemalloc.get_traced_memory()[1] < len(many) + 8_000_000  # not every box of 320,000 is kept
+    tracemalloc.stop()
 
 
 def test_a_gain_map_and_a_preview_are_no_pictures_of_their_own() -> None:

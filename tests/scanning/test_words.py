@@ -221,6 +221,7 @@ def test_statistics_never_read_as_certainty(prior, llr, said):
     odds = answer(weigh([pixels(llr)]), prior=prior).odds
     assert odds.startswith(f"If {f'{prior:.6f}'.rstrip('0')} is the probability that you give before looking, ")
     assert f"these pixels make it {said}; " in odds
+    assert "these pixels make it less than 0.000001; " in answer(weigh([pixels(0)]), prior=1e-60).odds
 
 
 def test_where_only_pixels_were_asked_the_answer_says_so():

@@ -6,6 +6,8 @@ a new one beside it and the new path is returned; what comes back and is none of
 
 import asyncio
 import inspect
+import io
+import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial, wraps
 from pathlib import Path
@@ -138,14 +140,19 @@ def _is_picture(value: Any) -> bool:
     match value:
         case bytes() | bytearray():
             return sniff(bytes(value)) is not None
+        case io.BytesIO():
+            return _is_picture(value.getvalue())
         case list() | tuple():
             return any(map(_is_picture, value))
-        case Path() if value.is_file():
-            with value.open("rb") as file:
+        case Mapping():
+            return any(map(_is_picture, value.values()))
+        case str() | Path() if os.path.isfile(value):  # noqa: PTH113 -- a prompt may be too long a name for `Path.is_file`
+            with Path(value).open("rb") as file:
                 return _is_picture(
                     file.read(65_536)
                 )  # the head tells the format, and the file may be a model's weights
-    return isinstance(value, Asset | Image.Image)
+    pixels = getattr(value, "__array_interface__", {})  # an array of bytes in rows and columns
+    return isinstance(value, Asset | Image.Image) or (pixels.get("typestr") == "|u1" and len(pixels["shape"]) >= 2)
 
 
 def _asset(source: Any) -> Asset:

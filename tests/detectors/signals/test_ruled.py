@@ -469,6 +469,15 @@ def test_a_product_is_no_denial_for_its_first_letters(system):
     )
 
 
+@pytest.mark.parametrize(
+    "prompt", ["no humans, scenery, sunset", "Sin City alley at night", "Nothing but a red door", "without you"]
+)
+def test_a_prompt_may_begin_with_a_no(prompt):
+    assert ai_fields(AIPromptInformation=prompt).origin is Origin.SYNTHETIC
+    for denial in ("none", "No prompt", "no AI was used", "kein Prompt", "n/a"):
+        assert not ai_fields(AIPromptInformation=denial).speaks
+
+
 def test_free_text_is_quoted_and_a_long_one_shortened():
     street = ai_fields(AIPromptInformation="a street without cars, AI style")
     assert (

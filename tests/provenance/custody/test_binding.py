@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 
 import cbor2
 import custody_assets as made
@@ -258,7 +259,7 @@ def test_what_the_library_leaves_out_of_every_format_is_no_gap(
 
 
 NODES = st.recursive(
-    st.none() | st.integers() | st.text(max_size=4) | st.binary(max_size=4),
+    st.none() | st.integers() | st.just(Decimal("9e999999")) | st.text(max_size=4) | st.binary(max_size=4),
     lambda inside: (
         st.lists(inside, max_size=3)
         | st.dictionaries(
@@ -278,3 +279,15 @@ def test_any_binding_is_read_without_an_exception(name: str, content: bytes, nod
     buffer = cbor2.dumps(node)
     assertion = StoredAssertion(f"c2pa.hash.{name}", buffer, (Box(b"cbor", 0, 0, len(buffer)),))
     unbound(StoredManifest(label="a", kind=Kind.STANDARD, assertions=(assertion,)), Asset.from_bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("name", "read"), [("data", True), ("data.v2", True), ("data__1", True), ("data.vendor", False)]
+)
+def test_a_version_is_told_from_somebody_elses_name(name: str, read: bool) -> None:
+    """And what overflows leaves out nobody knows what."""
+    endless = {"start": Decimal("9e999999"), "length": Decimal("9e999999")}
+    buffer = cbor2.dumps({"exclusions": [endless, endless]})
+    assertion = StoredAssertion(f"c2pa.hash.{name}", buffer, (Box(b"cbor", 0, 0, len(buffer)),))
+    found = unbound(StoredManifest(label="a", kind=Kind.STANDARD, assertions=(assertion,)), Asset.from_bytes(JPEG))
+    assert bool(found.picture) is read

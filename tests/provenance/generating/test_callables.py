@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from PIL import Image
 from provider_wire import painting, pixels, png_data, said
@@ -182,10 +183,13 @@ def test_a_picture_that_no_edit_names_may_have_gone_in_too(tmp_path: Path) -> No
     photo.write_bytes(painting(1))
     (tmp_path / "notes.txt").write_text("a lake")
     draw = assay.signed(lambda *given, **named: painting(2), signer="dev:")
-    for given in (painting(1), photo, Image.open(photo), Asset.open(photo), [painting(1)]):
+    shapes = (painting(1), photo, str(photo), Image.open(photo), Asset.open(photo), io.BytesIO(painting(1)))
+    for given in (*shapes, np.asarray(Image.open(photo)), [painting(1)], {"image": Image.open(photo)}):
         for told in (said(draw(given)), said(draw(given=given))):
             assert (told.labels, told.source_type) == (["c2pa.created"], "compositeWithTrainedAlgorithmicMedia")
-    told = said(draw("a lake", b"seed", tmp_path, tmp_path / "notes.txt", size=(96, 64)))
+    told = said(
+        draw("a lake" * 999, b"seed", tmp_path, tmp_path / "notes.txt", size=(96, 64), latents=np.zeros((4, 8, 8)))
+    )
     assert told.source_type == "trainedAlgorithmicMedia"
 
 

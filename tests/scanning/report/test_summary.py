@@ -43,7 +43,7 @@ def page(rows: list[Row], *, complete: bool = True) -> str:
 
 def test_the_first_words_are_the_answer() -> None:
     assert lead(tallied(ROWS)) == (
-        "1 is not what was signed; 2 are held to be generated, wholly or in part; 1 is stated to come from a "
+        "1 is not what was signed, or made from something that is not; 2 are held to be generated, wholly or in part; 1 is stated to come from a "
         "camera; 300 say nothing of their origin; 1 could not be opened or decoded. Of those held to be generated, 1 does not say so."
     )
     assert "304 files audited" in page(ROWS)

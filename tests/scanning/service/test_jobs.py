@@ -173,7 +173,18 @@ def test_a_named_host_is_called_however_it_is_written(name: str, url: str) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["https://hooks.example", "hooks.example/x", "user@hooks.example", "hooks.example:port", "", ":80"]
+    "name",
+    [
+        "https://hooks.example",
+        "hooks.example/x",
+        "user@hooks.example",
+        "hooks.example:port",
+        "",
+        ":80",
+        "*.example",
+        "a b",
+        "é.example",
+    ],
 )
 def test_what_names_no_host_is_refused(name: str) -> None:
     with pytest.raises(WebhookRefused, match="is no host"):
@@ -412,9 +423,21 @@ def test_of_several_addresses_one_that_does_not_answer_leaves_time_for_the_next(
         with socket.create_connection(full.getsockname()):  # the next one waits for ever
             places = (full.getsockname(), ("127.0.0.1", httpserver.port))
             known = [found(*place, type=socket.SOCK_STREAM)[0] for place in places]
-            monkeypatch.setattr(socket, "getaddrinfo", lambda *_: known)
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: known)
             told = asyncio.run(working._post(f"http://hooks.example:{httpserver.port}/hook", b"", {}))
     assert told == "delivered"
+
+
+def test_a_name_that_is_looked_up_for_ever_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by the attempt nor by the end of the loop, as a thread of its executor would be."""
+    answered = threading.Event()
+    monkeypatch.setattr(working, "_WEBHOOK_SECONDS", 0.3)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(30) and [])
+    begun = time.monotonic()
+    told = asyncio.run(working._post("http://hooks.example/hook", b"", {}))
+    assert told.startswith("not reached: no answer in time")
+    assert time.monotonic() - begun < 10
+    answered.set()
 
 
 def test_a_server_ends_in_time_though_an_upload_is_slow_and_a_file_too(
