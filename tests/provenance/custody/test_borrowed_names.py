@@ -53,10 +53,14 @@ def with_header(content: bytes, protected: dict[object, object], key: ec.Ellipti
     size, header = stream.tell(), cbor2.dumps(protected)
     signature = raw(key, cbor2.dumps(["Signature1", header, b"", stored.claim]), SHA256(), 32)
 
-    def message(padding: int) -> bytes:
-        return cbor2.dumps(cbor2.CBORTag(18, [header, {"pad": bytes(padding)}, None, signature]))
+    def message(padding: int, more: int) -> bytes:
+        pads = {"pad": bytes(padding), "pad2": bytes(more)}
+        return cbor2.dumps(cbor2.CBORTag(18, [header, pads, None, signature]))
 
-    new = next(made for n in range(size, 0, -1) if len(made := message(n)) == size)
+    pads = (
+        (n, more) for more in range(2) for n in range(size, 0, -1)
+    )  # `pad` alone skips a size where its length grows
+    new = next(made for pad in pads if len(made := message(*pad)) == size)
     return content[:start] + new + content[start + size :]
 
 
