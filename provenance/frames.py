@@ -5,11 +5,10 @@ the limit; a sequence of AVIF or HEIF is as long as its track says, and a JPEG h
 lists beside previews and gain maps; formats of one picture have one.
 """
 
-from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Literal
 
-from assay.provenance.jumbf.boxes import Box, boxes
+from assay.provenance.jumbf.boxes import Box, nested, whole
 from assay.provenance.jumbf.containers import TIFF_TAG, jpeg_segments, png_chunks, riff_chunks
 from assay.provenance.media_type import MediaType
 
@@ -21,7 +20,6 @@ _BESIDE = (  # how a picture behind the first begins that only belongs to it: ga
     b"http://ns.apple.com/pixeldatainfo/1.0/",
 )
 _BEGINNING = 65_536  # bytes of a picture behind the first in which that is looked for
-_MOST_TRACKS = 64
 _MOST_LISTED = 256  # pictures of a multi-picture index that are looked at
 
 
@@ -96,26 +94,17 @@ def _tiff(content: bytes, most: int) -> int:
 
 def _sequence(content: bytes) -> int:
     """Samples of the longest track of pictures (ISO/IEC 14496-12, 8.7.3: `stsz`); a still picture has no tracks."""
-    whole = Box(b"", 0, 0, len(content))
-    tracks = _within(content, [whole], b"moov", b"trak", b"mdia")
+    tracks = nested(content, [whole(content)], b"moov", b"trak", b"mdia")
     return max((_samples(content, media) for media in tracks), default=1)
 
 
 def _samples(content: bytes, media: Box) -> int:
-    handler = next(_within(content, [media], b"hdlr"), None)
+    handler = next(nested(content, [media], b"hdlr"), None)
     if handler is None or content[handler.start + 8 : handler.start + 12] not in (b"pict", b"vide"):
         return 1
-    tables = (table for kind in (b"stsz", b"stz2") for table in _within(content, [media], b"minf", b"stbl", kind))
+    tables = (table for kind in (b"stsz", b"stz2") for table in nested(content, [media], b"minf", b"stbl", kind))
     table = next(tables, None)
     return int.from_bytes(content[table.start + 8 : table.start + 12], "big") if table else 1
-
-
-def _within(content: bytes, holders: Iterable[Box], *path: bytes) -> Iterator[Box]:
-    """The first boxes that a path of kinds leads to."""
-    for kind in path:
-        inside = (box for holder in holders for box in boxes(content, holder.start, holder.end) if box.kind == kind)
-        holders = list(islice(inside, _MOST_TRACKS))
-    return iter(holders)
 
 
 def _multi_picture(content: bytes, most: int) -> int:

@@ -32,9 +32,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON
 # glibc would give a picture's memory back after each file and fault it in again for the next: a tenth of a child's time
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 * MEBIBYTE), "MALLOC_TRIM_THRESHOLD_": str(64 * MEBIBYTE)}
 _START_SECONDS = 120.0
-_HUNG_SECONDS = (
-    600.0  # until a file that had no answer in time is opened again: its child, or the machine, may have been stopped
-)
+# until a file that had no answer in time is opened again: its child, or the machine, may have been stopped
+_HUNG_SECONDS = 600.0
 _LACKING = "a library needs instructions that this processor lacks, most likely ONNX Runtime"
 
 

@@ -123,9 +123,8 @@ def _intact(found: Found, *, bound: bool, apart: str, unbound: str, updated: Axi
     if matched and unbound:
         return Axis(Answer.UNKNOWN, unbound, matched)
     if matched:
-        hashed = (
-            "boxes" if "assertion.boxesHash.match" in matched else "bytes"
-        )  # between and behind boxes anything may be
+        # between and behind boxes anything may be
+        hashed = "boxes" if "assertion.boxesHash.match" in matched else "bytes"
         statement = f"its {hashed} are those that were signed"
         return Axis(Answer.YES, statement if bound else f"{statement}, by the record of whoever took it in", matched)
     if updated is not None and updated.answer is not Answer.YES:

@@ -4,11 +4,13 @@ Rules: no recursion; a box never reaches beyond the one that holds it; every wal
 and is never an exception. Offsets are bytes into the buffer that was given.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from struct import Struct
 from typing import Final, NamedTuple
 
 MAX_BOXES: Final = 8_192  # of one level; the busiest store of the public test files has 41
+MAX_NESTED: Final = 64  # of each step of a path; a file may hold MAX_BOXES in each of as many
 
 
 _HEADER: Final = Struct(">I4s")
@@ -50,6 +52,19 @@ def boxes(buffer: bytes, start: int, end: int) -> Iterator[Box]:
             return
         yield Box(kind, at, at + header, at + size)
         at += size
+
+
+def whole(buffer: bytes) -> Box:
+    """The buffer as if it were one box's content."""
+    return Box(b"", 0, 0, len(buffer))
+
+
+def nested(buffer: bytes, holders: Iterable[Box], *path: bytes) -> Iterator[Box]:
+    """The first boxes that a path of kinds leads to, from within `holders`."""
+    for kind in path:
+        inside = (box for holder in holders for box in boxes(buffer, holder.start, holder.end) if box.kind == kind)
+        holders = list(islice(inside, MAX_NESTED))
+    return iter(holders)
 
 
 def superbox(buffer: bytes, box: Box) -> Superbox | None:

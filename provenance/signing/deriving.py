@@ -1,7 +1,8 @@
 """Derivatives that keep their history: resized, cropped, converted or cleaned copies, signed with the original as parent.
 
 Rules: every change that is made is an action, and no action is written that changed nothing; a picture is never enlarged;
-what a format cannot carry over is named in the manifest; positions are taken out of the file *and* of the history, and so are small pictures of what was cropped away.
+what a format cannot carry over is named in the manifest; positions are taken out of the file *and* of the history, and so are
+small pictures of what was cropped away.
 """
 
 import io
@@ -18,7 +19,7 @@ from assay.provenance.asset import Asset
 from assay.provenance.decoding import decode, rgb, turned
 from assay.provenance.errors import AssayError, UnsupportedFormat
 from assay.provenance.frames import count_frames
-from assay.provenance.jumbf.boxes import boxes
+from assay.provenance.jumbf.boxes import nested, whole
 from assay.provenance.media_type import MediaType
 from assay.provenance.signing.ingredients import upstream_of
 from assay.provenance.signing.log import SigningLog
@@ -178,11 +179,10 @@ def _depth(asset: Asset, image: Image.Image) -> int:
 
 def _pixel_information(content: bytes) -> bytes:
     """The bits of every channel of every picture in a file of the HEIF family (ISO/IEC 23008-12, 6.5.6)."""
-    found = [(0, len(content))]
-    for kind, header in ((b"meta", 4), (b"iprp", 0), (b"ipco", 0), (b"pixi", 5)):
-        inside = [box for start, end in found for box in boxes(content, start, end) if box.kind == kind]
-        found = [(box.start + header, box.end) for box in inside]
-    return b"".join(content[start:end] for start, end in found)
+    metas = nested(content, [whole(content)], b"meta")
+    items = (box._replace(start=box.start + 4) for box in metas)  # behind version and flags
+    told = nested(content, items, b"iprp", b"ipco", b"pixi")
+    return b"".join(content[box.start + 5 : box.end] for box in told)  # behind these and the number of channels
 
 
 def _action(label: str, description: str, **parameters: int) -> Action:

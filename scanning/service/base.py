@@ -89,9 +89,8 @@ class Base:
         empty, page = (
             reading.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("freelist_count", "page_size")
         )
-        needed = size + max(
-            0, size - empty * page
-        )  # in the log, and then in the file, as far as no page there is empty
+        # in the log, and then in the file, as far as no page there is empty
+        needed = size + max(0, size - empty * page)
         if shutil.disk_usage(self._folder).free - needed < self._spare:
             raise NoRoom(
                 "the disk of this server's state is nearly full",

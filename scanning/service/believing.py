@@ -112,9 +112,8 @@ def believed(task: Task, message: bytes, *, within: float) -> Answer:
         raise ValueError("an unknown origin or basis")
     if answer.error != OUT_OF_MEMORY and task.do in (SCAN, VERIFY, ASK):
         said = orjson.loads(answer.body)
-        orjson.dumps(
-            said
-        )  # no more than 254 levels: `loads` takes 1,024, which are too many for whoever reads it later
+        # no more than 254 levels: `loads` takes 1,024, which are too many for whoever reads it later
+        orjson.dumps(said)
         if task.do != ASK:
             _check(task, answer, said)
     return answer

@@ -40,9 +40,8 @@ key = Table(
     Column("hash", Text, nullable=False, unique=True),
     Column("scopes", Text, nullable=False),
     Column("rate", Integer, nullable=False),
-    Column(
-        "owner", Text
-    ),  # of its jobs and decisions: rotation keeps it, a key made anew under an old name gets another
+    # of its jobs and decisions: rotation keeps it, a key made anew under an old name gets another
+    Column("owner", Text),
     Column("made", Double, nullable=False),
     Column("expires", Double),
 )

@@ -148,9 +148,8 @@ def _is_picture(value: Any) -> bool:
             return any(map(_is_picture, value.values()))
         case str() | Path() if os.path.isfile(value):  # noqa: PTH113 -- a prompt may be too long a name for `Path.is_file`
             with Path(value).open("rb") as file:
-                return _is_picture(
-                    file.read(65_536)
-                )  # the head tells the format, and the file may be a model's weights
+                # the head tells the format, and the file may be a model's weights
+                return _is_picture(file.read(65_536))
     pixels = getattr(value, "__array_interface__", {})  # an array of bytes in rows and columns
     return isinstance(value, Asset | Image.Image) or (pixels.get("typestr") == "|u1" and len(pixels["shape"]) >= 2)
 

@@ -1,6 +1,7 @@
 """Every rule on a file that its tool would write, and on a twin that only looks alike."""
 
 import json
+import re
 import time
 import tomllib
 from importlib.resources import files
@@ -476,6 +477,18 @@ def test_a_prompt_may_begin_with_a_no(prompt):
     assert ai_fields(AIPromptInformation=prompt).origin is Origin.SYNTHETIC
     for denial in ("none", "No prompt", "no AI was used", "kein Prompt", "n/a"):
         assert not ai_fields(AIPromptInformation=denial).speaks
+
+
+def test_both_fields_know_the_same_denials():
+    """They stand in two rules, because a prompt may begin with one of them."""
+    rules = {
+        rule.id: rule.all[0].matches.pattern for rule in all_rules() if rule.id in ("iptc-ai-system", "iptc-ai-prompt")
+    }
+    first, second = (
+        re.search(r"\(\?!\(\?:(.*?)\)\\b", rules[one], re.DOTALL)[1] for one in ("iptc-ai-system", "iptc-ai-prompt")
+    )
+    assert "kein" in first
+    assert first == second
 
 
 def test_free_text_is_quoted_and_a_long_one_shortened():
