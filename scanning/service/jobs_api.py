@@ -15,7 +15,8 @@ from assay.scanning.service.jobs import Options
 from assay.scanning.service.receiving import receive
 from assay.scanning.service.refusing import Unknown
 from assay.scanning.service.state import Service, service_of
-from assay.scanning.service.working import Working, check_webhook
+from assay.scanning.service.webhooks import check_webhook
+from assay.scanning.service.working import Working
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 _FILES = 100  # of one job

@@ -29,14 +29,14 @@ from sqlalchemy.exc import IntegrityError
 from standardwebhooks import Webhook
 from werkzeug import Request, Response
 
-from assay.scanning.service import tables, working
+from assay.scanning.service import tables, webhooks, working
 from assay.scanning.service.admitting import Busy
 from assay.scanning.service.base import Base, NoRoom, connect
 from assay.scanning.service.decisions import Decisions, digest
 from assay.scanning.service.jobs import Item, Jobs, Mismatched, Options
 from assay.scanning.service.keys import Keys, opened
 from assay.scanning.service.receiving import Upload
-from assay.scanning.service.working import WebhookRefused, check_webhook, named_host, signed
+from assay.scanning.service.webhooks import WebhookRefused, check_webhook, named_host, signed
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "docs" / "schema" / "job-1.json").read_text())
 SECRET = b"what only its owner may read"
@@ -355,7 +355,7 @@ def test_a_receiver_that_never_ends_keeps_no_other_and_no_server_from_ending(
     scheme: str,
     answer: Callable[[socket.socket], None],
 ) -> None:
-    monkeypatch.setattr(working, "_WEBHOOK_SECONDS", 1.0)
+    monkeypatch.setattr(webhooks, "_SECONDS", 1.0)
     good = f"{httpserver.host}:{httpserver.port}"
     httpserver.expect_request("/hook", method="POST").respond_with_data(status=204)
     with receiving(answer) as bad:
@@ -378,7 +378,7 @@ def test_a_receiver_that_never_ends_keeps_no_other_and_no_server_from_ending(
             assert told(hand_in(f"http://{good}/hook"))["state"] == "delivered"
             assert told(endless[0])["said"] == "not reached: no answer in time"
             assert told(endless[0])["state"] == "due"
-            monkeypatch.setattr(working, "_WEBHOOK_SECONDS", 3.0)
+            monkeypatch.setattr(webhooks, "_SECONDS", 3.0)
             hand_in(f"{scheme}://{bad}/")
             time.sleep(0.5)
             begun = time.monotonic()
@@ -405,7 +405,7 @@ def test_what_a_receiver_answers_is_told(answer: bytes, said: str) -> None:
 
     heard: list[bytes] = []
     with receiving(answered) as place:
-        found = asyncio.run(working._post(f"http://{place}/hook?a=b", b"the body", {"x": "y"}))
+        found = asyncio.run(webhooks.post(f"http://{place}/hook?a=b", b"the body", {"x": "y"}))
     assert found == said
     (request,) = heard
     assert request.startswith(f"POST /hook?a=b HTTP/1.1\r\nhost: {place}\r\nx: y\r\ncontent-length: 8\r\n".encode())
@@ -415,7 +415,7 @@ def test_of_several_addresses_one_that_does_not_answer_leaves_time_for_the_next(
     httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = socket.getaddrinfo
-    monkeypatch.setattr(working, "_WEBHOOK_SECONDS", 6.0)
+    monkeypatch.setattr(webhooks, "_SECONDS", 6.0)
     httpserver.expect_request("/hook", method="POST").respond_with_data(status=204)
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
@@ -424,17 +424,17 @@ def test_of_several_addresses_one_that_does_not_answer_leaves_time_for_the_next(
             places = (full.getsockname(), ("127.0.0.1", httpserver.port))
             known = [found(*place, type=socket.SOCK_STREAM)[0] for place in places]
             monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: known)
-            told = asyncio.run(working._post(f"http://hooks.example:{httpserver.port}/hook", b"", {}))
+            told = asyncio.run(webhooks.post(f"http://hooks.example:{httpserver.port}/hook", b"", {}))
     assert told == "delivered"
 
 
 def test_a_name_that_is_looked_up_for_ever_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither by the attempt nor by the end of the loop, as a thread of its executor would be."""
     answered = threading.Event()
-    monkeypatch.setattr(working, "_WEBHOOK_SECONDS", 0.3)
+    monkeypatch.setattr(webhooks, "_SECONDS", 0.3)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(30) and [])
     begun = time.monotonic()
-    told = asyncio.run(working._post("http://hooks.example/hook", b"", {}))
+    told = asyncio.run(webhooks.post("http://hooks.example/hook", b"", {}))
     assert told.startswith("not reached: no answer in time")
     assert time.monotonic() - begun < 10
     answered.set()
